@@ -1,0 +1,1 @@
+"""hyperzoo makes, keeps, reads and studies datasets whose samples are trained neural networks."""

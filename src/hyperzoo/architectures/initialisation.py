@@ -1,0 +1,41 @@
+"""The weights with which a network starts."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperzoo.architectures.architecture import Architecture
+from hyperzoo.randomness import uniforms
+
+
+def initial_parameters(
+    architecture: Architecture, seed: int, class_name: str, index: int
+) -> dict[str, NDArray[np.float32]]:
+    """Glorot-uniform weights and zero biases for one network.
+
+    Weights are uniform in [-limit, limit) with limit = sqrt(6 / (fan_in + fan_out)) (Glorot and
+    Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010),
+    computed in float64 by exact operations and rounded once, so the bits are the same everywhere.
+
+    Args:
+        architecture: the network.
+        seed: the recipe's seed.
+        class_name: the network's class.
+        index: the network's index within its class.
+
+    Returns:
+        PyTorch name -> float32 tensor in PyTorch's axes.
+    """
+    parameters = {}
+    for parameter in architecture.parameters:
+        if parameter.is_bias:
+            values = np.zeros(parameter.size)
+        else:
+            limit = math.sqrt(6.0 / (parameter.fan_in + parameter.fan_out))
+            purpose = f"initialisation/{parameter.name}"
+            values = (
+                2.0 * uniforms(seed, class_name, index, purpose, parameter.size) - 1.0
+            ) * limit
+        parameters[parameter.name] = values.astype(np.float32).reshape(parameter.shape)
+    return parameters

@@ -1,0 +1,105 @@
+"""`hyperzoo show`: what a zoo holds."""
+
+import io
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from hyperzoo.analysis import PERFORMANCE_METRICS, performance
+from hyperzoo.cli.console import out
+from hyperzoo.zoo import Zoo, open_zoo
+
+
+def show(
+    folder: Annotated[Path, typer.Argument(help="The zoo's folder.", show_default=False)],
+    as_csv: Annotated[bool, typer.Option("--csv", help="The performance table as CSV.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON.")] = False,
+) -> None:
+    """Show what a zoo holds: counts, recipe, sizes, and the performance table by class."""
+    if as_csv and as_json:
+        raise typer.BadParameter("give --csv or --json, not both")
+    zoo = open_zoo(folder)
+    rows = performance(zoo).to_pylist()
+    if as_csv:
+        _print_csv(rows)
+    elif as_json:
+        facts = _facts(zoo) | {"recipe": zoo.recipe.canonical(), "performance": rows}
+        out.print_json(json.dumps(facts, indent=2))
+    else:
+        _print_facts(zoo)
+        out.print(_performance_table(rows))
+
+
+def _facts(zoo: Zoo) -> dict[str, Any]:
+    return {
+        "folder": str(zoo.path),
+        "name": zoo.recipe.name,
+        "networks": len(zoo),
+        "networks_planned": zoo.planned,
+        "failed": zoo.models["status"].to_pylist().count("failed"),
+        "classes": list(zoo.classes),
+        "architecture": zoo.architecture.name,
+        "parameters": zoo.architecture.parameter_count,
+        "bytes": sum(file.stat().st_size for file in zoo.path.rglob("*") if file.is_file()),
+        "recipe_digest": zoo.recipe.digest,
+        "image_fingerprint": zoo.image_fingerprint,
+    }
+
+
+def _print_facts(zoo: Zoo) -> None:
+    facts, recipe = _facts(zoo), zoo.recipe
+    training = recipe.training
+    incomplete = "" if zoo.is_complete else f" of {facts['networks_planned']} planned"
+    failed = f", {facts['failed']} failed" if facts["failed"] else ""
+    varied = [key for key in type(recipe.vary).model_fields if getattr(recipe.vary, key)]
+    lines = {
+        "zoo": facts["folder"],
+        "networks": f"{facts['networks']}{incomplete}{failed}",
+        "network": f"{facts['architecture']}, {facts['parameters']:,} parameters, "
+        f"{zoo.architecture.outputs} output{'s' * (zoo.architecture.outputs > 1)}",
+        "task": f"{recipe.task.kind} on {zoo.images_name} "
+        f"({len(zoo.image_classes)} classes, {' x '.join(map(str, zoo.architecture.input_shape))})",
+        "training": f"{training.optimizer}, learning rate {training.learning_rate:g}, "
+        f"batch {training.batch_size}, {training.epochs} epochs, {training.keep} weights kept"
+        + (f"; {' and '.join(varied)} drawn for each network" if varied else ""),
+        "checkpoints": ", ".join(map(str, training.checkpoint_epochs)) or "none",
+        "size": f"{facts['bytes'] / 1e6:,.1f} MB",
+        "recipe": f"{recipe.name}, seed {recipe.seed}, digest {facts['recipe_digest'][:16]}",
+        "images": f"fingerprint {facts['image_fingerprint'][:16]}",
+    }
+    for key, value in lines.items():
+        out.print(f"[bold]{key:<12}[/]{escape(str(value))}")
+    out.print()
+
+
+def _performance_table(rows: list[dict[str, Any]]) -> Table:
+    """The table with a column for every minimum, maximum and average."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("class", no_wrap=True)
+    table.add_column("networks", justify="right")
+    for metric in PERFORMANCE_METRICS:
+        for figure in ("min", "max", "avg"):
+            table.add_column(f"{metric}\n{figure}" if figure == "min" else f"\n{figure}")
+    for row in rows:
+        figures = [
+            row[f"{metric}_{figure}"]
+            for metric in PERFORMANCE_METRICS
+            for figure in ("min", "max", "avg")
+        ]
+        cells = ["-" if value is None else f"{value:.3f}" for value in figures]
+        table.add_row(row["class"], str(row["networks"]), *cells)
+    return table
+
+
+def _print_csv(rows: list[dict[str, Any]]) -> None:
+    import csv
+
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    out.print(text.getvalue(), markup=False, end="")

@@ -1,0 +1,66 @@
+"""`hyperzoo train`: from a recipe to a zoo."""
+
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hyperzoo.cli.console import err, out
+from hyperzoo.cli.progress import duration, training_meter
+from hyperzoo.population import Device, EngineName
+from hyperzoo.recipe import load_recipe
+from hyperzoo.train import Meter, Progress, train_zoo
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="A built-in recipe's name, or a TOML file.")],
+    folder: Annotated[Path, typer.Option("--out", help="The zoo's folder.", show_default=False)],
+    networks_per_class: Annotated[
+        int | None, typer.Option(help="In place of the recipe's; more than the zoo has grows it.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="In place of the recipe's.")] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="An npz file, archive or folder in place of the recipe's images."),
+    ] = None,
+    engine: Annotated[EngineName, typer.Option(help="What trains.")] = "auto",
+    device: Annotated[Device, typer.Option(help="Where it trains.")] = "auto",
+    workers: Annotated[int, typer.Option(min=0, help="Threads on a CPU; 0: one a core.")] = 0,
+) -> None:
+    """Train a zoo, or go on where an interrupted run stopped."""
+    chosen = load_recipe(recipe).with_changes(networks_per_class=networks_per_class, epochs=epochs)
+    latest: Progress | None = None
+    started = time.monotonic()
+    try:
+        with training_meter() as meter:
+
+            def remember(progress: Progress, meter: Meter = meter) -> None:
+                nonlocal latest
+                latest = progress
+                meter(progress)
+
+            zoo = train_zoo(
+                chosen,
+                folder,
+                images=images,
+                engine=engine,
+                device=device,
+                workers=workers,
+                meter=remember,
+            )
+    except KeyboardInterrupt:
+        kept = f"{latest.networks} of {latest.networks_planned}" if latest else "all finished"
+        command = shlex.join(["hyperzoo", *sys.argv[1:]])
+        err.print(
+            f"interrupted: {kept} networks are kept in {folder}; resume with\n  {command}",
+            markup=False,
+        )
+        raise  # typer exits with status 130
+    if latest is None:
+        out.print(f"{folder} is complete: {len(zoo)} networks; nothing to train")
+    else:
+        err.print(f"trained in {duration(time.monotonic() - started)}")
+        out.print(f"{folder} is complete: {len(zoo)} networks")

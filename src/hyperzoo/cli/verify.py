@@ -1,0 +1,67 @@
+"""`hyperzoo verify`: is a zoo what it says it is?"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from hyperzoo.cli.console import err, out
+from hyperzoo.cli.progress import counting_meter
+from hyperzoo.errors import VerificationError
+from hyperzoo.population import Device, EngineName
+from hyperzoo.retrain import Retrained, retrain_network
+from hyperzoo.zoo import open_zoo, verify_zoo
+
+
+def verify(
+    folder: Annotated[Path, typer.Argument(help="The zoo's folder.", show_default=False)],
+    retrain: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Train this network again and compare every bit."),
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="For --retrain: where the recipe's images lie.")
+    ] = None,
+    engine: Annotated[
+        EngineName | None,
+        typer.Option(help="For --retrain: in place of the engine that trained the network."),
+    ] = None,
+    device: Annotated[Device, typer.Option(help="For --retrain: where to train.")] = "auto",
+) -> None:
+    """Check every part: checksums, shapes, finite values, row counts, and ids against the plan."""
+    with counting_meter("parts") as meter:
+        found = verify_zoo(folder, meter=meter)
+    for problem in found.problems:
+        err.print(f"[bold red]problem:[/] {escape(problem)}")
+    if found.problems:
+        count = len(found.problems)
+        raise VerificationError(
+            f"{folder}: {count} problem{'s' * (count > 1)} found; restore the files from a copy, "
+            "or delete the models file of a damaged part and train again to make it anew"
+        )
+    out.print(f"{folder}: {found.networks} networks in {found.parts} parts are sound")
+    if found.incomplete:
+        out.print(f"{len(found.incomplete)} parts are still to be trained")
+    if retrain is not None:
+        _report(
+            retrain_network(open_zoo(folder), retrain, images=images, engine=engine, device=device)
+        )
+
+
+def _report(result: Retrained) -> None:
+    if result.identical:
+        out.print(f"{result.id}: trained again, all {result.weights:,} weights equal bit for bit")
+        return
+    circumstances = "; ".join(
+        f"{name} was {then}, is {now}" for name, (then, now) in result.circumstances.items()
+    )
+    reason = (
+        f"made under other circumstances ({circumstances}), where bits may differ"
+        if circumstances
+        else "made under the same circumstances, so the stored weights are not the recipe's"
+    )
+    raise VerificationError(
+        f"{result.id}: {result.differing:,} of {result.weights:,} weights differ, by at most "
+        f"{result.largest_difference:.3g}; {reason}"
+    )

@@ -1,0 +1,74 @@
+"""Every error that hyperzoo raises on purpose.
+
+    HyperzooError
+    ├── RecipeError            (ValueError)    a recipe that can't be used
+    ├── ImageError             (ValueError)    images that can't be read or don't fit
+    ├── ArchitectureError      (ValueError)    a network that can't be built
+    ├── EngineError            (RuntimeError)  an engine that can't run what it was asked to
+    ├── ZooError                               something about a zoo on disk
+    │   ├── ZooNotFoundError   (FileNotFoundError)
+    │   ├── ZooFormatError     (ValueError)    files that are not a zoo of a known format
+    │   ├── ZooMismatchError   (ValueError)    a zoo that belongs to another recipe or other images
+    │   ├── ZooLockedError     (RuntimeError)  another run writes to the folder
+    │   ├── ZooWriteError      (OSError)       the disk refused: full, read-only, ...
+    │   └── NetworkNotFoundError (KeyError)    an id, a class or a parameter that the zoo has not
+    └── VerificationError      (ValueError)    a zoo whose content is not what it should be
+
+A message says what is wrong, what was expected, what was found, and what to do next. The
+command line prints exactly that message and exits with status 1.
+"""
+
+
+class HyperzooError(Exception):
+    """The root of all errors that hyperzoo raises on purpose."""
+
+
+class RecipeError(HyperzooError, ValueError):
+    """A recipe is not valid; the message lists every problem with its place."""
+
+
+class ImageError(HyperzooError, ValueError):
+    """Images can't be read, or do not have the shape that was asked for."""
+
+
+class ArchitectureError(HyperzooError, ValueError):
+    """An architecture is unknown, or its layers do not fit together."""
+
+
+class EngineError(HyperzooError, RuntimeError):
+    """An engine can't run what it was asked to run."""
+
+
+class ZooError(HyperzooError):
+    """Something is wrong with a zoo on disk."""
+
+
+class ZooNotFoundError(ZooError, FileNotFoundError):
+    """There is no zoo in the folder."""
+
+
+class ZooFormatError(ZooError, ValueError):
+    """Files of a zoo are damaged, or of a format that this version does not know."""
+
+
+class ZooMismatchError(ZooError, ValueError):
+    """The folder holds a zoo of another recipe, of other images, or of another size."""
+
+
+class ZooLockedError(ZooError, RuntimeError):
+    """Another process is writing to the zoo."""
+
+
+class ZooWriteError(ZooError, OSError):
+    """The disk refused a write."""
+
+
+class NetworkNotFoundError(ZooError, KeyError):
+    """The zoo has no such network, class, parameter or checkpoint."""
+
+    # KeyError shows the repr of its argument; a message should read as it was written.
+    __str__ = Exception.__str__
+
+
+class VerificationError(HyperzooError, ValueError):
+    """A zoo's content is not what its recipe and its checksums say."""

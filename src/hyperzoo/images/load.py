@@ -1,0 +1,97 @@
+"""From the name of an image source to its images."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hyperzoo.errors import ImageError
+from hyperzoo.images.digits import load_digits
+from hyperzoo.images.files import check_shape, file_errors
+from hyperzoo.images.folder import load_folder
+from hyperzoo.images.image_set import ImageSet
+from hyperzoo.images.imagenette import load_imagenette
+from hyperzoo.images.npz import load_npz
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Request:
+    """What a caller of `load_images` asked for."""
+
+    source: str
+    size: int
+    channels: int
+    path: Path | None
+    cache_folder: Path | None
+
+    @property
+    def needed_path(self) -> Path:
+        if self.path is None:
+            raise ImageError(f"images '{self.source}' need a path; set images.path")
+        return self.path
+
+
+def _digits(request: _Request) -> ImageSet:
+    if request.path is not None:
+        raise ImageError(
+            f"images 'digits' are bundled and take no path, got {request.path}; leave the path "
+            "out, or choose another source"
+        )
+    return load_digits(size=request.size, channels=request.channels)
+
+
+_LOADERS: dict[str, Callable[[_Request], ImageSet]] = {
+    "digits": _digits,
+    "imagenette": lambda request: load_imagenette(
+        request.path,
+        size=request.size,
+        channels=request.channels,
+        cache_folder=request.cache_folder,
+    ),
+    "folder": lambda request: load_folder(
+        request.needed_path, size=request.size, channels=request.channels
+    ),
+    "npz": lambda request: load_npz(
+        request.needed_path, size=request.size, channels=request.channels
+    ),
+}
+
+
+def load_images(
+    source: str,
+    *,
+    size: int = 32,
+    channels: int = 3,
+    path: str | Path | None = None,
+    cache_folder: str | Path | None = None,
+) -> ImageSet:
+    """Load images of a source, all of one size.
+
+    Args:
+        source: "digits" (bundled with scikit-learn), "imagenette", "folder" (a folder a class)
+            or "npz" (arrays as `hyperzoo.images.npz.write_npz` writes them).
+        size: height and width in pixels, 1 to 4096.
+        channels: 3 for RGB, 1 for grey.
+        path: where the images lie; needed for "folder" and "npz". For "imagenette" the official
+            archive, the folder that it unpacks to, or an .npz file; None for the images that
+            `prepare_imagenette` left in the cache.
+        cache_folder: folder for prepared images; None for the user's (see `cache_file`).
+
+    Returns:
+        The images, uint8 [image, size, size, channels], in an order that depends only on the
+        files' content and names.
+
+    Raises:
+        ImageError: the images can't be found or read, or do not fit what was asked for.
+    """
+    if source not in _LOADERS:
+        raise ImageError(f"unknown image source {source!r}; expected one of {', '.join(_LOADERS)}")
+    check_shape(size, channels)
+    request = _Request(
+        source=source,
+        size=size,
+        channels=channels,
+        path=None if path is None else Path(path).expanduser(),
+        cache_folder=None if cache_folder is None else Path(cache_folder).expanduser(),
+    )
+    with file_errors():
+        return _LOADERS[source](request)

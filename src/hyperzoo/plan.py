@@ -1,0 +1,106 @@
+"""Which networks a recipe asks for, in which order and parts, with which hyper-parameters."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hyperzoo.randomness import uniforms
+from hyperzoo.recipe import Distribution, Recipe
+
+PART_SIZE = 50
+"""Networks in a part, the unit that is written, resumed and sent as one."""
+
+ALL_CLASSES = "all"
+"""The class that every network of a multi-class zoo belongs to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedNetwork:
+    """A network's identity and the hyper-parameters that are its own.
+
+    Attributes:
+        class_name: the class it detects, or `ALL_CLASSES`.
+        index: 0, 1, 2, ... within the class.
+        learning_rate: Adam's.
+        batch_size: images a step.
+    """
+
+    class_name: str
+    index: int
+    learning_rate: float
+    batch_size: int
+
+    @property
+    def id(self) -> str:
+        """The network's name in the zoo, e.g. "church_649"."""
+        return f"{self.class_name}_{self.index}"
+
+
+def network_classes(recipe: Recipe, image_classes: Sequence[str]) -> tuple[str, ...]:
+    """The classes of the networks: those of the images, or `ALL_CLASSES` alone."""
+    return tuple(image_classes) if recipe.task.kind == "one-vs-all" else (ALL_CLASSES,)
+
+
+def plan_parts(
+    recipe: Recipe, image_classes: Sequence[str], sizes: Sequence[int]
+) -> list[tuple[PlannedNetwork, ...]]:
+    """Cut a zoo's networks into parts.
+
+    Networks are ordered by index, then class, and cut into parts of `PART_SIZE`. Where a zoo has
+    grown, the parts of every earlier size stay as they were and the new networks start a part of
+    their own.
+
+    Args:
+        recipe: the zoo's recipe.
+        image_classes: the images' classes in label order.
+        sizes: every `networks_per_class` that the zoo has had, in increasing order.
+
+    Returns:
+        The parts, each with its networks in the order of their rows.
+    """
+    classes = network_classes(recipe, image_classes)
+    parts: list[tuple[PlannedNetwork, ...]] = []
+    for begin, end in zip([0, *sizes], sizes, strict=False):
+        networks = [
+            _planned(recipe, class_name, index)
+            for index in range(begin, end)
+            for class_name in classes
+        ]
+        parts += [
+            tuple(networks[row : row + PART_SIZE]) for row in range(0, len(networks), PART_SIZE)
+        ]
+    return parts
+
+
+def _planned(recipe: Recipe, class_name: str, index: int) -> PlannedNetwork:
+    training, vary = recipe.training, recipe.vary
+
+    def drawn(key: str, default: float, distribution: Distribution | None) -> float:
+        if distribution is None:
+            return default
+        number = uniforms(recipe.seed, class_name, index, f"vary/{key}", 1)[0]
+        return _draw(distribution, float(number))
+
+    return PlannedNetwork(
+        class_name=class_name,
+        index=index,
+        learning_rate=float(drawn("learning_rate", training.learning_rate, vary.learning_rate)),
+        batch_size=int(drawn("batch_size", training.batch_size, vary.batch_size)),
+    )
+
+
+def _draw(distribution: Distribution, number: float) -> float:
+    """Turn a uniform number in [0, 1) into a value.
+
+    Drawn values are rounded to six significant digits: they read well, and a last bit that
+    mathematics libraries disagree on can't make two machines train different networks.
+    """
+    if distribution.choice is not None:
+        return distribution.choice[int(number * len(distribution.choice))]
+    if distribution.uniform is not None:
+        low, high = distribution.uniform
+        value = low + (high - low) * number
+    else:
+        low, high = distribution.extremes()
+        value = math.exp(math.log(low) + (math.log(high) - math.log(low)) * number)
+    return min(max(float(f"{value:.6g}"), low), high)

@@ -1,0 +1,55 @@
+// How activations lie in memory. Plain data only: every translation unit may include this.
+//
+// Images are cut into blocks. Within a block the image is the innermost axis, so the lanes of a
+// vector are images: [block][channel][row][column][image of the block]. A grid may carry a border
+// of zeros, which is the padding of the convolution that reads it.
+#pragma once
+#include <cstdint>
+
+namespace hyperzoo {
+
+using Size = std::int64_t;
+
+// Sums over images are kept in 16 partial sums, image modulo 16, whatever the vector width.
+constexpr Size kLogicalLanes = 16;
+
+// Images whose activations are in memory at once. Larger batches are worked off in chunks of
+// this many, whose gradients are added in order: part of the definition of the arithmetic.
+constexpr Size kChunk = 256;
+
+enum class Activation : std::int32_t { linear = 0, tanh = 1, relu = 2 };
+
+struct Grid {
+    Size channels, height, width;
+    Size top, left;                     // zeros before the first row and column
+    Size stored_height, stored_width;   // with the border
+
+    Size row(Size block) const { return stored_width * block; }
+    Size plane(Size block) const { return stored_height * row(block); }
+    Size values(Size block) const { return channels * plane(block); }
+    // Floats from a block's start to the value at (channel 0, row 0, column 0).
+    Size origin(Size block) const { return (top * stored_width + left) * block; }
+};
+
+// A convolution, or a dense layer as a 1x1 convolution of a 1x1 image.
+struct Convolution {
+    Grid in, out;
+    Size kernel, stride;
+    Activation in_activation;   // of the layer that wrote `in`
+    Activation activation;
+    Size in_stride, out_stride; // floats from block to block
+    const std::int32_t* taps;   // [in_channel, kernel row, kernel column] -> floats from the window
+
+    Size tap_count() const { return in.channels * kernel * kernel; }
+    Size weight_count() const { return out.channels * tap_count(); }
+};
+
+struct Pool {
+    Grid in, out;
+    Size height, width;         // of the window
+    bool maximum;
+    Activation in_activation;
+    Size in_stride, out_stride;
+};
+
+}  // namespace hyperzoo

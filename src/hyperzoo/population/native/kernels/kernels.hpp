@@ -1,0 +1,81 @@
+// The functions that are compiled once for every instruction set. The rest of the engine calls
+// them through this table, so nothing else needs to know what the processor has.
+#pragma once
+#include "geometry.hpp"
+
+namespace hyperzoo {
+
+struct LossSums {
+    double loss;    // nats
+    double right;   // images
+};
+
+// Where the images of a batch are, and which.
+struct ImageBatch {
+    const std::uint8_t* images;     // [image][row][column][channel]
+    Size bytes;                     // of an image
+    const std::int64_t* order;      // positions of the images; null for first, first + 1, ...
+    Size first;
+    Size count;                     // images in the batch
+    const std::int32_t* places;     // byte of an image -> floats from the block's start
+    const std::uint8_t* blank;      // stands in for the images that a last block lacks
+};
+
+// The constants of one step of Adam.
+struct AdamStep {
+    float rate;     // with both bias corrections
+    float epsilon;
+    float first;    // 1 - beta_1
+    float second;   // 1 - beta_2
+};
+
+enum class Function : std::int32_t { tanh = 0, exp = 1, log = 2, log1p = 3, fma = 4 };
+
+struct Kernels {
+    const char* name;
+    Size lanes;     // floats in a vector
+    Size block;     // images in a block: two vectors
+
+    void (*gather)(const ImageBatch&, float* values, Size stride, Size first_block, Size blocks);
+
+    // Weights [out][in][row][column] -> the orders in which the two passes read them.
+    void (*pack_forward)(const Convolution&, const float* weights, float* packed);
+    void (*pack_backward)(const Convolution&, const float* weights, float* packed);
+    void (*forward)(const Convolution&, const float* in, const float* packed, const float* bias,
+                    float* out, Size blocks);
+    // Turns the values of `in` into the gradient with respect to the sums they came from.
+    void (*input_gradient)(const Convolution&, const float* out_gradient, const float* packed,
+                           float* in, Size blocks);
+    // Adds the blocks' part to [weight][16 lanes] and [bias][16 lanes] ...
+    void (*weight_lanes)(const Convolution&, const float* in, const float* out_gradient,
+                         float* lanes, float* bias_lanes, Size first_block, Size blocks);
+    // ... which this sums up at the end.
+    void (*reduce_lanes)(const Convolution&, const float* lanes, const float* bias_lanes,
+                         float* gradient, float* bias_gradient);
+    // Both at once, for layers with few positions and many weights.
+    void (*weight_gradient)(const Convolution&, const float* in, const float* out_gradient,
+                            float* gradient, float* bias_gradient, Size blocks);
+
+    void (*pool_forward)(const Pool&, const float* in, float* out, Size blocks);
+    void (*pool_backward)(const Pool&, float* in, const float* out_gradient, Size blocks);
+
+    // Cross-entropy of logits [output][image of the block]. Where `divisor` is not 0 the logits
+    // are replaced by the gradient of the mean over that many images.
+    LossSums (*loss)(float* logits, Size stride, Size outputs, const std::int32_t* targets,
+                     Size count, float divisor);
+
+    void (*adam)(const AdamStep&, const float* gradient, float* weights, float* first,
+                 float* second, Size count);
+    void (*add)(float* sums, const float* terms, Size count);
+
+    void (*apply)(Function, const float* in, float* out, Size count);
+    double (*fma_peak)(Size rounds);    // floating-point operations done
+};
+
+const Kernels& baseline_kernels();
+#if defined(__x86_64__)
+const Kernels& avx2_kernels();
+const Kernels& avx512_kernels();
+#endif
+
+}  // namespace hyperzoo

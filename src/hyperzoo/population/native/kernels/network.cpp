@@ -1,0 +1,313 @@
+#include "network.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <utility>
+
+namespace hyperzoo {
+namespace {
+
+constexpr Size kAlignment = 64;
+constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEpsilon = 1e-7;
+
+// Layers with this many output positions are worked off block by block, so that a block's
+// activations pass from layer to layer through the second-level cache. Later layers have few
+// activations and many weights: all blocks go through one layer, then through the next.
+constexpr Size kPositionsByBlock = 64;
+
+Size rounded_up(Size count, Size multiple) { return (count + multiple - 1) / multiple * multiple; }
+
+}  // namespace
+
+Floats::Floats(Size count) : size_(rounded_up(count, kLogicalLanes)) {
+    if (size_ == 0) return;
+    const auto bytes = static_cast<std::size_t>(size_) * sizeof(float);
+    data_.reset(static_cast<float*>(std::aligned_alloc(kAlignment, bytes)));
+    if (!data_) throw std::bad_alloc();
+    clear();
+}
+
+void Floats::Free::operator()(float* data) const { std::free(data); }
+
+void Floats::clear() {
+    if (size_ > 0) std::fill_n(data_.get(), size_, 0.0f);
+}
+
+// Adds the time of a scope to a layer's pass.
+class Network::Timer {
+    using Clock = std::chrono::steady_clock;
+
+  public:
+    Timer(Network& network, Size row, Pass pass) : to_(nullptr) {
+        if (!network.measuring_) return;
+        to_ = &network.seconds_[static_cast<std::size_t>(row)][static_cast<std::size_t>(pass)];
+        start_ = Clock::now();
+    }
+    ~Timer() {
+        if (to_) *to_ += std::chrono::duration<double>(Clock::now() - start_).count();
+    }
+    Timer(const Timer&) = delete;
+    Timer& operator=(const Timer&) = delete;
+
+  private:
+    double* to_;
+    Clock::time_point start_;
+};
+
+Network::Network(Plan plan, const Kernels& kernels, Size batch)
+    : plan_(std::move(plan)),
+      kernels_(kernels),
+      chunk_images_(rounded_up(std::min(batch, kChunk), kernels.block)),
+      weights_(plan_.parameters),
+      gradient_(plan_.parameters),
+      chunk_gradient_(batch > kChunk ? plan_.parameters : 0),
+      first_moment_(plan_.parameters),
+      second_moment_(plan_.parameters) {
+    const Size blocks = chunk_images_ / kernels_.block;
+    for (Size number = 0; number <= layers(); ++number) {
+        const Grid& grid = number == 0 ? plan_.input() : layer(number - 1).out;
+        strides_.push_back(grid.values(kernels_.block));
+        activations_.emplace_back(strides_.back() * blocks);
+    }
+    stages_.resize(plan_.layers.size());
+    for (Size number = 0; number < layers(); ++number) plan_stage(number);
+    while (by_block_ < layers()) {
+        const Grid& out = layer(by_block_).out;
+        if (out.height * out.width < kPositionsByBlock && stage(by_block_).by_block == false &&
+            layer(by_block_).has_weights()) {
+            break;
+        }
+        ++by_block_;
+    }
+    const Grid& input = plan_.input();
+    for (Size y = 0; y < plan_.height; ++y) {
+        for (Size x = 0; x < plan_.width; ++x) {
+            for (Size c = 0; c < plan_.channels; ++c) {
+                const Size at = input.origin(kernels_.block) + c * input.plane(kernels_.block) +
+                                y * input.row(kernels_.block) + x * kernels_.block;
+                places_.push_back(static_cast<std::int32_t>(at));
+            }
+        }
+    }
+    targets_.resize(static_cast<std::size_t>(chunk_images_));
+    blank_.resize(places_.size());
+    for (const Floats& floats : activations_) bytes_ += floats.size() * 4;
+    for (const Stage& stage : stages_) {
+        bytes_ += (stage.forward_weights.size() + stage.backward_weights.size() +
+                   stage.lanes.size() + stage.bias_lanes.size()) * 4;
+    }
+    bytes_ += (4 * weights_.size() + chunk_gradient_.size()) * 4;
+}
+
+void Network::plan_stage(Size number) {
+    const Layer& from = layer(number);
+    Stage& stage = this->stage(number);
+    const Activation before = number == 0 ? Activation::linear : layer(number - 1).activation;
+    const Size in_stride = stride(number), out_stride = stride(number + 1);
+    stage.by_block = false;
+    if (!from.has_weights()) {
+        stage.pool = {from.in, from.out, from.window_height, from.window_width,
+                      from.kind == LayerKind::max_pool, before, in_stride, out_stride};
+        return;
+    }
+    stage.convolution = {from.in, from.out, from.kernel, from.stride, before, from.activation,
+                         in_stride, out_stride, from.taps.data()};
+    const Size weights = stage.convolution.weight_count();
+    stage.by_block = from.out.height * from.out.width >= kPositionsByBlock;
+    stage.forward_weights = Floats(weights);
+    if (number > plan_.first_with_weights) stage.backward_weights = Floats(weights);
+    if (stage.by_block) {
+        stage.lanes = Floats(weights * kLogicalLanes);
+        stage.bias_lanes = Floats(from.out.channels * kLogicalLanes);
+    }
+}
+
+void Network::load(const float* parameters) {
+    std::copy_n(parameters, plan_.parameters, weights_.data());
+    first_moment_.clear();
+    second_moment_.clear();
+    power_1_ = power_2_ = 1;
+}
+
+void Network::save(float* parameters) const {
+    std::copy_n(const_cast<Network*>(this)->weights_.data(), plan_.parameters, parameters);
+}
+
+void Network::measure(bool on) {
+    measuring_ = on;
+    seconds_.assign(plan_.layers.size() + 1, {});
+}
+
+void Network::pack(bool backward) {
+    const Timer timer(*this, layers(), Pass::input_gradient);
+    for (Size number = 0; number < layers(); ++number) {
+        if (!layer(number).has_weights()) continue;
+        Stage& stage = this->stage(number);
+        const float* weights = weights_.data() + layer(number).weights;
+        kernels_.pack_forward(stage.convolution, weights, stage.forward_weights.data());
+        if (backward && number > plan_.first_with_weights) {
+            kernels_.pack_backward(stage.convolution, weights, stage.backward_weights.data());
+        }
+    }
+}
+
+void Network::set_targets(const Split& split, Size begin, Size count) {
+    for (Size i = 0; i < count; ++i) {
+        const Size image = split.order ? split.order[begin + i] : begin + i;
+        targets_[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(split.targets[image]);
+    }
+}
+
+void Network::forward(const Split& split, Size begin, Size count) {
+    set_targets(split, begin, count);
+    const Size blocks = (count + kernels_.block - 1) / kernels_.block;
+    const ImageBatch batch{split.images, static_cast<Size>(places_.size()),
+                           split.order ? split.order + begin : nullptr, begin, count,
+                           places_.data(), blank_.data()};
+    for (Size block = 0; block < blocks; ++block) {
+        {
+            const Timer timer(*this, layers(), Pass::forward);
+            kernels_.gather(batch, values(0), stride(0), block, 1);
+        }
+        for (Size number = 0; number < by_block_; ++number) forward_layer(number, block, 1);
+    }
+    for (Size number = by_block_; number < layers(); ++number) forward_layer(number, 0, blocks);
+}
+
+void Network::forward_layer(Size number, Size block, Size blocks) {
+    const Timer timer(*this, number, Pass::forward);
+    Stage& stage = this->stage(number);
+    const float* in = values(number) + block * stride(number);
+    float* out = values(number + 1) + block * stride(number + 1);
+    if (layer(number).has_weights()) {
+        kernels_.forward(stage.convolution, in, stage.forward_weights.data(),
+                         weights_.data() + layer(number).biases, out, blocks);
+    } else {
+        kernels_.pool_forward(stage.pool, in, out, blocks);
+    }
+}
+
+// Every buffer of activations turns into their gradient as the pass goes back through it.
+void Network::backward(Size blocks, float* gradient) {
+    for (Stage& stage : stages_) {
+        stage.lanes.clear();
+        stage.bias_lanes.clear();
+    }
+    for (Size number = layers() - 1; number >= std::max(by_block_, plan_.first_with_weights);
+         --number) {
+        backward_layer(number, 0, blocks, gradient);
+    }
+    for (Size block = 0; block < blocks; ++block) {
+        for (Size number = by_block_ - 1; number >= plan_.first_with_weights; --number) {
+            backward_layer(number, block, 1, gradient);
+        }
+    }
+    for (Size number = plan_.first_with_weights; number < by_block_; ++number) {
+        Stage& stage = this->stage(number);
+        if (!stage.by_block) continue;
+        kernels_.reduce_lanes(stage.convolution, stage.lanes.data(), stage.bias_lanes.data(),
+                              gradient + layer(number).weights, gradient + layer(number).biases);
+    }
+}
+
+void Network::backward_layer(Size number, Size block, Size blocks, float* gradient) {
+    float* in = values(number) + block * stride(number);
+    const float* out = values(number + 1) + block * stride(number + 1);
+    Stage& stage = this->stage(number);
+    if (!layer(number).has_weights()) {
+        const Timer timer(*this, number, Pass::input_gradient);
+        kernels_.pool_backward(stage.pool, in, out, blocks);
+        return;
+    }
+    weight_gradient(number, block, blocks, gradient);
+    if (number == plan_.first_with_weights) return;
+    const Timer timer(*this, number, Pass::input_gradient);
+    kernels_.input_gradient(stage.convolution, out, stage.backward_weights.data(), in, blocks);
+}
+
+void Network::weight_gradient(Size number, Size block, Size blocks, float* gradient) {
+    const Timer timer(*this, number, Pass::weight_gradient);
+    Stage& stage = this->stage(number);
+    if (stage.by_block) {
+        kernels_.weight_lanes(stage.convolution, values(number), values(number + 1),
+                              stage.lanes.data(), stage.bias_lanes.data(), block, blocks);
+    } else {
+        kernels_.weight_gradient(stage.convolution, values(number), values(number + 1),
+                                 gradient + layer(number).weights,
+                                 gradient + layer(number).biases, blocks);
+    }
+}
+
+LossSums Network::chunk(const Split& split, Size begin, Size count, Size batch, float* gradient) {
+    forward(split, begin, count);
+    LossSums sums;
+    {
+        const Timer timer(*this, layers(), Pass::other);
+        sums = kernels_.loss(values(layers()), stride(layers()), plan_.outputs, targets_.data(),
+                             count, static_cast<float>(batch));
+    }
+    backward((count + kernels_.block - 1) / kernels_.block, gradient);
+    return sums;
+}
+
+LossSums Network::differentiate(const Split& split, Size begin, Size count) {
+    pack(true);
+    LossSums sums{0, 0};
+    for (Size done = 0; done < count; done += chunk_images_) {
+        const Size here = std::min(chunk_images_, count - done);
+        float* gradient = done == 0 ? gradient_.data() : chunk_gradient_.data();
+        const LossSums part = chunk(split, begin + done, here, count, gradient);
+        sums.loss += part.loss;
+        sums.right += part.right;
+        if (done > 0) kernels_.add(gradient_.data(), gradient, gradient_.size());
+    }
+    return sums;
+}
+
+LossSums Network::gradient(const Split& split, Size begin, Size count, float* gradient) {
+    const LossSums sums = differentiate(split, begin, count);
+    std::copy_n(gradient_.data(), plan_.parameters, gradient);
+    return sums;
+}
+
+LossSums Network::step(const Split& split, Size begin, Size count, double learning_rate) {
+    const LossSums sums = differentiate(split, begin, count);
+    // Products, not std::pow, whose last bit depends on the system.
+    power_1_ *= kBeta1;
+    power_2_ *= kBeta2;
+    const double rate = learning_rate * (std::sqrt(1 - power_2_) / (1 - power_1_));
+    const AdamStep step{static_cast<float>(rate), static_cast<float>(kEpsilon),
+                        static_cast<float>(1 - kBeta1), static_cast<float>(1 - kBeta2)};
+    const Timer timer(*this, layers(), Pass::weight_gradient);
+    kernels_.adam(step, gradient_.data(), weights_.data(), first_moment_.data(),
+                  second_moment_.data(), weights_.size());
+    return sums;
+}
+
+LossSums Network::evaluate(const Split& split, Size begin, Size count, float* logits) {
+    pack(false);
+    LossSums sums{0, 0};
+    const Size outputs = plan_.outputs, block = kernels_.block;
+    for (Size done = 0; done < count; done += chunk_images_) {
+        const Size here = std::min(chunk_images_, count - done);
+        forward(split, begin + done, here);
+        float* from = values(layers());
+        const LossSums part =
+            kernels_.loss(from, stride(layers()), outputs, targets_.data(), here, 0);
+        sums.loss += part.loss;
+        sums.right += part.right;
+        for (Size image = 0; image < here; ++image) {
+            for (Size output = 0; output < outputs; ++output) {
+                logits[(done + image) * outputs + output] =
+                    from[image / block * stride(layers()) + output * block + image % block];
+            }
+        }
+    }
+    return sums;
+}
+
+}  // namespace hyperzoo

@@ -1,0 +1,106 @@
+// Trains and evaluates one network at a time in memory of its own.
+#pragma once
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "kernels.hpp"
+#include "plan.hpp"
+
+namespace hyperzoo {
+
+// Floats at an address that suits every vector.
+class Floats {
+  public:
+    explicit Floats(Size count = 0);
+    float* data() { return data_.get(); }
+    Size size() const { return size_; }
+    void clear();
+
+  private:
+    struct Free {
+        void operator()(float* data) const;
+    };
+    Size size_;
+    std::unique_ptr<float, Free> data_;
+};
+
+// Where images and targets are, and which of them a call is about.
+struct Split {
+    const std::uint8_t* images;     // [image][row][column][channel]
+    const std::int64_t* targets;    // [image]
+    const std::int64_t* order;      // positions; null for the images' own order
+};
+
+enum class Pass : std::int32_t { other = 0, forward = 1, input_gradient = 2, weight_gradient = 3 };
+
+class Network {
+  public:
+    // `batch` is the largest number of images that a call may ask for at once.
+    Network(Plan plan, const Kernels& kernels, Size batch);
+
+    const Plan& plan() const { return plan_; }
+    Size bytes() const { return bytes_; }
+
+    // Parameters in the order of the parameter table; a new network forgets Adam's moments.
+    void load(const float* parameters);
+    void save(float* parameters) const;
+
+    // One step of Adam on images [begin, begin + count) of the order.
+    LossSums step(const Split& split, Size begin, Size count, double learning_rate);
+    // The gradient of the mean loss alone: [parameter].
+    LossSums gradient(const Split& split, Size begin, Size count, float* gradient);
+    // Logits [image][output] of images [begin, begin + count).
+    LossSums evaluate(const Split& split, Size begin, Size count, float* logits);
+
+    // Seconds spent by [layer][pass] since the last call; the last row is work between layers:
+    // gathering images, packing weights, the loss, Adam. Null where they are not measured.
+    static constexpr Size kPasses = 4;
+    void measure(bool on);
+    const std::vector<std::array<double, kPasses>>& seconds() const { return seconds_; }
+
+  private:
+    struct Stage {
+        Convolution convolution;
+        Pool pool;
+        Floats forward_weights, backward_weights;
+        Floats lanes, bias_lanes;   // of a layer whose gradient is summed block by block
+        bool by_block;
+    };
+
+    float* values(Size layer) { return activations_[static_cast<std::size_t>(layer)].data(); }
+    Size stride(Size layer) const { return strides_[static_cast<std::size_t>(layer)]; }
+    Stage& stage(Size layer) { return stages_[static_cast<std::size_t>(layer)]; }
+    const Layer& layer(Size number) const {
+        return plan_.layers[static_cast<std::size_t>(number)];
+    }
+    Size layers() const { return static_cast<Size>(plan_.layers.size()); }
+
+    void plan_stage(Size number);
+    void pack(bool backward);
+    LossSums differentiate(const Split& split, Size begin, Size count);
+    LossSums chunk(const Split& split, Size begin, Size count, Size batch, float* gradient);
+    void set_targets(const Split& split, Size begin, Size count);
+    void forward(const Split& split, Size begin, Size count);
+    void forward_layer(Size number, Size block, Size blocks);
+    void backward(Size blocks, float* gradient);
+    void backward_layer(Size number, Size block, Size blocks, float* gradient);
+    void weight_gradient(Size number, Size block, Size blocks, float* gradient);
+
+    class Timer;
+
+    Plan plan_;
+    const Kernels& kernels_;
+    Size chunk_images_, bytes_ = 0, by_block_ = 0;
+    std::vector<Floats> activations_;   // [0] the images, [n + 1] what layer n gives
+    std::vector<Size> strides_;         // floats from block to block
+    std::vector<Stage> stages_;
+    std::vector<std::int32_t> places_, targets_;
+    std::vector<std::uint8_t> blank_;
+    Floats weights_, gradient_, chunk_gradient_, first_moment_, second_moment_;
+    double power_1_ = 1, power_2_ = 1;  // beta_1^steps, beta_2^steps
+    bool measuring_ = false;
+    std::vector<std::array<double, kPasses>> seconds_;
+};
+
+}  // namespace hyperzoo

@@ -1,0 +1,163 @@
+#include "plan.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace hyperzoo {
+namespace {
+
+constexpr Size kHeader = 4, kFields = 6;
+constexpr Size kLargestSide = 1024, kLargestChannels = 4096, kMostLayers = 64;
+constexpr Size kMostWeights = Size{1} << 26, kMostValues = Size{1} << 22;
+
+void require(bool holds, const std::string& message) {
+    if (!holds) throw std::invalid_argument(message);
+}
+
+struct Fields {
+    Size kind, size, outputs, stride, same, activation;
+};
+
+Fields read_fields(const std::int64_t* from, const std::string& place) {
+    const Fields fields{from[0], from[1], from[2], from[3], from[4], from[5]};
+    require(fields.kind >= 1 && fields.kind <= 5, place + ": unknown kind of layer");
+    require(fields.activation >= 0 && fields.activation <= 2, place + ": unknown activation");
+    const auto kind = static_cast<LayerKind>(fields.kind);
+    if (kind == LayerKind::convolution) {
+        require(fields.size >= 1 && fields.size <= 31 && fields.size % 2 == 1,
+                place + ": a kernel must be odd and at most 31, got " + std::to_string(fields.size));
+        require(fields.stride >= 1 && fields.stride <= 16,
+                place + ": a stride must be 1 to 16, got " + std::to_string(fields.stride));
+        require(fields.same == 0 || fields.same == 1, place + ": unknown padding");
+    }
+    if (kind == LayerKind::average_pool || kind == LayerKind::max_pool) {
+        require(fields.size >= 1 && fields.size <= kLargestSide,
+                place + ": pooling over " + std::to_string(fields.size) + " positions");
+    }
+    if (kind == LayerKind::convolution || kind == LayerKind::dense) {
+        require(fields.outputs >= 1 && fields.outputs <= kLargestChannels,
+                place + ": expected 1 to " + std::to_string(kLargestChannels) + " outputs, got " +
+                    std::to_string(fields.outputs));
+    }
+    return fields;
+}
+
+Grid plain_grid(Size channels, Size height, Size width) {
+    return {channels, height, width, 0, 0, height, width};
+}
+
+// The border that a 'same' convolution needs along one axis, as Keras divides it.
+struct Border {
+    Size before, total;
+};
+
+Border border(Size size, Size kernel, Size stride) {
+    const Size positions = (size + stride - 1) / stride;
+    const Size total = std::max<Size>((positions - 1) * stride + kernel - size, 0);
+    return {total / 2, total};
+}
+
+void plan_convolution(Layer& layer, const Fields& fields, const std::string& place) {
+    layer.kernel = fields.size;
+    layer.stride = fields.stride;
+    Grid& in = layer.in;
+    if (fields.same == 1) {
+        const Border rows = border(in.height, layer.kernel, layer.stride);
+        const Border columns = border(in.width, layer.kernel, layer.stride);
+        in.top = rows.before;
+        in.left = columns.before;
+        in.stored_height += rows.total;
+        in.stored_width += columns.total;
+    }
+    require(in.stored_height >= layer.kernel && in.stored_width >= layer.kernel,
+            place + ": the kernel is larger than its input");
+    layer.out = plain_grid(fields.outputs, (in.stored_height - layer.kernel) / layer.stride + 1,
+                           (in.stored_width - layer.kernel) / layer.stride + 1);
+}
+
+void plan_layer(Layer& layer, const Fields& fields, const std::string& place) {
+    const Grid& in = layer.in;
+    layer.window_height = layer.window_width = fields.size;
+    switch (layer.kind) {
+        case LayerKind::convolution:
+            plan_convolution(layer, fields, place);
+            break;
+        case LayerKind::dense:
+            layer.kernel = layer.stride = 1;
+            layer.in = plain_grid(in.channels * in.height * in.width, 1, 1);
+            layer.out = plain_grid(fields.outputs, 1, 1);
+            break;
+        case LayerKind::global_average_pool:
+            layer.window_height = in.height;
+            layer.window_width = in.width;
+            layer.out = plain_grid(in.channels, 1, 1);
+            break;
+        default:
+            require(std::min(in.height, in.width) >= fields.size,
+                    place + ": the window is larger than its input");
+            layer.out = plain_grid(in.channels, in.height / fields.size, in.width / fields.size);
+    }
+}
+
+std::vector<std::int32_t> tap_offsets(const Layer& layer, Size block) {
+    std::vector<std::int32_t> taps;
+    for (Size channel = 0; channel < layer.in.channels; ++channel) {
+        for (Size y = 0; y < layer.kernel; ++y) {
+            for (Size x = 0; x < layer.kernel; ++x) {
+                const Size at = channel * layer.in.plane(block) + y * layer.in.row(block);
+                taps.push_back(static_cast<std::int32_t>(at + x * block));
+            }
+        }
+    }
+    return taps;
+}
+
+void count_parameters(Plan& plan, Layer& layer, const std::string& place) {
+    const Size count = layer.in.channels * layer.kernel * layer.kernel * layer.out.channels;
+    require(plan.parameters + count <= kMostWeights, place + ": too many weights");
+    layer.weights = plan.parameters;
+    layer.biases = layer.weights + count;
+    plan.parameters = layer.biases + layer.out.channels;
+}
+
+}  // namespace
+
+Plan read_plan(const std::int64_t* description, Size length, Size block) {
+    require(description != nullptr && length >= kHeader + kFields, "the description is too short");
+    Plan plan{description[0], description[1], description[2], 0, 0, -1, {}};
+    const Size count = description[3];
+    require(count >= 1 && count <= kMostLayers && length == kHeader + count * kFields,
+            "expected 1 to 64 layers and a description of their length");
+    require(plan.height >= 1 && plan.height <= kLargestSide && plan.width >= 1 &&
+                plan.width <= kLargestSide && plan.channels >= 1 && plan.channels <= 64,
+            "images must be 1 to 1024 positions wide and high, with 1 to 64 channels");
+    Grid grid = plain_grid(plan.channels, plan.height, plan.width);
+    for (Size number = 0; number < count; ++number) {
+        const std::string place = "layer " + std::to_string(number + 1);
+        const Fields fields = read_fields(description + kHeader + number * kFields, place);
+        Layer layer{};
+        layer.kind = static_cast<LayerKind>(fields.kind);
+        layer.activation = layer.has_weights() ? static_cast<Activation>(fields.activation)
+                                               : Activation::linear;
+        layer.in = grid;
+        plan_layer(layer, fields, place);
+        require(layer.in.values(1) <= kMostValues && layer.out.values(1) <= kMostValues,
+                place + ": too many values");
+        if (layer.has_weights()) {
+            count_parameters(plan, layer, place);
+            layer.taps = tap_offsets(layer, block);
+            if (plan.first_with_weights < 0) plan.first_with_weights = number;
+        }
+        // Whoever writes the values leaves room for the border that their reader needs.
+        if (number > 0 && layer.kind == LayerKind::convolution) plan.layers.back().out = layer.in;
+        plan.layers.push_back(layer);
+        grid = layer.out;
+    }
+    const Layer& last = plan.layers.back();
+    require(last.kind == LayerKind::dense && last.activation == Activation::linear,
+            "the last layer must be dense and linear");
+    plan.outputs = last.out.channels;
+    return plan;
+}
+
+}  // namespace hyperzoo

@@ -1,0 +1,49 @@
+// A network as the kernels see it: checked layers with their shapes, borders and neighbours.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "geometry.hpp"
+
+namespace hyperzoo {
+
+enum class LayerKind : std::int64_t {
+    convolution = 1,
+    average_pool = 2,
+    max_pool = 3,
+    global_average_pool = 4,
+    dense = 5,
+};
+
+struct Layer {
+    LayerKind kind;
+    Grid in, out;               // `in` is the previous layer's `out`, flat for a dense layer
+    Size kernel, stride;
+    Size window_height, window_width;
+    Activation activation;
+    Size weights, biases;       // floats before this layer's, in the order of parameters
+    std::vector<std::int32_t> taps;
+
+    bool has_weights() const {
+        return kind == LayerKind::convolution || kind == LayerKind::dense;
+    }
+};
+
+struct Plan {
+    Size height, width, channels;
+    Size outputs;
+    Size parameters;
+    Size first_with_weights;    // layers before it need no gradient
+    std::vector<Layer> layers;
+
+    const Grid& input() const { return layers.front().in; }
+};
+
+// Reads a description: [height, width, channels, layers] and for every layer
+// [kind, size, outputs, stride, same, activation], where size is a kernel's or a window's,
+// outputs are filters or units, and fields that a layer does not have are 0.
+//
+// Throws std::invalid_argument with a message for people where it can't be run.
+Plan read_plan(const std::int64_t* description, Size length, Size block);
+
+}  // namespace hyperzoo

@@ -1,0 +1,28 @@
+// One variant of all kernels. A variant's source file includes what it needs of the system,
+// switches the compiler to its instruction set, defines HYPERZOO_LANES and the two names below,
+// and includes this.
+#include "kernels.hpp"
+
+#include "vector.hpp"
+#include "math.hpp"
+#include "tiles.hpp"
+#include "convolution.hpp"
+#include "weight_gradient.hpp"
+#include "pool.hpp"
+#include "loss.hpp"
+#include "adam.hpp"
+#include "images.hpp"
+#include "measure.hpp"
+
+namespace hyperzoo {
+
+const Kernels& HYPERZOO_TABLE() {
+    static const Kernels table = {
+        HYPERZOO_NAME, W, B, gather, pack_forward, pack_backward, forward, input_gradient,
+        weight_lanes, reduce_lanes, weight_gradient, pool_forward, pool_backward, loss, adam, add,
+        apply, fma_peak,
+    };
+    return table;
+}
+
+}  // namespace hyperzoo

@@ -1,0 +1,84 @@
+"""What a network is asked to learn: its images, their order, and its targets.
+
+Every engine takes these from here, so that they are the same for all of them.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperzoo.plan import PlannedNetwork
+from hyperzoo.randomness import permutation
+
+
+def targets(
+    network: PlannedNetwork,
+    kind: Literal["one-vs-all", "multi-class"],
+    labels: NDArray[np.int64],
+    class_names: Sequence[str],
+) -> NDArray[np.int64]:
+    """The targets of one network.
+
+    Args:
+        network: the network.
+        kind: the task's kind.
+        labels: [image], indices into `class_names`.
+        class_names: the images' classes.
+
+    Returns:
+        int64 [image]: 1 for the network's class and 0 for all others, or the labels themselves
+        for a multi-class network.
+    """
+    if kind == "multi-class":
+        return labels
+    return (labels == class_names.index(network.class_name)).astype(np.int64)
+
+
+def training_images(
+    network: PlannedNetwork,
+    network_targets: NDArray[np.int64],
+    seed: int,
+    positive_fraction: float | None,
+) -> NDArray[np.int64]:
+    """The training images that one network sees in every epoch.
+
+    Args:
+        network: the network.
+        network_targets: [image], as `targets` gives them.
+        seed: the recipe's seed.
+        positive_fraction: None for all images; otherwise all positives and as many negatives,
+            drawn once for the network, as make the positives that share (at most all there are).
+
+    Returns:
+        int64 [training_image], positions among all training images, in increasing order.
+    """
+    if positive_fraction is None:
+        return np.arange(len(network_targets))
+    positives, negatives = (
+        np.flatnonzero(network_targets == 1),
+        np.flatnonzero(network_targets == 0),
+    )
+    wanted = round(len(positives) * (1 - positive_fraction) / positive_fraction)
+    count = min(max(wanted, 1), len(negatives))
+    order = permutation(seed, network.class_name, network.index, "negatives", len(negatives))
+    return np.sort(np.concatenate([positives, negatives[order[:count]]]))
+
+
+def image_order(
+    network: PlannedNetwork, images: NDArray[np.int64], seed: int, epoch: int
+) -> NDArray[np.int64]:
+    """The order in which one network meets its images in one epoch.
+
+    Args:
+        network: the network.
+        images: [training_image], as `training_images` gives them.
+        seed: the recipe's seed.
+        epoch: 1 for the first.
+
+    Returns:
+        int64 [training_image]; a batch is `batch_size` of them in turn, the last may be smaller.
+    """
+    purpose = f"order/{epoch}"
+    return images[permutation(seed, network.class_name, network.index, purpose, len(images))]

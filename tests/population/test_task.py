@@ -1,0 +1,39 @@
+import numpy as np
+
+from hyperzoo.plan import PlannedNetwork
+from hyperzoo.population.task import image_order, targets, training_images
+
+NETWORK = PlannedNetwork(class_name="dog", index=3, learning_rate=1e-3, batch_size=4)
+LABELS = np.array([0, 1, 2, 1, 0, 2, 2, 0, 0, 2] * 30)
+CLASSES = ("cat", "dog", "owl")
+
+
+def test_targets():
+    assert targets(NETWORK, "one-vs-all", LABELS[:4], CLASSES).tolist() == [0, 1, 0, 1]
+    assert targets(NETWORK, "multi-class", LABELS[:4], CLASSES).tolist() == [0, 1, 2, 1]
+
+
+def test_all_images_are_seen_once_an_epoch_in_an_order_of_its_own():
+    images = training_images(NETWORK, targets(NETWORK, "one-vs-all", LABELS, CLASSES), 0, None)
+    first, second = (image_order(NETWORK, images, 0, epoch) for epoch in (1, 2))
+    assert sorted(first) == sorted(second) == list(range(300))
+    assert not np.array_equal(first, second)
+    assert np.array_equal(first, image_order(NETWORK, images, 0, 1))
+
+
+def test_sampled_negatives_are_drawn_for_each_network():
+    own = targets(NETWORK, "one-vs-all", LABELS, CLASSES)
+    images = training_images(NETWORK, own, 0, 0.5)
+    assert own[images].sum() == own.sum() == 60
+    assert len(images) == 120
+    assert (np.diff(images) > 0).all()
+    other = PlannedNetwork(class_name="dog", index=4, learning_rate=1e-3, batch_size=4)
+    assert not np.array_equal(images, training_images(other, own, 0, 0.5))
+    # A quarter positive asks for 180 of 240 negatives; a hundredth for more than there are.
+    assert len(training_images(NETWORK, own, 0, 0.25)) == 240
+    assert len(training_images(NETWORK, own, 0, 0.01)) == 300
+
+
+def test_the_order_is_a_permutation_of_the_subset():
+    images = training_images(NETWORK, targets(NETWORK, "one-vs-all", LABELS, CLASSES), 0, 0.5)
+    assert sorted(image_order(NETWORK, images, 0, 1)) == images.tolist()

@@ -1,0 +1,69 @@
+"""The house's rules on imports (docs/architecture.md), read from the import statements."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "hyperzoo"
+
+# Room -> rooms it may import. A room is a folder or a file of the package.
+MAY_IMPORT = {
+    "errors": set(),
+    "version": set(),
+    "randomness": set(),
+    "recipe": {"errors"},
+    "images": {"errors"},
+    "plan": {"recipe", "randomness"},
+    "architectures": {"errors", "randomness"},
+    "population": {"errors", "plan", "images", "architectures", "randomness"},
+    "zoo": {"errors", "version", "recipe", "plan", "architectures", "randomness"},
+    "train": {"errors", "recipe", "plan", "images", "architectures", "population", "zoo"},
+    "retrain": {"errors", "images", "population", "train", "zoo"},
+    "analysis": {"errors", "recipe", "plan", "architectures", "zoo"},
+}
+MAY_IMPORT["cli"] = set(MAY_IMPORT)
+
+
+def imports_of(file: Path) -> set[str]:
+    """The rooms of hyperzoo that a file imports anywhere, also inside functions."""
+    rooms = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative imports hide where a thing comes from"
+            names = [node.module or ""]
+        else:
+            continue
+        parts = [name.split(".") for name in names]
+        rooms |= {part[1] for part in parts if part[0] == "hyperzoo" and len(part) > 1}
+        rooms |= {"hyperzoo" for part in parts if part == ["hyperzoo"]}
+    return rooms
+
+
+@pytest.mark.parametrize(
+    "file",
+    [file for file in sorted(SOURCE.rglob("*.py")) if file != SOURCE / "__init__.py"],
+    ids=lambda file: str(file.relative_to(SOURCE)),
+)
+def test_imports_go_one_way(file: Path):
+    room = file.relative_to(SOURCE).parts[0].removesuffix(".py")
+    assert imports_of(file) <= MAY_IMPORT[room] | {room}
+
+
+@pytest.mark.parametrize("module", ["hyperzoo", "hyperzoo.cli"])
+def test_what_an_import_does_not_load(module: str):
+    heavy = ["torch", "ray", "pandas", "matplotlib", "sklearn", "scipy", "PIL"]
+    program = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (found.stdout.strip(), found.stderr) == ("[]", "")
+
+
+def test_the_public_names():
+    import hyperzoo
+
+    assert sorted(hyperzoo.__all__) == hyperzoo.__all__
+    assert all(hasattr(hyperzoo, name) for name in hyperzoo.__all__)

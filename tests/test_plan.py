@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from hyperzoo.plan import PART_SIZE, plan_parts
+from hyperzoo.recipe import Recipe, parse_recipe
+
+CLASSES = ("cat", "dog", "owl")
+
+
+def recipe(**sections: object) -> Recipe:
+    document = {
+        "name": "mine",
+        "networks_per_class": 40,
+        "images": {"source": "digits"},
+        "architecture": {"name": "lenet5"},
+    }
+    return parse_recipe(document | sections)
+
+
+def test_networks_are_ordered_by_index_then_class_and_cut_into_parts():
+    parts = plan_parts(recipe(), CLASSES, [40])
+    ids = [network.id for part in parts for network in part]
+    assert ids[:4] == ["cat_0", "dog_0", "owl_0", "cat_1"]
+    assert ids[-1] == "owl_39"
+    assert [len(part) for part in parts] == [PART_SIZE, PART_SIZE, 20]
+
+
+def test_a_zoo_begins_with_the_networks_of_a_smaller_one():
+    small, large = (plan_parts(recipe(), CLASSES, [size]) for size in (2, 20))
+    networks = [network for part in large for network in part]
+    assert networks[:6] == list(small[0])
+
+
+def test_growing_leaves_the_parts_that_are_there_alone():
+    grown = plan_parts(recipe(), CLASSES, [2, 20])
+    assert grown[0] == plan_parts(recipe(), CLASSES, [2])[0]
+    assert [len(part) for part in grown] == [6, 50, 4]
+    networks = {network.id for part in grown for network in part}
+    assert networks == {n.id for part in plan_parts(recipe(), CLASSES, [20]) for n in part}
+
+
+def test_multi_class_networks_belong_to_all_classes():
+    parts = plan_parts(recipe(task={"kind": "multi-class"}), CLASSES, [2])
+    assert [network.id for network in parts[0]] == ["all_0", "all_1"]
+
+
+@pytest.mark.parametrize(
+    ("distribution", "low", "high", "mean"),
+    [
+        ({"uniform": [0.001, 0.003]}, 0.001, 0.003, 0.002),
+        ({"log_uniform": [1e-4, 1e-2]}, 1e-4, 1e-2, 1e-3),
+    ],
+)
+def test_drawn_learning_rates(distribution: object, low: float, high: float, mean: float):
+    varied = recipe(vary={"learning_rate": distribution})
+    rates = np.array([n.learning_rate for part in plan_parts(varied, CLASSES, [400]) for n in part])
+    assert rates.min() >= low
+    assert rates.max() <= high
+    middle = np.exp(np.log(rates).mean()) if mean == 1e-3 else rates.mean()
+    assert middle == pytest.approx(mean, rel=0.1)
+    assert all(rate == float(f"{rate:.6g}") for rate in rates)
+    # The draw belongs to the network, not to the zoo's size.
+    few = [n.learning_rate for n in plan_parts(varied, CLASSES, [3])[0]]
+    assert few == rates[:9].tolist()
+
+
+def test_drawn_batch_sizes():
+    varied = recipe(vary={"batch_size": {"choice": [32, 64, 128]}})
+    sizes = [n.batch_size for part in plan_parts(varied, CLASSES, [300]) for n in part]
+    counts = {size: sizes.count(size) for size in (32, 64, 128)}
+    assert sum(counts.values()) == 900
+    # 300 of each expected, with a standard deviation of 14.
+    assert all(abs(count - 300) < 70 for count in counts.values())

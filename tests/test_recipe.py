@@ -1,0 +1,173 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hyperzoo.errors import RecipeError
+from hyperzoo.recipe import builtin_recipes, load_recipe, parse_recipe
+
+MINIMAL: dict[str, Any] = {
+    "name": "mine",
+    "networks_per_class": 2,
+    "images": {"source": "digits"},
+    "architecture": {"name": "lenet5"},
+}
+
+
+def changed(**sections: Any) -> dict[str, Any]:
+    return MINIMAL | sections
+
+
+def test_the_published_recipe():
+    recipe = load_recipe("imagenette-lenet5")
+    assert recipe.networks_per_class == 1061
+    assert recipe.training.epochs == 25
+    assert recipe.training.batch_size == 128
+    assert recipe.training.learning_rate == 1e-3
+    assert recipe.task.kind == "one-vs-all"
+
+
+def test_every_built_in_recipe_has_its_own_name():
+    assert list(builtin_recipes()) == ["digits-lenet5", "digits-smallcnn", "imagenette-lenet5"]
+    for name in builtin_recipes():
+        assert load_recipe(name).name == name
+
+
+def test_defaults_are_written_out_in_the_canonical_form():
+    assert parse_recipe(MINIMAL).canonical() == {
+        "name": "mine",
+        "seed": 0,
+        "networks_per_class": 2,
+        "images": {"source": "digits", "size": 32, "channels": 3},
+        "task": {"kind": "one-vs-all", "negatives": "all"},
+        "architecture": {"name": "lenet5"},
+        "training": {
+            "optimizer": "adam",
+            "learning_rate": 0.001,
+            "batch_size": 128,
+            "epochs": 25,
+            "keep": "last",
+            "checkpoint_epochs": [],
+        },
+        "vary": {},
+    }
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"task": {"negatives": "sampled", "positive_fraction": 0.5}},
+        {"task": {"kind": "multi-class"}},
+        {"training": {"keep": "best", "checkpoint_epochs": [0, 5, 25]}},
+        {"vary": {"learning_rate": {"log_uniform": [1e-4, 1e-2]}}},
+        {"vary": {"learning_rate": {"uniform": [0.1, 1]}, "batch_size": {"choice": [32, 64]}}},
+    ],
+)
+def test_the_canonical_form_parses_to_the_same_recipe(sections: dict[str, Any]):
+    recipe = parse_recipe(changed(**sections))
+    assert parse_recipe(recipe.canonical()) == recipe
+
+
+def test_all_problems_are_reported_at_once():
+    document = {
+        "name": "mine",
+        "sed": 1,
+        "networks_per_class": 0,
+        "images": {"source": "imagenete", "channels": 2},
+        "architecture": {},
+        "training": {"optimiser": "adam", "epochs": 2.5, "checkpoint_epochs": [5, 3]},
+        "vary": {"learning_rate": {"log_unifrm": [1, 2]}, "batch_size": {"uniform": [1, 2]}},
+    }
+    with pytest.raises(RecipeError, match="recipe has 10 problems") as caught:
+        parse_recipe(document)
+    message = str(caught.value)
+    for problem in [
+        "sed: unknown key; did you mean 'seed'?",
+        "networks_per_class: input should be greater than or equal to 1, got 0",
+        "got 'imagenete'; did you mean 'imagenette'?",
+        "images.channels: input should be 1 or 3, got 2",
+        "architecture.name: missing, and it has no default",
+        "training.optimiser: unknown key; did you mean 'optimizer'?",
+        "training.epochs: input should be a valid integer",
+        "training.checkpoint_epochs: epochs must increase and not repeat, got [5, 3]",
+        "vary.learning_rate.log_unifrm: unknown key; did you mean 'log_uniform'?",
+        "vary.batch_size: can only be drawn by choice",
+    ]:
+        assert problem in message
+
+
+@pytest.mark.parametrize(
+    ("sections", "problem"),
+    [
+        ({"seed": -1}, "seed: .*greater than or equal to 0, got -1"),
+        ({"seed": "0"}, "seed: input should be a valid integer, got '0'"),
+        ({"name": "../up"}, "name: "),
+        ({"images": 3}, "images: expected a table of keys, got 3"),
+        ({"images": {"source": "digits", "path": "x"}}, "path has no meaning"),
+        ({"task": {"negatives": "sampled"}}, "positive_fraction and negatives = 'sampled' go"),
+        ({"task": {"positive_fraction": 0.5}}, "positive_fraction and negatives = 'sampled' go"),
+        (
+            {"task": {"kind": "multi-class", "negatives": "sampled", "positive_fraction": 0.5}},
+            "needs kind = 'one-vs-all'",
+        ),
+        ({"training": {"learning_rate": float("nan")}}, "finite number"),
+        ({"training": {"learning_rate": 0}}, "greater than 0"),
+        ({"training": {"epochs": 5, "checkpoint_epochs": [6]}}, r"\[6\] lie beyond the last"),
+        ({"vary": {"learning_rate": {}}}, "expected exactly one of"),
+        ({"vary": {"learning_rate": {"choice": []}}}, "vary.learning_rate.choice"),
+        ({"vary": {"learning_rate": {"choice": [0.1, 20]}}}, "20 is impossible"),
+        ({"vary": {"learning_rate": {"uniform": [2, 1]}}}, "lower bound must be less"),
+        ({"vary": {"batch_size": {"choice": [32, 1.5]}}}, "1.5 is impossible"),
+        ({"vary": {"momentum": {"choice": [0.9]}}}, "unknown key"),
+    ],
+)
+def test_impossible_values(sections: dict[str, Any], problem: str):
+    with pytest.raises(RecipeError, match=problem):
+        parse_recipe(changed(**sections))
+
+
+def test_the_digest_tells_what_changes_a_network_from_what_does_not():
+    recipe = parse_recipe(MINIMAL)
+    assert recipe.digest == parse_recipe(changed(name="other", networks_per_class=9)).digest
+    folder = {"source": "folder", "path": "a"}
+    elsewhere = {"source": "folder", "path": "b"}
+    assert (
+        parse_recipe(changed(images=folder)).digest
+        == parse_recipe(changed(images=elsewhere)).digest
+    )
+    for sections in ({"seed": 1}, {"training": {"epochs": 5}}, {"task": {"kind": "multi-class"}}):
+        assert parse_recipe(changed(**sections)).digest != recipe.digest
+
+
+def test_the_digest_is_pinned():
+    """A zoo stores the digest, so that of a recipe must never change."""
+    assert load_recipe("imagenette-lenet5").digest == (
+        "3fc626e37d0a6cd00b815a3d18274e952c1009b85715f5a6e54b46961aa14342"
+    )
+
+
+def test_a_file(tmp_path: Path):
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        'name = "mine"\nnetworks_per_class = 2\n[images]\nsource = "npz"\npath = "set.npz"\n'
+        '[architecture]\nname = "lenet5"\n'
+    )
+    recipe = load_recipe(file)
+    assert recipe.images_path == tmp_path / "set.npz"
+    longer = recipe.with_changes(epochs=7, networks_per_class=3)
+    assert (longer.training.epochs, longer.networks_per_class) == (7, 3)
+    assert longer.images_path == tmp_path / "set.npz"
+
+
+def test_files_that_are_no_recipes(tmp_path: Path):
+    with pytest.raises(RecipeError, match="did you mean 'digits-lenet5'"):
+        load_recipe("digit-lenet5")
+    broken = tmp_path / "broken.toml"
+    broken.write_text("seed = 0\nname = mine\n")
+    with pytest.raises(RecipeError, match=r"broken\.toml is not valid TOML: .*line 2"):
+        load_recipe(broken)
+    broken.write_bytes(b"\xff\xfe")
+    with pytest.raises(RecipeError, match=r"broken\.toml can't be read"):
+        load_recipe(broken)
+    with pytest.raises(RecipeError, match="epochs: input should be greater than or equal to 1"):
+        load_recipe("digits-lenet5").with_changes(epochs=0)

@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hyperzoo.errors import NetworkNotFoundError, ZooMismatchError
+from hyperzoo.images import ImageSet, load_images
+from hyperzoo.population.torch_engine import TorchEngine
+from hyperzoo.retrain import retrain_network
+from hyperzoo.train import train_zoo
+from hyperzoo.zoo import Zoo, open_zoo
+from tests.helpers import few
+from tests.test_train import recipe
+
+
+@pytest.fixture(scope="module")
+def images() -> ImageSet:
+    return few(load_images("digits", channels=1), 150, 60)
+
+
+@pytest.fixture
+def zoo(images: ImageSet, tmp_path: Path) -> Zoo:
+    return train_zoo(recipe(networks_per_class=1), tmp_path / "zoo", images=images, engine="torch")
+
+
+def test_a_network_trained_again_has_the_same_bits(zoo: Zoo, images: ImageSet):
+    result = retrain_network(zoo, "seven_0", images=images)
+    assert result.identical
+    assert (result.differing, result.largest_difference) == (0, 0.0)
+    # The kept weights and those of the checkpoint after epoch 1.
+    assert result.weights == 2 * zoo.architecture.parameter_count
+    assert result.circumstances == {}
+
+
+def test_a_changed_weight_is_found(zoo: Zoo, images: ImageSet):
+    file = zoo.path / "weights" / "part-00000.safetensors"
+    content = bytearray(file.read_bytes())
+    values = np.frombuffer(content[-4:], dtype="<f4") + np.float32(0.5)
+    content[-4:] = values.astype("<f4").tobytes()
+    file.write_bytes(content)
+    # The last number of the file belongs to the last network.
+    result = retrain_network(open_zoo(zoo.path), zoo.ids[-1], images=images)
+    assert not result.identical
+    assert result.differing == 1
+    assert result.largest_difference == pytest.approx(0.5)
+
+
+def test_other_circumstances_are_named(zoo: Zoo, images: ImageSet):
+    class OtherTorch(TorchEngine):
+        @property
+        def provenance(self) -> dict[str, str]:
+            return super().provenance | {"torch": "9.9"}
+
+    result = retrain_network(zoo, "seven_0", images=images, engine=OtherTorch(workers=1))
+    assert list(result.circumstances) == ["torch"]
+    assert result.circumstances["torch"][1] == "9.9"
+
+
+def test_what_can_not_be_retrained(zoo: Zoo, images: ImageSet):
+    with pytest.raises(NetworkNotFoundError, match="seven_9"):
+        retrain_network(zoo, "seven_9", images=images)
+    other = few(load_images("digits", channels=1), 151, 60)
+    with pytest.raises(ZooMismatchError, match="give the same images"):
+        retrain_network(zoo, "seven_0", images=other)

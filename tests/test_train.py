@@ -1,0 +1,229 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from hyperzoo.errors import ArchitectureError, ImageError, ZooMismatchError, ZooWriteError
+from hyperzoo.images import ImageSet, load_images
+from hyperzoo.images.npz import write_npz
+from hyperzoo.population.torch_engine import TorchEngine
+from hyperzoo.recipe import Recipe, parse_recipe
+from hyperzoo.train import Progress, train_zoo
+from hyperzoo.zoo import open_zoo, verify_zoo
+from tests.helpers import few, part_files
+
+
+def recipe(**sections: Any) -> Recipe:
+    document = {
+        "name": "mine",
+        "networks_per_class": 6,
+        "images": {"source": "digits", "channels": 1},
+        "architecture": {"name": "smallcnn"},
+        "training": {"epochs": 2, "checkpoint_epochs": [1]},
+    }
+    return parse_recipe(document | sections)
+
+
+@pytest.fixture(scope="module")
+def images() -> ImageSet:
+    return few(load_images("digits", channels=1), 150, 60)
+
+
+@pytest.fixture(scope="module")
+def reference(images: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A zoo of 60 networks in two parts, trained in one go."""
+    folder = tmp_path_factory.mktemp("zoos") / "reference"
+    train_zoo(recipe(), folder, images=images, engine="torch")
+    return folder
+
+
+def test_from_recipe_to_network(reference: Path, images: ImageSet):
+    zoo = open_zoo(reference)
+    assert len(zoo) == 60
+    assert zoo.is_complete
+    assert zoo.classes == images.class_names
+    assert verify_zoo(reference).problems == ()
+    # The stored accuracy is that of the stored weights.
+    network = zoo.network("three_5")
+    pixels = torch.tensor(images.validation_images).permute(0, 3, 1, 2) / 255
+    with torch.no_grad():
+        said = network(pixels)[:, 0].numpy() > 0
+    row = zoo.ids.index("three_5")
+    is_three = images.validation_labels == 3
+    assert zoo.models["accuracy"][row].as_py() == pytest.approx(np.mean(said == is_three))
+    assert zoo.history("three_5")["epoch"].to_pylist() == [1, 2]
+    last = zoo.history("three_5")["validation_loss"].to_pylist()[-1]
+    assert zoo.models["loss"][row].as_py() == pytest.approx(last, rel=1e-5)
+
+
+def test_any_number_of_workers_gives_the_same_bytes(
+    reference: Path, images: ImageSet, tmp_path: Path
+):
+    train_zoo(recipe(), tmp_path / "zoo", images=images, engine=TorchEngine(workers=5))
+    assert part_files(tmp_path / "zoo") == part_files(reference)
+
+
+def test_progress_is_told(images: ImageSet, tmp_path: Path):
+    seen: list[Progress] = []
+    train_zoo(recipe(), tmp_path / "zoo", images=images, engine="torch", meter=seen.append)
+    assert (seen[0].networks, seen[0].networks_planned, seen[0].epochs) == (0, 60, 0)
+    assert (seen[-1].networks, seen[-1].epochs, seen[-1].epochs_planned) == (60, 120, 120)
+    assert [p.networks for p in seen] == sorted(p.networks for p in seen)
+
+
+@pytest.mark.parametrize("stop_at", [3, 105])
+def test_an_interrupted_run_resumes_to_the_same_bytes(
+    reference: Path, images: ImageSet, tmp_path: Path, stop_at: int
+):
+    def interrupt(progress: Progress) -> None:
+        if progress.epochs >= stop_at:
+            raise KeyboardInterrupt
+
+    zoo = tmp_path / "zoo"
+    with pytest.raises(KeyboardInterrupt):
+        train_zoo(recipe(), zoo, images=images, engine="torch", meter=interrupt)
+    assert len(open_zoo(zoo)) == (50 if stop_at > 100 else 0)
+    assert verify_zoo(zoo).problems == ()
+    train_zoo(recipe(), zoo, images=images, engine="torch")
+    assert part_files(zoo) == part_files(reference)
+
+
+def test_a_killed_run_resumes_to_the_same_bytes(reference: Path, images: ImageSet, tmp_path: Path):
+    """kill -9 in the middle of the second part, in a process of its own."""
+    write_npz(images, tmp_path / "images.npz")
+    program = (
+        "import sys, tests.test_train as t; from hyperzoo.train import train_zoo\n"
+        "def tell(p): print(p.epochs, flush=True)\n"
+        "train_zoo(t.recipe(), sys.argv[1], images=t.npz(sys.argv[2]), engine='torch', meter=tell)"
+    )
+    zoo = tmp_path / "zoo"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(zoo), str(tmp_path / "images.npz")],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if int(line) >= 104:
+                process.send_signal(signal.SIGKILL)
+                break
+    assert process.returncode == -signal.SIGKILL
+    assert len(open_zoo(zoo)) == 50
+    train_zoo(recipe(), zoo, images=images, engine="torch")
+    assert part_files(zoo) == part_files(reference)
+
+
+def npz(path: str) -> ImageSet:
+    return load_images("npz", path=Path(path), size=32, channels=1)
+
+
+def test_a_complete_zoo_is_left_alone(reference: Path, images: ImageSet):
+    before = {file: file.stat().st_mtime_ns for file in reference.rglob("*")}
+    seen: list[Progress] = []
+    assert len(train_zoo(recipe(), reference, images=images, meter=seen.append)) == 60
+    assert seen == []
+    assert {file: file.stat().st_mtime_ns for file in reference.rglob("*")} == before
+
+
+def test_growing_keeps_the_old_parts(reference: Path, images: ImageSet, tmp_path: Path):
+    zoo = tmp_path / "zoo"
+    train_zoo(recipe(networks_per_class=1), zoo, images=images, engine="torch")
+    before = part_files(zoo)
+    grown = train_zoo(recipe(), zoo, images=images, engine="torch")
+    assert len(grown) == 60
+    assert verify_zoo(zoo).problems == ()
+    assert before.items() <= part_files(zoo).items()
+    # The networks are those of a zoo made in one go, though the parts are cut elsewhere.
+    whole = open_zoo(reference)
+    assert sorted(grown.ids) == sorted(whole.ids)
+    assert np.array_equal(
+        grown.matrix()[np.argsort(grown.ids)], whole.matrix()[np.argsort(whole.ids)]
+    )
+    with pytest.raises(ZooMismatchError, match="a zoo only grows"):
+        train_zoo(recipe(networks_per_class=2), zoo, images=images, engine="torch")
+
+
+def test_another_recipe_or_other_images_are_refused(
+    reference: Path, images: ImageSet, grey_sevens: ImageSet
+):
+    other = recipe(training={"epochs": 3, "checkpoint_epochs": [1]})
+    with pytest.raises(ZooMismatchError, match=r"training\.epochs.* 2.* 3"):
+        train_zoo(other, reference, images=images, engine="torch")
+    with pytest.raises(ZooMismatchError, match=grey_sevens.fingerprint[:8]):
+        train_zoo(recipe(), reference, images=grey_sevens, engine="torch")
+
+
+@pytest.fixture
+def grey_sevens(images: ImageSet) -> ImageSet:
+    return few(load_images("digits", channels=1), 151, 60)
+
+
+def test_a_full_disk_keeps_what_is_finished(
+    reference: Path, images: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The operating system refuses every byte after the first part."""
+    zoo, fsync = tmp_path / "zoo", os.fsync
+
+    def full(descriptor: int) -> None:
+        if (zoo / "models" / "part-00000.parquet").exists():
+            raise OSError(28, "No space left on device")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ZooWriteError, match="No space left on device"):
+        train_zoo(recipe(), zoo, images=images, engine="torch")
+    monkeypatch.undo()
+    assert len(open_zoo(zoo)) == 50
+    train_zoo(recipe(), zoo, images=images, engine="torch")
+    assert part_files(zoo) == part_files(reference)
+
+
+class WildEngine(TorchEngine):
+    """Trains network three_0 with so high a learning rate that its weights overflow."""
+
+    def train(self, architecture: Any, cohort: Any, images: Any, settings: Any) -> Any:
+        wild = [
+            replace(network, learning_rate=1e38) if network.id == "three_0" else network
+            for network in cohort
+        ]
+        return super().train(architecture, wild, images, settings)
+
+
+def test_a_failed_network_is_kept_and_marked(reference: Path, images: ImageSet, tmp_path: Path):
+    small = recipe(networks_per_class=1)
+    zoo = train_zoo(small, tmp_path / "zoo", images=images, engine=WildEngine())
+    models = {row["id"]: row for row in zoo.models.to_pylist()}
+    assert models["three_0"]["status"] == "failed"
+    assert models["three_0"]["accuracy"] is None
+    assert [row["status"] for row in models.values()].count("ok") == 9
+    assert verify_zoo(zoo.path).problems == ()
+    whole = open_zoo(reference)
+    for name in ("two_0", "four_0"):
+        row, other = zoo.ids.index(name), whole.ids.index(name)
+        assert np.array_equal(zoo.matrix()[row], whole.matrix()[other])
+
+
+def test_images_that_do_not_fit(images: ImageSet, tmp_path: Path):
+    with pytest.raises(ImageError, match=r"images\.size = 32 and images\.channels = 3"):
+        train_zoo(recipe(architecture={"name": "lenet5"}), tmp_path / "zoo", images=images)
+    with pytest.raises(ArchitectureError, match="did you mean 'smallcnn'"):
+        train_zoo(recipe(architecture={"name": "smalcnn"}), tmp_path / "zoo", images=images)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_time_does_not_enter(images: ImageSet, tmp_path: Path):
+    """Two runs at different times, in the same bytes, README and zoo.json included."""
+    small = recipe(networks_per_class=1)
+    for name in ("first", "second"):
+        train_zoo(small, tmp_path / name, images=images, engine="torch")
+        time.sleep(1.1)
+    assert part_files(tmp_path / "first") == part_files(tmp_path / "second")
