@@ -205,10 +205,13 @@ def _finished(
 ) -> FinishedNetwork:
     """Judge a trained network; one whose losses or weights are not all finite has failed."""
     labels, names = images.validation_labels, images.class_names
-    values = [history["training_loss"], history["validation_loss"], *trained.parameters.values()]
+    losses = (history["training_loss"], history["validation_loss"])
+    finite = all(np.isfinite(values).all() for values in losses) and all(
+        np.isfinite(tensor).all() for tensor in trained.parameters.values()
+    )
     return FinishedNetwork(
         network=network,
-        status="ok" if all(np.isfinite(array).all() for array in values) else "failed",
+        status="ok" if finite else "failed",
         epoch=trained.epoch,
         metrics=metrics(trained.logits, targets(network, settings.kind, labels, names)),
         history=history,
@@ -233,8 +236,10 @@ def _complete_zoo(folder: Path, recipe: Recipe, images: ImageSet) -> Zoo | None:
 def recipe_images(recipe: Recipe, path: str | Path | None = None) -> ImageSet:
     """Load a recipe's images, or those of another file or folder in their place."""
     choice = recipe.images
+    # Arrays in a file can stand for the bundled digits too, which have no file of their own.
+    stands_in = path is not None and choice.source == "digits"
     return load_images(
-        choice.source,
+        "npz" if stands_in else choice.source,
         size=choice.size,
         channels=choice.channels,
         path=recipe.images_path if path is None else Path(path),

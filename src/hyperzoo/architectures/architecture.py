@@ -1,7 +1,7 @@
 """An architecture: a declared list of layers, and all that follows from it."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -176,22 +176,22 @@ def _parameters_of(name: str, layer: Layer, shape: Shape) -> list[Parameter]:
         flattened = shape if height * width > 1 else None
     else:
         return []
-    common = {"keras_layer": keras_layer, "fan_in": fan_in, "fan_out": fan_out}
-    return [
-        Parameter(
-            name=f"{name}.weight",
-            shape=weight_shape,
-            keras_name="kernel",
-            keras_shape=keras_shape,
-            flattened=flattened,
-            **common,
-        ),
-        Parameter(
-            name=f"{name}.bias",
-            shape=(out,),
-            keras_name="bias",
-            keras_shape=(out,),
-            flattened=None,
-            **common,
-        ),
-    ]
+    kernel = Parameter(
+        name=f"{name}.weight",
+        shape=weight_shape,
+        keras_layer=keras_layer,
+        keras_name="kernel",
+        keras_shape=keras_shape,
+        flattened=flattened,
+        fan_in=fan_in,
+        fan_out=fan_out,
+    )
+    bias = replace(
+        kernel,
+        name=f"{name}.bias",
+        shape=(out,),
+        keras_name="bias",
+        keras_shape=(out,),
+        flattened=None,
+    )
+    return [kernel, bias]

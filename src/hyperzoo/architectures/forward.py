@@ -2,7 +2,7 @@
 
 import math
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,11 @@ from torch.nn import functional
 from hyperzoo.architectures.architecture import Architecture
 from hyperzoo.architectures.layers import Conv2d, Dense, GlobalAveragePool, Layer, Pool2d, Shape
 
-_ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "linear": lambda sums: sums}
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "linear": lambda sums: sums,
+}
 _ACTIVATION_MODULES = {"tanh": nn.Tanh, "relu": nn.ReLU}
 
 

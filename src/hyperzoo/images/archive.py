@@ -26,7 +26,7 @@ def read_archive(
     try:
         # tarfile by itself takes a truncated archive for a shorter one; gzip does not.
         with gzip.open(path) as unzipped:
-            limited = _Limited(unzipped)
+            limited = _Limited(unzipped, path)
             with tarfile.open(fileobj=limited, mode="r|") as tar:
                 for member in tar:
                     limited.restart()
@@ -67,8 +67,9 @@ class _Limited(io.RawIOBase):
     tarfile reads a member's extended headers into memory, whatever their size.
     """
 
-    def __init__(self, file: gzip.GzipFile) -> None:
+    def __init__(self, file: gzip.GzipFile, path: Path) -> None:
         self._file = file
+        self._path = path
         self.restart()
 
     def restart(self) -> None:
@@ -78,5 +79,5 @@ class _Limited(io.RawIOBase):
         content = self._file.read(size)
         self._left -= len(content)
         if self._left < 0:
-            raise ImageError("refused, because a member's headers are too large")
+            raise ImageError(f"{self._path}: refused, because a member's headers are too large")
         return content

@@ -1,7 +1,7 @@
 """What an engine is: the one interface behind which networks are trained."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -107,7 +107,7 @@ class Engine(ABC):
         cohort: Sequence[PlannedNetwork],
         images: ImageSet,
         settings: Settings,
-    ) -> Iterator[EpochRecord | TrainedNetwork]:
+    ) -> Generator[EpochRecord | TrainedNetwork, None, None]:
         """Train a cohort.
 
         A network whose loss stops being finite is trained on like any other and disturbs none.

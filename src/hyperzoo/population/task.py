@@ -33,7 +33,8 @@ def targets(
     """
     if kind == "multi-class":
         return labels
-    return (labels == class_names.index(network.class_name)).astype(np.int64)
+    own_label = class_names.index(network.class_name)
+    return np.equal(labels, own_label).astype(np.int64)
 
 
 def training_images(

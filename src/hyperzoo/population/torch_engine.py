@@ -6,7 +6,7 @@ from batching networks there. On a GPU many networks are stacked along a first a
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from typing import Literal
@@ -88,7 +88,7 @@ class TorchEngine(Engine):
         cohort: Sequence[PlannedNetwork],
         images: ImageSet,
         settings: Settings,
-    ) -> Iterator[Event]:
+    ) -> Generator[Event, None, None]:
         """See `Engine.train`."""
         on_gpu = self._device.type == "cuda"
         stack = self._stack or (_stack_that_fits(architecture, cohort) if on_gpu else 1)

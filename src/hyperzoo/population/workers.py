@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 from hyperzoo.population.engine import EpochRecord, TrainedNetwork
 
@@ -10,7 +10,9 @@ Event = EpochRecord | TrainedNetwork
 TrainOne = Callable[[int, Callable[[], bool]], Iterator[Event]]
 
 
-def run_on_threads(train_one: TrainOne, networks: int, workers: int) -> Iterator[Event]:
+def run_on_threads(
+    train_one: TrainOne, networks: int, workers: int
+) -> Generator[Event, None, None]:
     """Train networks side by side and pass on what they report as it comes.
 
     Threads and not processes: the arithmetic runs outside Python's lock, and threads need no

@@ -61,8 +61,9 @@ struct Kernels {
 
     // Cross-entropy of logits [output][image of the block]. Where `divisor` is not 0 the logits
     // are replaced by the gradient of the mean over that many images.
-    LossSums (*loss)(float* logits, Size stride, Size outputs, const std::int32_t* targets,
-                     Size count, float divisor);
+    // Adds to `sums`, image after image.
+    void (*loss)(float* logits, Size stride, Size outputs, const std::int32_t* targets, Size count,
+                 float divisor, LossSums& sums);
 
     void (*adam)(const AdamStep&, const float* gradient, float* weights, float* first,
                  float* second, Size count);

@@ -58,9 +58,8 @@ HYPERZOO_INLINE LossVectors categorical_loss(float* logits, Size outputs, Intege
     return {loss, said == targets};
 }
 
-LossSums loss(float* logits, Size stride, Size outputs, const std::int32_t* targets, Size count,
-              float divisor) {
-    LossSums sums{0, 0};
+void loss(float* logits, Size stride, Size outputs, const std::int32_t* targets, Size count,
+          float divisor, LossSums& sums) {
     const bool differentiate = divisor != 0;
     for (Size image = 0; image < (count + B - 1) / B * B; image += W) {
         float* at = logits + image / B * stride + image % B;
@@ -74,7 +73,6 @@ LossSums loss(float* logits, Size stride, Size outputs, const std::int32_t* targ
             sums.right += part.right[lane] != 0 ? 1 : 0;
         }
     }
-    return sums;
 }
 
 }  // namespace

@@ -242,40 +242,36 @@ void Network::weight_gradient(Size number, Size block, Size blocks, float* gradi
     }
 }
 
-LossSums Network::chunk(const Split& split, Size begin, Size count, Size batch, float* gradient) {
+void Network::chunk(const Split& split, Size begin, Size count, Size batch, float* gradient,
+                    LossSums& sums) {
     forward(split, begin, count);
-    LossSums sums;
     {
         const Timer timer(*this, layers(), Pass::other);
-        sums = kernels_.loss(values(layers()), stride(layers()), plan_.outputs, targets_.data(),
-                             count, static_cast<float>(batch));
+        kernels_.loss(values(layers()), stride(layers()), plan_.outputs, targets_.data(), count,
+                      static_cast<float>(batch), sums);
     }
     backward((count + kernels_.block - 1) / kernels_.block, gradient);
-    return sums;
 }
 
-LossSums Network::differentiate(const Split& split, Size begin, Size count) {
+void Network::differentiate(const Split& split, Size begin, Size count, LossSums& sums) {
     pack(true);
-    LossSums sums{0, 0};
     for (Size done = 0; done < count; done += chunk_images_) {
         const Size here = std::min(chunk_images_, count - done);
         float* gradient = done == 0 ? gradient_.data() : chunk_gradient_.data();
-        const LossSums part = chunk(split, begin + done, here, count, gradient);
-        sums.loss += part.loss;
-        sums.right += part.right;
+        chunk(split, begin + done, here, count, gradient, sums);
         if (done > 0) kernels_.add(gradient_.data(), gradient, gradient_.size());
     }
-    return sums;
 }
 
-LossSums Network::gradient(const Split& split, Size begin, Size count, float* gradient) {
-    const LossSums sums = differentiate(split, begin, count);
+void Network::gradient(const Split& split, Size begin, Size count, float* gradient,
+                       LossSums& sums) {
+    differentiate(split, begin, count, sums);
     std::copy_n(gradient_.data(), plan_.parameters, gradient);
-    return sums;
 }
 
-LossSums Network::step(const Split& split, Size begin, Size count, double learning_rate) {
-    const LossSums sums = differentiate(split, begin, count);
+void Network::step(const Split& split, Size begin, Size count, double learning_rate,
+                   LossSums& sums) {
+    differentiate(split, begin, count, sums);
     // Products, not std::pow, whose last bit depends on the system.
     power_1_ *= kBeta1;
     power_2_ *= kBeta2;
@@ -285,21 +281,17 @@ LossSums Network::step(const Split& split, Size begin, Size count, double learni
     const Timer timer(*this, layers(), Pass::weight_gradient);
     kernels_.adam(step, gradient_.data(), weights_.data(), first_moment_.data(),
                   second_moment_.data(), weights_.size());
-    return sums;
 }
 
-LossSums Network::evaluate(const Split& split, Size begin, Size count, float* logits) {
+void Network::evaluate(const Split& split, Size begin, Size count, float* logits,
+                       LossSums& sums) {
     pack(false);
-    LossSums sums{0, 0};
     const Size outputs = plan_.outputs, block = kernels_.block;
     for (Size done = 0; done < count; done += chunk_images_) {
         const Size here = std::min(chunk_images_, count - done);
         forward(split, begin + done, here);
         float* from = values(layers());
-        const LossSums part =
-            kernels_.loss(from, stride(layers()), outputs, targets_.data(), here, 0);
-        sums.loss += part.loss;
-        sums.right += part.right;
+        kernels_.loss(from, stride(layers()), outputs, targets_.data(), here, 0, sums);
         for (Size image = 0; image < here; ++image) {
             for (Size output = 0; output < outputs; ++output) {
                 logits[(done + image) * outputs + output] =
@@ -307,7 +299,6 @@ LossSums Network::evaluate(const Split& split, Size begin, Size count, float* lo
             }
         }
     }
-    return sums;
 }
 
 }  // namespace hyperzoo

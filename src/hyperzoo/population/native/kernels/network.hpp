@@ -46,12 +46,15 @@ class Network {
     void load(const float* parameters);
     void save(float* parameters) const;
 
-    // One step of Adam on images [begin, begin + count) of the order.
-    LossSums step(const Split& split, Size begin, Size count, double learning_rate);
+    // All three work on images [begin, begin + count) of the order and add what they met to
+    // `sums`, image after image, so that no sum depends on how a call is cut into chunks.
+
+    // One step of Adam.
+    void step(const Split& split, Size begin, Size count, double learning_rate, LossSums& sums);
     // The gradient of the mean loss alone: [parameter].
-    LossSums gradient(const Split& split, Size begin, Size count, float* gradient);
-    // Logits [image][output] of images [begin, begin + count).
-    LossSums evaluate(const Split& split, Size begin, Size count, float* logits);
+    void gradient(const Split& split, Size begin, Size count, float* gradient, LossSums& sums);
+    // Logits [image][output].
+    void evaluate(const Split& split, Size begin, Size count, float* logits, LossSums& sums);
 
     // Seconds spent by [layer][pass] since the last call; the last row is work between layers:
     // gathering images, packing weights, the loss, Adam. Null where they are not measured.
@@ -78,8 +81,9 @@ class Network {
 
     void plan_stage(Size number);
     void pack(bool backward);
-    LossSums differentiate(const Split& split, Size begin, Size count);
-    LossSums chunk(const Split& split, Size begin, Size count, Size batch, float* gradient);
+    void differentiate(const Split& split, Size begin, Size count, LossSums& sums);
+    void chunk(const Split& split, Size begin, Size count, Size batch, float* gradient,
+               LossSums& sums);
     void set_targets(const Split& split, Size begin, Size count);
     void forward(const Split& split, Size begin, Size count);
     void forward_layer(Size number, Size block, Size blocks);
