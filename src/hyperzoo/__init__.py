@@ -1,1 +1,28 @@
 """hyperzoo makes, keeps, reads and studies datasets whose samples are trained neural networks."""
+
+from hyperzoo.errors import HyperzooError
+from hyperzoo.images import ImageSet, load_images
+from hyperzoo.recipe import Recipe, load_recipe, parse_recipe
+from hyperzoo.retrain import Retrained, retrain_network
+from hyperzoo.train import Progress, train_zoo
+from hyperzoo.version import VERSION
+from hyperzoo.zoo import Verification, Zoo, open_zoo, verify_zoo
+
+__version__ = VERSION
+
+__all__ = [
+    "HyperzooError",
+    "ImageSet",
+    "Progress",
+    "Recipe",
+    "Retrained",
+    "Verification",
+    "Zoo",
+    "load_images",
+    "load_recipe",
+    "open_zoo",
+    "parse_recipe",
+    "retrain_network",
+    "train_zoo",
+    "verify_zoo",
+]

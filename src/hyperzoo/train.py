@@ -1,6 +1,6 @@
 """The main job on one page: recipe -> plan -> engine -> writer."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,15 +106,17 @@ def train_zoo(
             waiting: dict[int, dict[int, FinishedNetwork]] = {part: {} for part in cohort}
             networks = [network for part in cohort.values() for network in part]
             home = [(part, row) for part in cohort for row in range(len(cohort[part]))]
-            for position, finished in _train_cohort(
-                engine, architecture, networks, image_set, recipe_settings(recipe), tally
-            ):
-                part, row = home[position]
-                waiting[part][row] = finished
-                if len(waiting[part]) == len(cohort[part]):
-                    rows = waiting.pop(part)
-                    writer.write_part(part, [rows[row] for row in sorted(rows)])
-                    tally.part_written(len(rows))
+            settings = recipe_settings(recipe)
+            with closing(
+                _train_cohort(engine, architecture, networks, image_set, settings, tally)
+            ) as trained:
+                for position, finished in trained:
+                    part, row = home[position]
+                    waiting[part][row] = finished
+                    if len(waiting[part]) == len(cohort[part]):
+                        rows = waiting.pop(part)
+                        writer.write_part(part, [rows[row] for row in sorted(rows)])
+                        tally.part_written(len(rows))
     return open_zoo(folder)
 
 
@@ -171,7 +173,7 @@ def _train_cohort(
     images: ImageSet,
     settings: Settings,
     tally: _Tally,
-) -> Iterator[tuple[int, FinishedNetwork]]:
+) -> Generator[tuple[int, FinishedNetwork], None, None]:
     """Train a cohort; yields the position and the record of every network as it is finished."""
     history = {
         column: np.full((len(cohort), settings.epochs), np.nan) for column in _HISTORY_COLUMNS

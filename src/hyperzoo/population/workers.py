@@ -39,10 +39,10 @@ def run_on_threads(
         threading.Thread(target=_work, args=(train_one, waiting, events, stop), daemon=True)
         for _ in range(min(workers, networks))
     ]
-    for thread in threads:
-        thread.start()
-    running = len(threads)
     try:
+        for thread in threads:
+            thread.start()
+        running = len(threads)
         while running:
             event = events.get()
             if event is None:
@@ -52,9 +52,11 @@ def run_on_threads(
             else:
                 yield event
     finally:
+        # Also after an interrupt: a thread that computes while Python ends would crash it.
         stop.set()
         for thread in threads:
-            thread.join()
+            if thread.ident is not None:
+                thread.join()
 
 
 def _work(

@@ -17,6 +17,11 @@ constexpr Size kLogicalLanes = 16;
 // this many, whose gradients are added in order: part of the definition of the arithmetic.
 constexpr Size kChunk = 256;
 
+// Layers with this many output positions are worked off block by block, so that a block's
+// activations pass from layer to layer through the second-level cache. Later layers have few
+// activations and many weights: all blocks go through one layer, then through the next.
+constexpr Size kPositionsByBlock = 64;
+
 enum class Activation : std::int32_t { linear = 0, tanh = 1, relu = 2 };
 
 struct Grid {

@@ -14,12 +14,12 @@ namespace {
 constexpr Size kAlignment = 64;
 constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEpsilon = 1e-7;
 
-// Layers with this many output positions are worked off block by block, so that a block's
-// activations pass from layer to layer through the second-level cache. Later layers have few
-// activations and many weights: all blocks go through one layer, then through the next.
-constexpr Size kPositionsByBlock = 64;
-
 Size rounded_up(Size count, Size multiple) { return (count + multiple - 1) / multiple * multiple; }
+
+// Floats from a block to the next, for at least `count`. A cache puts addresses that are a
+// multiple of 4096 bytes apart into one set, where they drive each other out; so a stride is
+// always 11 lines of 64 bytes more than such a multiple.
+Size block_stride(Size count) { return rounded_up(count - 11 * 16, 1024) + 11 * 16; }
 
 }  // namespace
 
@@ -70,7 +70,7 @@ Network::Network(Plan plan, const Kernels& kernels, Size batch)
     const Size blocks = chunk_images_ / kernels_.block;
     for (Size number = 0; number <= layers(); ++number) {
         const Grid& grid = number == 0 ? plan_.input() : layer(number - 1).out;
-        strides_.push_back(grid.values(kernels_.block));
+        strides_.push_back(block_stride(grid.values(kernels_.block)));
         activations_.emplace_back(strides_.back() * blocks);
     }
     stages_.resize(plan_.layers.size());
@@ -121,8 +121,9 @@ void Network::plan_stage(Size number) {
     stage.forward_weights = Floats(weights);
     if (number > plan_.first_with_weights) stage.backward_weights = Floats(weights);
     if (stage.by_block) {
-        stage.lanes = Floats(weights * kLogicalLanes);
-        stage.bias_lanes = Floats(from.out.channels * kLogicalLanes);
+        // Sums are reduced four at a time, the last of them perhaps beside nothing.
+        stage.lanes = Floats((weights + 3) * kLogicalLanes);
+        stage.bias_lanes = Floats((from.out.channels + 3) * kLogicalLanes);
     }
 }
 

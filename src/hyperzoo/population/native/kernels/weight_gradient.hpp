@@ -20,47 +20,74 @@ constexpr Size kGradientWidth = 4;
 // Taps beside `width` output channels: sums, gradients and one value fill the registers.
 constexpr int taps_beside(int width) { return HYPERZOO_LANES == 16 || width < 4 ? 4 : 3; }
 
-// Vectors of images: number `first`, `first + step`, ... below `end`; two make a block.
-struct VectorRange {
-    Size first, step, end;
+// Where one vector of images lies at one output position: floats from the input's and from the
+// output gradient's start.
+struct Place {
+    Size in, out;
 };
 
-struct Rows {
-    Size first, end;
-};
+// A list of places is at most as long as a chunk's groups times the positions of a late layer.
+constexpr Size kMostPlaces = kChunk / kLogicalLanes * kPositionsByBlock;
 
-template <int Width, int Taps>
-void add_to_lanes(const Convolution& layer, const float* in, const std::int32_t* taps,
-                  const float* gradient, VectorRange range, Rows rows, float* lanes) {
-    const Size row = layer.in.row(B) * layer.stride, step = layer.stride * B;
-    const Size out_row = layer.out.row(B), plane = layer.out.plane(B), width = layer.out.width;
-    Vector sums[Width][Taps];
-#pragma GCC unroll 8
-    for (int channel = 0; channel < Width; ++channel) {
-#pragma GCC unroll 8
-        for (int tap = 0; tap < Taps; ++tap) {
-            sums[channel][tap] = load(lanes + (channel * Taps + tap) * kLogicalLanes);
+struct Places {
+    Size count = 0;
+    Place list[kMostPlaces];
+
+    // Rows [first, end) for one vector of images.
+    void add(const Convolution& layer, Size vector, Size first, Size end) {
+        const Size in = vector / 2 * layer.in_stride + vector % 2 * W;
+        const Size out = vector / 2 * layer.out_stride + vector % 2 * W;
+        for (Size y = first; y < end; ++y) {
+            for (Size x = 0; x < layer.out.width; ++x) {
+                list[count++] = {in + (y * layer.in.row(B) + x * B) * layer.stride,
+                                 out + y * layer.out.row(B) + x * B};
+            }
         }
     }
-    for (Size vector = range.first; vector < range.end; vector += range.step) {
-        const float* values = in + vector / 2 * layer.in_stride + vector % 2 * W;
-        const float* slopes = gradient + vector / 2 * layer.out_stride + vector % 2 * W;
-        for (Size y = rows.first; y < rows.end; ++y) {
-            const float* value = values + y * row;
-            const float* slope = slopes + y * out_row;
-            for (Size x = 0; x < width; ++x, value += step, slope += B) {
-                Vector factors[Width];
+};
+
+// Continues the sums in `lanes`, or starts new ones there.
+template <int Width, int Taps, bool Fresh>
+void add_to_lanes(const float* in, const std::int32_t* taps, const float* gradient, Size plane,
+                  const Places& places, float* lanes) {
+    Vector sums[Width][Taps];
+    const float* values[Taps];
 #pragma GCC unroll 8
-                for (int channel = 0; channel < Width; ++channel) {
-                    factors[channel] = load(slope + channel * plane);
-                }
+    for (int tap = 0; tap < Taps; ++tap) {
+        values[tap] = in + taps[tap];
+#pragma GCC unroll 8
+        for (int channel = 0; channel < Width; ++channel) {
+            sums[channel][tap] =
+                Fresh ? all(0) : load(lanes + (channel * Taps + tap) * kLogicalLanes);
+        }
+    }
+    for (const Place *place = places.list, *end = place + places.count; place < end; ++place) {
+        const float* slope = gradient + place->out;
+        // The shorter side waits in registers, the longer passes by: one register for all of it.
+        if constexpr (Taps <= Width) {
+            Vector held[Taps];
+#pragma GCC unroll 8
+            for (int tap = 0; tap < Taps; ++tap) held[tap] = load(values[tap] + place->in);
+#pragma GCC unroll 8
+            for (int channel = 0; channel < Width; ++channel) {
+                const Vector factor = load(slope + channel * plane);
 #pragma GCC unroll 8
                 for (int tap = 0; tap < Taps; ++tap) {
-                    const Vector at = load(value + taps[tap]);
+                    sums[channel][tap] = fma(factor, held[tap], sums[channel][tap]);
+                }
+            }
+        } else {
+            Vector held[Width];
 #pragma GCC unroll 8
-                    for (int channel = 0; channel < Width; ++channel) {
-                        sums[channel][tap] = fma(factors[channel], at, sums[channel][tap]);
-                    }
+            for (int channel = 0; channel < Width; ++channel) {
+                held[channel] = load(slope + channel * plane);
+            }
+#pragma GCC unroll 8
+            for (int tap = 0; tap < Taps; ++tap) {
+                const Vector value = load(values[tap] + place->in);
+#pragma GCC unroll 8
+                for (int channel = 0; channel < Width; ++channel) {
+                    sums[channel][tap] = fma(held[channel], value, sums[channel][tap]);
                 }
             }
         }
@@ -85,46 +112,66 @@ struct WeightTile {
     Size sums() const { return width * taps; }
 };
 
-template <int Width>
-void add_tile(const Convolution& layer, const float* in, const float* gradient,
-              const WeightTile& tile, VectorRange range, Rows rows, float* lanes) {
+template <int Width, bool Fresh>
+void add_width(const Convolution& layer, const float* in, const float* gradient,
+               const WeightTile& tile, const Places& places, float* lanes) {
+    constexpr int Most = taps_beside(Width);
     const std::int32_t* taps = layer.taps + tile.tap;
     const float* slopes = tile.slopes(layer, gradient);
+    const Size plane = layer.out.plane(B);
     switch (tile.taps) {
-        case 1: return add_to_lanes<Width, 1>(layer, in, taps, slopes, range, rows, lanes);
-        case 2: return add_to_lanes<Width, 2>(layer, in, taps, slopes, range, rows, lanes);
-        case 3: return add_to_lanes<Width, 3>(layer, in, taps, slopes, range, rows, lanes);
-        default:
-            return add_to_lanes<Width, taps_beside(Width)>(layer, in, taps, slopes, range, rows,
-                                                           lanes);
+        case 1: return add_to_lanes<Width, 1, Fresh>(in, taps, slopes, plane, places, lanes);
+        case 2: return add_to_lanes<Width, 2, Fresh>(in, taps, slopes, plane, places, lanes);
+        case 3: return add_to_lanes<Width, 3, Fresh>(in, taps, slopes, plane, places, lanes);
+        default: return add_to_lanes<Width, Most, Fresh>(in, taps, slopes, plane, places, lanes);
     }
 }
 
+template <bool Fresh>
 void add_tile(const Convolution& layer, const float* in, const float* gradient,
-              const WeightTile& tile, VectorRange range, Rows rows, float* lanes) {
-    HYPERZOO_FOR_WIDTH(tile.width, add_tile, layer, in, gradient, tile, range, rows, lanes)
+              const WeightTile& tile, const Places& places, float* lanes) {
+    switch (tile.width) {
+        case 1: return add_width<1, Fresh>(layer, in, gradient, tile, places, lanes);
+        case 2: return add_width<2, Fresh>(layer, in, gradient, tile, places, lanes);
+        case 3: return add_width<3, Fresh>(layer, in, gradient, tile, places, lanes);
+        case 4: return add_width<4, Fresh>(layer, in, gradient, tile, places, lanes);
+#if HYPERZOO_LANES == 16
+        case 5: return add_width<5, Fresh>(layer, in, gradient, tile, places, lanes);
+        case 6: return add_width<6, Fresh>(layer, in, gradient, tile, places, lanes);
+#endif
+        default: return;
+    }
 }
 
-// All tiles of a layer one after another: channels outside, taps inside.
+// All tiles of a layer one after another. Taps are worked off in stretches whose values stay in
+// the first-level cache while all channels pass by; within a stretch the channels are outside.
 struct WeightTiles {
     const Tiles channels;
-    const Size taps;
-    Size at = 0;
+    const Size taps, stretch;
+    Size begin = 0, at = 0;     // the stretch's first tap, the tile's number among the channels
     WeightTile tile{0, 0, 0, 0};
 
-    explicit WeightTiles(const Convolution& layer)
-        : channels(layer.out.channels, kGradientWidth), taps(layer.tap_count()) {}
+    WeightTiles(const Convolution& layer, Size stretch_taps)
+        : channels(layer.out.channels, kGradientWidth),
+          taps(layer.tap_count()),
+          stretch(stretch_taps) {}
+
+    Size end() const { return begin + stretch < taps ? begin + stretch : taps; }
 
     bool next() {
         tile.tap += tile.taps;
-        if (tile.taps == 0 || tile.tap == taps) {
+        if (tile.taps == 0 || tile.tap == end()) {
             if (tile.taps != 0) ++at;
-            if (at == channels.count) return false;
+            if (at == channels.count) {
+                at = 0;
+                begin = end();
+                if (begin == taps) return false;
+            }
             tile.channel = channels.first(at);
             tile.width = static_cast<int>(channels.width(at));
-            tile.tap = 0;
+            tile.tap = begin;
         }
-        const Size wanted = taps_beside(tile.width), left = taps - tile.tap;
+        const Size wanted = taps_beside(tile.width), left = end() - tile.tap;
         tile.taps = static_cast<int>(wanted < left ? wanted : left);
         return true;
     }
@@ -133,50 +180,72 @@ struct WeightTiles {
 // Rows of output whose values, gradients and windows stay in the first-level cache.
 Size rows_at_once(const Convolution& layer) {
     const Size row_bytes = layer.out.row(B) * 4 * (kGradientWidth + 1);
-    const Size rows = 24 * 1024 / row_bytes;
+    const Size cached = 32 * 1024 / row_bytes, listed = kMostPlaces / layer.out.width;
+    const Size rows = cached < listed ? cached : listed;
     return rows < 1 ? 1 : rows;
 }
 
-HYPERZOO_INLINE float sum_of_lanes(const float* lanes) {
-    float eight[8], four[4];
-    for (int i = 0; i < 8; ++i) eight[i] = lanes[i] + lanes[i + 8];
-    for (int i = 0; i < 4; ++i) four[i] = eight[i] + eight[i + 4];
-    return (four[0] + four[2]) + (four[1] + four[3]);
+typedef float Quad __attribute__((vector_size(16), may_alias));
+
+// The 16 partial sums, added eight and then four apart.
+HYPERZOO_INLINE Quad quarter(const float* lanes) {
+    const Quad* quads = reinterpret_cast<const Quad*>(lanes);
+    return (quads[0] + quads[2]) + (quads[1] + quads[3]);
 }
+
+// The sums of four times 16 neighbouring lanes.
+HYPERZOO_INLINE Quad sums_of_lanes(const float* lanes) {
+    const Quad a = quarter(lanes), b = quarter(lanes + kLogicalLanes);
+    const Quad c = quarter(lanes + 2 * kLogicalLanes), d = quarter(lanes + 3 * kLogicalLanes);
+    const Quad ab = __builtin_shufflevector(a, b, 0, 1, 4, 5) +
+                    __builtin_shufflevector(a, b, 2, 3, 6, 7);
+    const Quad cd = __builtin_shufflevector(c, d, 0, 1, 4, 5) +
+                    __builtin_shufflevector(c, d, 2, 3, 6, 7);
+    return __builtin_shufflevector(ab, cd, 0, 2, 4, 6) +
+           __builtin_shufflevector(ab, cd, 1, 3, 5, 7);
+}
+
+// Sums come in fours: lanes must be readable to the next multiple.
+constexpr Size kMostSums = kGradientWidth * 4;
 
 void reduce_tile(const Convolution& layer, const WeightTile& tile, const float* lanes,
                  float* gradient) {
+    alignas(16) float sums[kMostSums];
+    for (Size i = 0; i < tile.sums(); i += 4) {
+        *reinterpret_cast<Quad*>(sums + i) = sums_of_lanes(lanes + i * kLogicalLanes);
+    }
+    const float* sum = sums;
     for (int channel = 0; channel < tile.width; ++channel) {
         float* to = gradient + (tile.channel + channel) * layer.tap_count() + tile.tap;
-        for (int tap = 0; tap < tile.taps; ++tap, lanes += kLogicalLanes) {
-            to[tap] = sum_of_lanes(lanes);
-        }
+        for (int tap = 0; tap < tile.taps; ++tap) to[tap] = *sum++;
+    }
+}
+
+void reduce_biases(const float* bias_lanes, float* bias_gradient, Size channels) {
+    for (Size channel = 0; channel < channels; channel += 4) {
+        const Quad sums = sums_of_lanes(bias_lanes + channel * kLogicalLanes);
+        for (int i = 0; i < 4 && channel + i < channels; ++i) bias_gradient[channel + i] = sums[i];
     }
 }
 
 // The same sums for biases: the gradients themselves.
-void add_bias_lanes(const Convolution& layer, const float* gradient, VectorRange range,
+template <bool Fresh>
+void add_bias_lanes(const Convolution& layer, const float* gradient, const Places& places,
                     float* bias_lanes) {
-    const Size plane = layer.out.plane(B), row = layer.out.row(B), channels = layer.out.channels;
     constexpr int Width = 4;    // independent sums, to hide an addition's latency
-    for (Size first = 0; first < channels; first += Width) {
+    const Size plane = layer.out.plane(B), last = layer.out.channels - 1;
+    for (Size first = 0; first <= last; first += Width) {
         Vector sums[Width];
         const float* from[Width];
         for (int i = 0; i < Width; ++i) {
-            const Size channel = first + i < channels ? first + i : channels - 1;
-            sums[i] = load(bias_lanes + channel * kLogicalLanes);
+            const Size channel = first + i < last ? first + i : last;
+            sums[i] = Fresh ? all(0) : load(bias_lanes + channel * kLogicalLanes);
             from[i] = gradient + layer.out.origin(B) + channel * plane;
         }
-        for (Size vector = range.first; vector < range.end; vector += range.step) {
-            const Size start = vector / 2 * layer.out_stride + vector % 2 * W;
-            for (Size y = 0; y < layer.out.height; ++y) {
-                for (Size x = 0; x < layer.out.width; ++x) {
-                    const Size at = start + y * row + x * B;
-                    for (int i = 0; i < Width; ++i) sums[i] += load(from[i] + at);
-                }
-            }
+        for (const Place *place = places.list, *end = place + places.count; place < end; ++place) {
+            for (int i = 0; i < Width; ++i) sums[i] += load(from[i] + place->out);
         }
-        for (int i = 0; i < Width && first + i < channels; ++i) {
+        for (int i = 0; i < Width && first + i <= last; ++i) {
             store(bias_lanes + (first + i) * kLogicalLanes, sums[i]);
         }
     }
@@ -188,63 +257,66 @@ HYPERZOO_INLINE Size lane_of(Size vector) { return vector % kSets * W; }
 void weight_lanes(const Convolution& layer, const float* in, const float* gradient, float* lanes,
                   float* bias_lanes, Size first_block, Size blocks) {
     const Size rows = rows_at_once(layer), height = layer.out.height;
-    for (Size block = first_block; block < first_block + blocks; ++block) {
-        const Size vectors[2] = {2 * block, 2 * block + 1};
-        // Two vectors of one set continue the same sums: then all rows of one come first.
-        const Size together = kSets > 1 ? rows : height;
-        for (Size y = 0; y < height; y += together) {
-            const Rows strip{y, y + together < height ? y + together : height};
+    // Two vectors of one set continue the same sums: then all rows of one come first.
+    constexpr Size kTogether = kSets > 1 ? 2 : 1;
+    Places places[kTogether];
+    for (Size at = 2 * first_block; at < 2 * (first_block + blocks); at += kTogether) {
+        for (Size y = 0; y < height; y += rows) {
+            for (Size i = 0; i < kTogether; ++i) {
+                places[i].count = 0;
+                places[i].add(layer, at + i, y, y + rows < height ? y + rows : height);
+                add_bias_lanes<false>(layer, gradient, places[i], bias_lanes + lane_of(at + i));
+            }
             float* to = lanes;
-            for (WeightTiles tiles(layer); tiles.next();) {
-                for (const Size vector : vectors) {
-                    add_tile(layer, in, gradient, tiles.tile, {vector, 1, vector + 1}, strip,
-                             to + lane_of(vector));
+            for (WeightTiles tiles(layer, layer.tap_count()); tiles.next();) {
+                for (Size i = 0; i < kTogether; ++i) {
+                    add_tile<false>(layer, in, gradient, tiles.tile, places[i],
+                                    to + lane_of(at + i));
                 }
                 to += tiles.tile.sums() * kLogicalLanes;
             }
-        }
-        for (const Size vector : vectors) {
-            add_bias_lanes(layer, gradient, {vector, 1, vector + 1}, bias_lanes + lane_of(vector));
         }
     }
 }
 
 void reduce_lanes(const Convolution& layer, const float* lanes, const float* bias_lanes,
                   float* gradient, float* bias_gradient) {
-    for (WeightTiles tiles(layer); tiles.next();) {
+    for (WeightTiles tiles(layer, layer.tap_count()); tiles.next();) {
         reduce_tile(layer, tiles.tile, lanes, gradient);
         lanes += tiles.tile.sums() * kLogicalLanes;
     }
-    for (Size channel = 0; channel < layer.out.channels; ++channel) {
-        bias_gradient[channel] = sum_of_lanes(bias_lanes + channel * kLogicalLanes);
-    }
+    reduce_biases(bias_lanes, bias_gradient, layer.out.channels);
+}
+
+// Taps whose values in all blocks fill some half of the first-level cache.
+Size taps_at_once(const Convolution& layer, Size blocks) {
+    const Size square = layer.kernel * layer.kernel;
+    const Size channels = 16 * 1024 / (layer.in.plane(B) * blocks * 4);
+    return (channels < 1 ? 1 : channels) * square;
 }
 
 void weight_gradient(const Convolution& layer, const float* in, const float* gradient,
                      float* weight_gradient, float* bias_gradient, Size blocks) {
-    const Rows rows{0, layer.out.height};
-    alignas(64) float lanes[kGradientWidth * 4 * kLogicalLanes];
-    for (WeightTiles tiles(layer); tiles.next();) {
-        const Size count = tiles.tile.sums() * kLogicalLanes;
-        for (Size i = 0; i < count; i += W) store(lanes + i, all(0));
+    Places places[kSets];
+    for (Size vector = 0; vector < 2 * blocks; ++vector) {
+        places[vector % kSets].add(layer, vector, 0, layer.out.height);
+    }
+    alignas(64) float lanes[kMostSums * kLogicalLanes] = {};
+    for (WeightTiles tiles(layer, taps_at_once(layer, blocks)); tiles.next();) {
         for (Size set = 0; set < kSets; ++set) {
-            add_tile(layer, in, gradient, tiles.tile, {set, kSets, 2 * blocks}, rows,
-                     lanes + set * W);
+            add_tile<true>(layer, in, gradient, tiles.tile, places[set], lanes + set * W);
         }
         reduce_tile(layer, tiles.tile, lanes, weight_gradient);
     }
     for (Size channel = 0; channel < layer.out.channels; channel += 4) {
-        // One group of four channels at a time, in the scratch memory of the tiles.
+        // Four channels at a time, in the scratch memory of the tiles.
         Convolution part = layer;
         part.out.channels = layer.out.channels - channel < 4 ? layer.out.channels - channel : 4;
-        for (Size i = 0; i < 4 * kLogicalLanes; i += W) store(lanes + i, all(0));
         for (Size set = 0; set < kSets; ++set) {
-            add_bias_lanes(part, gradient + channel * layer.out.plane(B),
-                           {set, kSets, 2 * blocks}, lanes + set * W);
+            add_bias_lanes<true>(part, gradient + channel * layer.out.plane(B), places[set],
+                                 lanes + set * W);
         }
-        for (Size i = 0; i < part.out.channels; ++i) {
-            bias_gradient[channel + i] = sum_of_lanes(lanes + i * kLogicalLanes);
-        }
+        reduce_biases(lanes, bias_gradient + channel, part.out.channels);
     }
 }
 

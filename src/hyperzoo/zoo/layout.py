@@ -1,0 +1,66 @@
+"""Where a zoo of format 1 keeps what; docs/zoo-format.md is the contract."""
+
+from pathlib import Path
+
+import pyarrow as pa
+
+FORMAT = "hyperzoo-zoo"
+FORMAT_VERSION = 1
+
+MODELS_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("class", pa.string(), nullable=False),
+        pa.field("index", pa.int64(), nullable=False),
+        pa.field("part", pa.int64(), nullable=False),
+        pa.field("row", pa.int64(), nullable=False),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("epoch", pa.int64(), nullable=False),
+        pa.field("learning_rate", pa.float64(), nullable=False),
+        pa.field("batch_size", pa.int64(), nullable=False),
+        pa.field("loss", pa.float64()),
+        pa.field("accuracy", pa.float64()),
+        pa.field("precision", pa.float64()),
+        pa.field("recall", pa.float64()),
+        pa.field("specificity", pa.float64()),
+        pa.field("f1", pa.float64()),
+        pa.field("auc", pa.float64()),
+    ]
+)
+METRICS = ("loss", "accuracy", "precision", "recall", "specificity", "f1", "auc")
+
+HISTORY_COLUMNS = (
+    "training_loss",
+    "training_accuracy",
+    "validation_loss",
+    "validation_accuracy",
+)
+HISTORY_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("epoch", pa.int64(), nullable=False),
+        *(pa.field(name, pa.float64(), nullable=False) for name in HISTORY_COLUMNS),
+    ]
+)
+
+
+def models_file(part: int) -> Path:
+    """A part's networks; its presence marks the part as complete."""
+    return Path("models", f"part-{part:05}.parquet")
+
+
+def history_file(part: int) -> Path:
+    """A part's training history."""
+    return Path("history", f"part-{part:05}.parquet")
+
+
+def weights_file(part: int, epoch: int | None = None) -> Path:
+    """A part's kept weights, or those after an epoch that the recipe asks to keep."""
+    name = f"part-{part:05}.safetensors"
+    return Path("weights", name) if epoch is None else Path("epochs", f"e{epoch:03}", name)
+
+
+def data_files(part: int, checkpoint_epochs: tuple[int, ...]) -> list[Path]:
+    """All files of a part but the mark, in the order in which they are written."""
+    epochs = [weights_file(part, epoch) for epoch in checkpoint_epochs]
+    return [weights_file(part), history_file(part), *epochs]
