@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from hyperzoo.cli.console import out, print_table
+from hyperzoo.cli.console import out
 from hyperzoo.errors import RecipeError
 from hyperzoo.recipe import builtin_recipes, load_recipe
 
@@ -37,4 +37,4 @@ def recipes(
             recipe.task.kind,
             str(recipe.training.epochs),
         )
-    print_table(table)
+    out.print(table)

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hyperzoo.analysis import PERFORMANCE_METRICS, performance
-from hyperzoo.cli.console import out, print_table
+from hyperzoo.cli.console import out
 from hyperzoo.zoo import Zoo, open_zoo
 
 
@@ -31,7 +31,7 @@ def show(
         out.print_json(json.dumps(facts, indent=2))
     else:
         _print_facts(zoo)
-        print_table(_performance_table(rows))
+        out.print(_performance_table(rows))
 
 
 def _facts(zoo: Zoo) -> dict[str, Any]:

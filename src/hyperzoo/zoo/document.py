@@ -1,6 +1,7 @@
 """`zoo.json`: what a zoo is, apart from its networks."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -138,7 +139,7 @@ def _parse(document: dict[str, Any], path: Path) -> ZooDocument:
     if document["recipe_digest"] != recipe.digest:
         raise ZooFormatError(f"{path}: the recipe has been changed: its digest does not match")
     images = document["image_set"]
-    classes = _strings(images["class_names"])
+    classes = _class_names(images["class_names"])
     outputs = 1 if recipe.task.kind == "one-vs-all" else len(classes)
     try:
         architecture = get_architecture(recipe.architecture.name, outputs)
@@ -178,7 +179,12 @@ def _parse(document: dict[str, Any], path: Path) -> ZooDocument:
     )
 
 
-def _strings(values: Any) -> tuple[str, ...]:
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise ValueError(f"expected a list of texts, got {values!r:.100}")
+def _class_names(values: Any) -> tuple[str, ...]:
+    # Class names become parts of ids and of file names, so they are not taken on trust.
+    if not isinstance(values, list) or not all(
+        isinstance(value, str) and re.fullmatch(r"[\w.-]+", value) for value in values
+    ):
+        raise ValueError(f"class names must be of letters, digits, '_', '-', '.': {values!r:.100}")
+    if len(values) < 2 or len(set(values)) < len(values):
+        raise ValueError(f"expected two or more different class names, got {values!r:.100}")
     return tuple(values)

@@ -122,14 +122,15 @@ class ZooWriter:
         for folder in ("models", "history", "weights", "epochs"):
             for file in (self.path / folder).rglob(f"*{TEMPORARY_SUFFIX}"):
                 file.unlink(missing_ok=True)
-        if self._document == found:
-            return
-        path = self.path / card.FILE_NAME
-        # A card that somebody has edited is theirs.
-        ours = found is None or _text(path) == card.card(found)
-        write_file(self.path / document.FILE_NAME, self._document.encode())
-        if ours or not path.exists():
-            write_file(path, card.card(self._document).encode())
+        path, text = self.path / card.FILE_NAME, card.card(self._document)
+        # A card that somebody has edited is theirs. One of ours is brought up to date before
+        # zoo.json: after an interrupt in between, it could no longer be told from an edited one.
+        if found is not None and _text(path) == card.card(found) != text:
+            write_file(path, text.encode())
+        if self._document != found:
+            write_file(self.path / document.FILE_NAME, self._document.encode())
+        if not path.exists():
+            write_file(path, text.encode())
 
     def write_part(self, part: int, networks: Sequence[FinishedNetwork]) -> None:
         """Write a part: all of it, or nothing that counts.

@@ -45,6 +45,27 @@ void pack_forward(const Convolution& layer, const float* weights, float* packed)
     }
 }
 
+// Applies the activation to a tile in memory. A loop, because its body is long and needs the
+// registers that held the sums.
+template <int Width, Activation activation>
+HYPERZOO_INLINE void activate_tile(float* tile, Size plane) {
+#pragma GCC unroll 1
+    for (int channel = 0; channel + 2 <= Width; channel += 2, tile += 2 * plane) {
+        Vector x[4] = {load(tile), load(tile + W), load(tile + plane), load(tile + plane + W)};
+        activate<activation>(x);
+        store(tile, x[0]);
+        store(tile + W, x[1]);
+        store(tile + plane, x[2]);
+        store(tile + plane + W, x[3]);
+    }
+    if (Width % 2 == 1) {
+        Vector x[2] = {load(tile), load(tile + W)};
+        activate<activation>(x);
+        store(tile, x[0]);
+        store(tile + W, x[1]);
+    }
+}
+
 template <int Width, Activation activation>
 void forward_tile(const Convolution& layer, const float* in, const float* packed,
                   const float* bias, float* out) {
@@ -71,9 +92,11 @@ void forward_tile(const Convolution& layer, const float* in, const float* packed
             float* to = out + y * layer.out.row(B) + x * B;
 #pragma GCC unroll 16
             for (int channel = 0; channel < Width; ++channel) {
-                store(to + channel * out_plane, activate<activation>(sums[channel][0]));
-                store(to + channel * out_plane + W, activate<activation>(sums[channel][1]));
+                store(to + channel * out_plane, sums[channel][0]);
+                store(to + channel * out_plane + W, sums[channel][1]);
             }
+            if (activation == Activation::linear) continue;
+            activate_tile<Width, activation>(to, out_plane);
         }
     }
 }

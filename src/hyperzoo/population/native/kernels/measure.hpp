@@ -6,7 +6,11 @@ namespace {
 
 HYPERZOO_INLINE Vector apply_one(Function function, Vector x, Vector y, Vector z) {
     switch (function) {
-        case Function::tanh: return tanh(x);
+        case Function::tanh: {
+            Vector only[1] = {x};
+            tanh(only);
+            return only[0];
+        }
         case Function::exp: return exp(x);
         case Function::log: return log(x);
         case Function::log1p: return log1p(x);

@@ -179,8 +179,9 @@ struct WeightTiles {
 
 // Rows of output whose values, gradients and windows stay in the first-level cache.
 Size rows_at_once(const Convolution& layer) {
-    const Size row_bytes = layer.out.row(B) * 4 * (kGradientWidth + 1);
-    const Size cached = 32 * 1024 / row_bytes, listed = kMostPlaces / layer.out.width;
+    const Size tile = Tiles(layer.out.channels, kGradientWidth).width(0);
+    const Size row_bytes = layer.out.row(B) * 4 * (tile + 1);
+    const Size cached = 24 * 1024 / row_bytes, listed = kMostPlaces / layer.out.width;
     const Size rows = cached < listed ? cached : listed;
     return rows < 1 ? 1 : rows;
 }

@@ -1,0 +1,207 @@
+import contextlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hyperzoo.architectures import initial_parameters, smallcnn
+from hyperzoo.errors import HyperzooError, NetworkNotFoundError, ZooFormatError, ZooNotFoundError
+from hyperzoo.zoo import Zoo, open_zoo
+from tests.zoo.makers import CLASSES, make_zoo, recipe
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """60 networks in two parts."""
+    return make_zoo(tmp_path_factory.mktemp("zoos") / "zoo")
+
+
+@pytest.fixture
+def zoo(folder: Path) -> Zoo:
+    return open_zoo(folder)
+
+
+def test_what_a_zoo_says_of_itself(zoo: Zoo):
+    assert len(zoo) == zoo.planned == 60
+    assert zoo.classes == zoo.image_classes == CLASSES
+    assert zoo.ids[:6] == ["cat_0", "dog_0", "owl_0", "rat_0", "yak_0", "cat_1"]
+    assert zoo.models["part"].to_pylist() == [0] * 50 + [1] * 10
+    assert zoo.models["row"].to_pylist() == [*range(50), *range(10)]
+    assert repr(zoo).startswith("<Zoo 'made-up': 60 of 60 networks (smallcnn, 5 classes)")
+
+
+@pytest.mark.parametrize("mmap", [True, False])
+def test_weights(folder: Path, mmap: bool):
+    zoo = open_zoo(folder, mmap=mmap)
+    conv1 = zoo.weights("conv1.weight")
+    assert conv1.shape == (60, 16, 1, 3, 3)
+    for row in (0, 17, 50, 59):
+        name, index = zoo.ids[row].split("_")
+        expected = initial_parameters(smallcnn(1), 0, name, int(index))
+        assert np.array_equal(conv1[row], expected["conv1.weight"])
+    owls = zoo.weights("conv2.weight", class_name="owl")
+    assert owls.shape == (12, 16, 16, 3, 3)
+    expected = initial_parameters(smallcnn(1), 0, "owl", 11)
+    assert np.array_equal(owls[11], expected["conv2.weight"])
+    early = initial_parameters(smallcnn(1), 1, "cat", 0)
+    assert np.array_equal(zoo.weights("conv1.weight", epoch=1)[0], early["conv1.weight"])
+
+
+def test_weights_of_one_part_are_mapped_not_copied(tmp_path: Path):
+    zoo = open_zoo(make_zoo(tmp_path / "zoo", recipe(networks_per_class=2)))
+    weights = zoo.weights("conv1.weight")
+    base = weights
+    while isinstance(base.base, np.ndarray):
+        base = base.base
+    assert isinstance(base, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        weights[0] = 0
+
+
+def test_matrix_in_both_orders(zoo: Zoo):
+    row = zoo.ids.index("rat_10")
+    expected = initial_parameters(smallcnn(1), 0, "rat", 10)
+    by_torch = np.concatenate([tensor.ravel() for tensor in expected.values()])
+    assert np.array_equal(zoo.matrix()[row], by_torch)
+    keras = {
+        parameter.keras_layer + parameter.keras_name: parameter.to_keras(
+            expected[parameter.name][None]
+        ).ravel()
+        for parameter in smallcnn(1).parameters
+    }
+    # Layers alphabetically, the bias before the kernel, kernels [height, width, in, out].
+    names = [
+        layer + kind
+        for layer in ("conv2d", "conv2d_1", "conv2d_2", "dense")
+        for kind in ("bias", "kernel")
+    ]
+    published = np.concatenate([keras[name] for name in names])
+    assert np.array_equal(zoo.matrix(order="published")[row], published)
+    with pytest.raises(ValueError, match="'torch' or 'published'"):
+        zoo.matrix(order="keras")  # type: ignore[arg-type]
+
+
+def test_networks(zoo: Zoo):
+    state = zoo.state_dict("dog_11")
+    expected = initial_parameters(smallcnn(1), 0, "dog", 11)
+    assert {name: tensor.numpy().tobytes() for name, tensor in state.items()} == {
+        name: tensor.tobytes() for name, tensor in expected.items()
+    }
+    state["conv1.weight"].zero_()
+    network = zoo.network("dog_11")
+    assert network(torch.rand(2, 1, 32, 32)).shape == (2, 1)
+    assert not network.training
+    assert torch.equal(network.state_dict()["fc1.weight"], state["fc1.weight"])
+    assert network.state_dict()["conv1.weight"].any()
+
+
+def test_history(zoo: Zoo):
+    assert zoo.history("owl_3").to_pylist() == [
+        {
+            "id": "owl_3",
+            "epoch": epoch,
+            "training_loss": 0.004,
+            "training_accuracy": pytest.approx(0.004 + 1 / epoch),
+            "validation_loss": pytest.approx(0.004 + 2 / epoch),
+            "validation_accuracy": pytest.approx(0.004 + 3 / epoch),
+        }
+        for epoch in (1, 2)
+    ]
+    assert len(zoo.history()) == 120
+
+
+def test_what_a_zoo_has_not(zoo: Zoo):
+    with pytest.raises(NetworkNotFoundError, match="no network 'cat_12'; did you mean: cat_"):
+        zoo.network("cat_12")
+    with pytest.raises(NetworkNotFoundError, match="no class 'dig'; did you mean: dog"):
+        zoo.weights("conv1.weight", class_name="dig")
+    with pytest.raises(NetworkNotFoundError, match=r"no parameter 'conv9\.weight'"):
+        zoo.weights("conv9.weight")
+    with pytest.raises(NetworkNotFoundError, match="no checkpoint of epoch 7; epochs kept: 1"):
+        zoo.state_dict("cat_0", epoch=7)
+    with pytest.raises(NetworkNotFoundError, match="no network 'x'"):
+        zoo.history("x")
+
+
+def test_folders_without_a_zoo(tmp_path: Path):
+    for place in (tmp_path, tmp_path / "nowhere", Path(__file__)):
+        with pytest.raises(ZooNotFoundError, match=r"it has no zoo\.json"):
+            open_zoo(place)
+
+
+def test_a_zoo_without_parts(tmp_path: Path):
+    zoo = open_zoo(make_zoo(tmp_path / "zoo", parts=0))
+    assert (len(zoo), zoo.is_complete, zoo.planned) == (0, False, 60)
+    assert zoo.weights("conv1.weight").shape == (0, 16, 1, 3, 3)
+    assert zoo.matrix().shape == (0, 4817)
+    assert len(zoo.history()) == 0
+
+
+def change_document(folder: Path, tmp_path: Path, change: Any) -> Path:
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    document = json.loads((copy / "zoo.json").read_text())
+    change(document)
+    (copy / "zoo.json").write_text(json.dumps(document))
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.update(format="zip"), "does not describe a zoo"),
+        (lambda d: d.update(format_version="1"), "format version '1'"),
+        (lambda d: d.pop("recipe"), "is damaged: KeyError"),
+        (lambda d: d["recipe"].update(seed=5), "its digest does not match"),
+        (lambda d: d["recipe"].update(sed=5), "unknown key; did you mean 'seed'"),
+        (lambda d: d["architecture"]["parameters"].pop(), "is not the one that the zoo was made"),
+        (lambda d: d.update(sizes=[12, 2]), "must increase"),
+        (lambda d: d.update(sizes=[]), "must increase"),
+        (lambda d: d["image_set"].update(class_names=[1, 2]), "class names must be"),
+        (lambda d: d["image_set"].update(class_names=["a", "../b"]), "class names must be"),
+        (lambda d: d["image_set"].update(class_names=["a", "a"]), "different class names"),
+    ],
+)
+def test_a_changed_document_is_refused(folder: Path, tmp_path: Path, change: Any, message: str):
+    with pytest.raises(HyperzooError, match=message):
+        open_zoo(change_document(folder, tmp_path, change))
+
+
+def test_parts_that_do_not_belong(folder: Path, tmp_path: Path):
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    (copy / "models" / "part-00000.parquet").write_bytes(b"PAR1 not really PAR1")
+    with pytest.raises(ZooFormatError, match=r"part-00000\.parquet can't be read"):
+        open_zoo(copy)
+    shutil.copy(copy / "history" / "part-00000.parquet", copy / "models")
+    with pytest.raises(ZooFormatError, match="expected columns id, class"):
+        open_zoo(copy)
+    shutil.copy(folder / "models" / "part-00001.parquet", copy / "models" / "part-00000.parquet")
+    with pytest.raises(ZooFormatError, match="not those that the recipe plans for part 0"):
+        open_zoo(copy)
+    shutil.copy(folder / "models" / "part-00000.parquet", copy / "models")
+    shutil.copy(
+        folder / "weights" / "part-00001.safetensors", copy / "weights/part-00000.safetensors"
+    )
+    with pytest.raises(ZooFormatError, match="not as the architecture and the plan say"):
+        open_zoo(copy).weights("conv1.weight")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(place=st.integers(0), value=st.integers(0, 255))
+def test_any_byte_of_the_document_may_be_wrong(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, place: int, value: int
+):
+    """Opened or refused with one of hyperzoo's errors, never another exception."""
+    copy = tmp_path_factory.mktemp("fuzz")
+    content = bytearray((folder / "zoo.json").read_bytes())
+    content[place % len(content)] = value
+    (copy / "zoo.json").write_bytes(content)
+    with contextlib.suppress(HyperzooError):
+        open_zoo(copy)
