@@ -1,5 +1,6 @@
 """Trains and evaluates many networks at once, behind one interface: `Engine`."""
 
+import logging
 from typing import Literal
 
 from hyperzoo.architectures import Architecture
@@ -22,8 +23,10 @@ __all__ = [
     "targets",
 ]
 
-EngineName = Literal["auto", "torch"]
+EngineName = Literal["auto", "native", "torch"]
 Device = Literal["auto", "cpu", "cuda"]
+
+_logger = logging.getLogger(__name__)
 
 
 def make_engine(
@@ -32,16 +35,28 @@ def make_engine(
     """Make the engine that was asked for.
 
     Args:
-        name: "torch", or "auto" for the best engine that can do the work.
+        name: "native", "torch", or "auto": the native engine where it was built, runs the
+            architecture and no GPU is asked for; PyTorch otherwise, which is logged.
         architecture: what it is to train.
-        device: "cpu", "cuda", or "auto" for a GPU when there is one.
+        device: "cpu", "cuda", or "auto" for what the engine does best.
         workers: threads on a CPU; 0 for one a core.
 
     Raises:
-        EngineError: the engine or its device is not there.
+        EngineError: the engine or its device is not there, or can't run the architecture.
     """
     if workers < 0:
         raise EngineError(f"workers must be 0 (one a core) or more, got {workers}")
+    if name == "native" and device == "cuda":
+        raise EngineError("the native engine runs on CPUs only; use engine 'torch' on a GPU")
+    if name != "torch" and device != "cuda":
+        from hyperzoo.population.native import NativeEngine
+
+        if name == "native":
+            return NativeEngine(workers=workers)
+        reason = NativeEngine.unsupported(architecture)
+        if reason is None:
+            return NativeEngine(workers=workers)
+        _logger.warning("training with PyTorch, because %s", reason)
     import torch
 
     from hyperzoo.population.torch_engine import TorchEngine
