@@ -40,9 +40,8 @@ def verify(
             f"{folder}: {count} problem{'s' * (count > 1)} found; restore the files from a copy, "
             "or delete the models file of a damaged part and train again to make it anew"
         )
-    out.print(
-        f"{folder}: {found.networks} networks in {found.parts} part{'s' * (found.parts != 1)} are sound"
-    )
+    parts = "1 part" if found.parts == 1 else f"{found.parts} parts"
+    out.print(f"{folder}: {found.networks} networks in {parts} are sound")
     if found.incomplete:
         out.print(f"{len(found.incomplete)} parts are still to be trained")
     if retrain is not None:

@@ -9,12 +9,27 @@ namespace {
 // values stays, and not-a-number wins.
 HYPERZOO_INLINE Integers beats(Vector x, Vector largest) { return (x > largest) | (x != x); }
 
-HYPERZOO_INLINE Vector pooled(const Pool& pool, const float* window) {
-    const Size row = pool.in.row(B);
+// A window's shape and kind; known at compile time for 2x2, the usual one.
+template <Size Side, bool Maximum>
+struct Window {
+    static constexpr bool maximum = Maximum;
+    Size height, width, row;
+
+    explicit Window(const Pool& pool)
+        : height(Side ? Side : pool.height), width(Side ? Side : pool.width), row(pool.in.row(B)) {}
+
+    Size rows() const { return Side ? Side : height; }
+    Size columns() const { return Side ? Side : width; }
+    Vector share() const { return all(1.0f / static_cast<float>(rows() * columns())); }
+};
+
+template <typename Shape>
+HYPERZOO_INLINE Vector pooled(const Shape& shape, const float* window) {
+    const Size row = shape.row;
     Vector result = load(window);
-    if (pool.maximum) {
-        for (Size y = 0; y < pool.height; ++y) {
-            for (Size x = 0; x < pool.width; ++x) {
+    if (Shape::maximum) {
+        for (Size y = 0; y < shape.rows(); ++y) {
+            for (Size x = 0; x < shape.columns(); ++x) {
                 const Vector value = load(window + y * row + x * B);
                 result = beats(value, result) ? value : result;
             }
@@ -22,20 +37,20 @@ HYPERZOO_INLINE Vector pooled(const Pool& pool, const float* window) {
         return result;
     }
     result = all(0);
-    for (Size y = 0; y < pool.height; ++y) {
-        for (Size x = 0; x < pool.width; ++x) result += load(window + y * row + x * B);
+    for (Size y = 0; y < shape.rows(); ++y) {
+        for (Size x = 0; x < shape.columns(); ++x) result += load(window + y * row + x * B);
     }
-    return result * all(1.0f / static_cast<float>(pool.height * pool.width));
+    return result * shape.share();
 }
 
 // Gradients of a window's values replace the values.
-template <Activation activation>
-HYPERZOO_INLINE void spread(const Pool& pool, float* window, Vector gradient) {
-    const Size row = pool.in.row(B);
-    if (!pool.maximum) {
-        gradient = gradient * all(1.0f / static_cast<float>(pool.height * pool.width));
-        for (Size y = 0; y < pool.height; ++y) {
-            for (Size x = 0; x < pool.width; ++x) {
+template <Activation activation, typename Shape>
+HYPERZOO_INLINE void spread(const Shape& shape, float* window, Vector gradient) {
+    const Size row = shape.row, rows = shape.rows(), columns = shape.columns();
+    if (!Shape::maximum) {
+        gradient = gradient * shape.share();
+        for (Size y = 0; y < rows; ++y) {
+            for (Size x = 0; x < columns; ++x) {
                 float* at = window + y * row + x * B;
                 store(at, through<activation>(gradient, load(at)));
             }
@@ -44,25 +59,27 @@ HYPERZOO_INLINE void spread(const Pool& pool, float* window, Vector gradient) {
     }
     Vector largest = load(window);
     Integers winner = {};
-    for (Size y = 0; y < pool.height; ++y) {
-        for (Size x = 0; x < pool.width; ++x) {
+    for (Size y = 0; y < rows; ++y) {
+        for (Size x = 0; x < columns; ++x) {
             const Vector value = load(window + y * row + x * B);
             const Integers wins = beats(value, largest);
             largest = wins ? value : largest;
-            winner = wins ? Integers{} + static_cast<std::int32_t>(y * pool.width + x) : winner;
+            winner = wins ? Integers{} + static_cast<std::int32_t>(y * columns + x) : winner;
         }
     }
-    for (Size y = 0; y < pool.height; ++y) {
-        for (Size x = 0; x < pool.width; ++x) {
+    for (Size y = 0; y < rows; ++y) {
+        for (Size x = 0; x < columns; ++x) {
             float* at = window + y * row + x * B;
-            const Integers here = winner == static_cast<std::int32_t>(y * pool.width + x);
+            const Integers here = winner == static_cast<std::int32_t>(y * columns + x);
             store(at, through<activation>(here ? gradient : all(0), load(at)));
         }
     }
 }
 
-void pool_forward(const Pool& pool, const float* in, float* out, Size blocks) {
-    const Size window_row = pool.height * pool.in.row(B);
+template <typename Shape>
+void pool_forward_with(const Pool& pool, const float* in, float* out, Size blocks) {
+    const Shape shape(pool);
+    const Size window_row = shape.rows() * shape.row, window_step = shape.columns() * B;
     for (Size block = 0; block < blocks; ++block) {
         for (Size channel = 0; channel < pool.out.channels; ++channel) {
             const float* from = in + block * pool.in_stride + pool.in.origin(B) +
@@ -71,14 +88,24 @@ void pool_forward(const Pool& pool, const float* in, float* out, Size blocks) {
                         channel * pool.out.plane(B);
             for (Size y = 0; y < pool.out.height; ++y) {
                 for (Size x = 0; x < pool.out.width; ++x) {
-                    const float* window = from + y * window_row + x * pool.width * B;
+                    const float* window = from + y * window_row + x * window_step;
                     float* at = to + y * pool.out.row(B) + x * B;
-                    store(at, pooled(pool, window));
-                    store(at + W, pooled(pool, window + W));
+                    store(at, pooled(shape, window));
+                    store(at + W, pooled(shape, window + W));
                 }
             }
         }
     }
+}
+
+void pool_forward(const Pool& pool, const float* in, float* out, Size blocks) {
+    const bool usual = pool.height == 2 && pool.width == 2;
+    if (pool.maximum) {
+        if (usual) return pool_forward_with<Window<2, true>>(pool, in, out, blocks);
+        return pool_forward_with<Window<0, true>>(pool, in, out, blocks);
+    }
+    if (usual) return pool_forward_with<Window<2, false>>(pool, in, out, blocks);
+    return pool_forward_with<Window<0, false>>(pool, in, out, blocks);
 }
 
 // Values that no window covers have no gradient.
@@ -93,9 +120,10 @@ void clear_remainder(const Pool& pool, float* plane) {
     }
 }
 
-template <Activation activation>
-void pool_backward_through(const Pool& pool, float* in, const float* out_gradient, Size blocks) {
-    const Size window_row = pool.height * pool.in.row(B);
+template <Activation activation, typename Shape>
+void pool_backward_with(const Pool& pool, float* in, const float* out_gradient, Size blocks) {
+    const Shape shape(pool);
+    const Size window_row = shape.rows() * shape.row, window_step = shape.columns() * B;
     for (Size block = 0; block < blocks; ++block) {
         for (Size channel = 0; channel < pool.out.channels; ++channel) {
             float* to = in + block * pool.in_stride + pool.in.origin(B) +
@@ -104,15 +132,30 @@ void pool_backward_through(const Pool& pool, float* in, const float* out_gradien
                                 channel * pool.out.plane(B);
             for (Size y = 0; y < pool.out.height; ++y) {
                 for (Size x = 0; x < pool.out.width; ++x) {
-                    float* window = to + y * window_row + x * pool.width * B;
+                    float* window = to + y * window_row + x * window_step;
                     const float* at = from + y * pool.out.row(B) + x * B;
-                    spread<activation>(pool, window, load(at));
-                    spread<activation>(pool, window + W, load(at + W));
+                    spread<activation>(shape, window, load(at));
+                    spread<activation>(shape, window + W, load(at + W));
                 }
             }
             clear_remainder(pool, to);
         }
     }
+}
+
+template <Activation activation>
+void pool_backward_through(const Pool& pool, float* in, const float* gradient, Size blocks) {
+    const bool usual = pool.height == 2 && pool.width == 2;
+    if (pool.maximum) {
+        if (usual) {
+            return pool_backward_with<activation, Window<2, true>>(pool, in, gradient, blocks);
+        }
+        return pool_backward_with<activation, Window<0, true>>(pool, in, gradient, blocks);
+    }
+    if (usual) {
+        return pool_backward_with<activation, Window<2, false>>(pool, in, gradient, blocks);
+    }
+    return pool_backward_with<activation, Window<0, false>>(pool, in, gradient, blocks);
 }
 
 void pool_backward(const Pool& pool, float* in, const float* out_gradient, Size blocks) {
