@@ -5,21 +5,23 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
+KERNELS := src/hyperzoo/population/native/kernels
 
-.PHONY: help install zoo test lint check clean
+.PHONY: help install zoo test lint check sanitize clean
 
 help:
 	@echo "make zoo      train the built-in zoo digits-lenet5 and show it"
 	@echo "make test     run the tests"
 	@echo "make lint     check format, style and types"
 	@echo "make check    lint and test: what CI runs"
+	@echo "make sanitize  run the native kernels under sanitizers"
 	@echo "make install  put everything into .venv"
 	@echo "make clean    remove .venv and caches (zoos stay)"
 
 install: $(VENV)/installed
 
 # torch comes first and by itself, so that nothing else chooses its build.
-$(VENV)/installed: pyproject.toml constraints.txt
+$(VENV)/installed: pyproject.toml setup.py constraints.txt $(wildcard $(KERNELS)/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "hyperzoo needs Python 3.11 or newer; set PYTHON=/path/to/python"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +42,10 @@ lint: install
 	$(BIN)/mypy
 
 check: lint test
+
+# The native kernels under AddressSanitizer and UndefinedBehaviorSanitizer.
+sanitize: install
+	tests/population/native/sanitize.sh
 
 clean:
 	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis

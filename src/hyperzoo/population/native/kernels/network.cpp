@@ -69,7 +69,7 @@ Network::Network(Plan plan, const Kernels& kernels, Size batch)
       second_moment_(plan_.parameters) {
     const Size blocks = chunk_images_ / kernels_.block;
     for (Size number = 0; number <= layers(); ++number) {
-        const Grid& grid = number == 0 ? plan_.input() : layer(number - 1).out;
+        const Grid& grid = number == 0 ? plan_.input : layer(number - 1).out;
         strides_.push_back(block_stride(grid.values(kernels_.block)));
         activations_.emplace_back(strides_.back() * blocks);
     }
@@ -83,7 +83,7 @@ Network::Network(Plan plan, const Kernels& kernels, Size batch)
         }
         ++by_block_;
     }
-    const Grid& input = plan_.input();
+    const Grid& input = plan_.input;
     for (Size y = 0; y < plan_.height; ++y) {
         for (Size x = 0; x < plan_.width; ++x) {
             for (Size c = 0; c < plan_.channels; ++c) {

@@ -124,7 +124,7 @@ void count_parameters(Plan& plan, Layer& layer, const std::string& place) {
 
 Plan read_plan(const std::int64_t* description, Size length, Size block) {
     require(description != nullptr && length >= kHeader + kFields, "the description is too short");
-    Plan plan{description[0], description[1], description[2], 0, 0, -1, {}};
+    Plan plan{description[0], description[1], description[2], 0, 0, -1, {}, {}};
     const Size count = description[3];
     require(count >= 1 && count <= kMostLayers && length == kHeader + count * kFields,
             "expected 1 to 64 layers and a description of their length");
@@ -149,7 +149,9 @@ Plan read_plan(const std::int64_t* description, Size length, Size block) {
             if (plan.first_with_weights < 0) plan.first_with_weights = number;
         }
         // Whoever writes the values leaves room for the border that their reader needs.
-        if (number > 0 && layer.kind == LayerKind::convolution) plan.layers.back().out = layer.in;
+        Grid& written = number == 0 ? plan.input : plan.layers.back().out;
+        if (number == 0) written = grid;
+        if (layer.kind == LayerKind::convolution) written = layer.in;
         plan.layers.push_back(layer);
         grid = layer.out;
     }

@@ -34,9 +34,8 @@ struct Plan {
     Size outputs;
     Size parameters;
     Size first_with_weights;    // layers before it need no gradient
+    Grid input;                 // the images, with the border that the first layer needs
     std::vector<Layer> layers;
-
-    const Grid& input() const { return layers.front().in; }
 };
 
 // Reads a description: [height, width, channels, layers] and for every layer

@@ -10,6 +10,7 @@
 #pragma GCC target("avx2,fma")
 #endif
 
+#define HYPERZOO_USES_AVX2
 #define HYPERZOO_LANES 8
 #define HYPERZOO_NAME "avx2"
 #define HYPERZOO_TABLE avx2_kernels

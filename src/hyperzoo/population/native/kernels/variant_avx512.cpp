@@ -16,6 +16,7 @@
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")
 #endif
 
+#define HYPERZOO_USES_AVX512
 #define HYPERZOO_LANES 16
 #define HYPERZOO_NAME "avx512"
 #define HYPERZOO_TABLE avx512_kernels

@@ -27,7 +27,7 @@ HYPERZOO_INLINE void store_any(float* to, Vector x) { *reinterpret_cast<Unaligne
 HYPERZOO_INLINE Integers bits(Vector x) { return reinterpret_cast<Integers>(x); }
 HYPERZOO_INLINE Vector as_floats(Integers x) { return reinterpret_cast<Vector>(x); }
 
-#if HYPERZOO_LANES == 16
+#if defined(HYPERZOO_USES_AVX512)
 
 HYPERZOO_INLINE Vector all(float x) { return _mm512_set1_ps(x); }
 HYPERZOO_INLINE Vector fma(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
@@ -36,7 +36,7 @@ HYPERZOO_INLINE Vector square_root(Vector x) { return _mm512_sqrt_ps(x); }
 HYPERZOO_INLINE Vector at_most(Vector x, Vector limit) { return _mm512_min_ps(limit, x); }
 HYPERZOO_INLINE Vector at_least(Vector x, Vector limit) { return _mm512_max_ps(limit, x); }
 
-#elif HYPERZOO_LANES == 8
+#elif defined(HYPERZOO_USES_AVX2)
 
 HYPERZOO_INLINE Vector all(float x) { return _mm256_set1_ps(x); }
 HYPERZOO_INLINE Vector fma(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
@@ -46,12 +46,16 @@ HYPERZOO_INLINE Vector at_least(Vector x, Vector limit) { return _mm256_max_ps(l
 
 #else
 
-HYPERZOO_INLINE Vector all(float x) { return Vector{x, x, x, x}; }
+HYPERZOO_INLINE Vector all(float x) {
+    Vector result;
+    for (int lane = 0; lane < W; ++lane) result[lane] = x;
+    return result;
+}
 HYPERZOO_INLINE Vector at_most(Vector x, Vector limit) { return limit < x ? limit : x; }
 HYPERZOO_INLINE Vector at_least(Vector x, Vector limit) { return limit > x ? limit : x; }
 HYPERZOO_INLINE Vector square_root(Vector x) {
-    return Vector{__builtin_sqrtf(x[0]), __builtin_sqrtf(x[1]), __builtin_sqrtf(x[2]),
-                  __builtin_sqrtf(x[3])};
+    for (int lane = 0; lane < W; ++lane) x[lane] = __builtin_sqrtf(x[lane]);
+    return x;
 }
 
 #if defined(__aarch64__)
@@ -79,8 +83,8 @@ __attribute__((noinline)) float fused(float a, float b, float c) {
 }
 
 HYPERZOO_INLINE Vector fma(Vector a, Vector b, Vector c) {
-    return Vector{fused(a[0], b[0], c[0]), fused(a[1], b[1], c[1]), fused(a[2], b[2], c[2]),
-                  fused(a[3], b[3], c[3])};
+    for (int lane = 0; lane < W; ++lane) a[lane] = fused(a[lane], b[lane], c[lane]);
+    return a;
 }
 #endif
 #endif

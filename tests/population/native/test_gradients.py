@@ -1,0 +1,100 @@
+"""Every operation's gradient against autograd in float64, at every awkward size."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from hyperzoo.architectures import Architecture, initial_parameters
+from hyperzoo.architectures.forward import forward
+from hyperzoo.population.native.description import describe
+from hyperzoo.population.native.library import Network, reason_unavailable
+from tests.population.native.architectures import EVERY
+
+pytestmark = pytest.mark.skipif(reason_unavailable() is not None, reason="no native engine")
+
+
+def sample(architecture: Architecture, count: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    # A seed for which no rectified sum is so near 0 that rounding decides its sign.
+    generator = np.random.default_rng(count + 1)
+    images = generator.integers(0, 256, (count, *architecture.input_shape), dtype=np.uint8)
+    return images, generator.integers(0, max(architecture.outputs, 2), count)
+
+
+def start(architecture: Architecture) -> dict[str, NDArray[np.float32]]:
+    """Initial weights, and biases that are not zero."""
+    generator = np.random.default_rng(1)
+    return {
+        name: tensor if tensor.ndim > 1 else generator.normal(0, 0.1, tensor.shape).astype("f4")
+        for name, tensor in initial_parameters(architecture, 0, "a", 0).items()
+    }
+
+
+def reference(
+    architecture: Architecture, images: NDArray[np.uint8], targets: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], float, NDArray[np.float64]]:
+    """Gradient of the mean loss, the sum of losses, and the logits, in float64."""
+    weights = {
+        name: torch.tensor(tensor).double().requires_grad_()
+        for name, tensor in start(architecture).items()
+    }
+    logits = forward(architecture, weights, torch.tensor(images).double().permute(0, 3, 1, 2) / 255)
+    wanted = torch.tensor(targets)
+    if architecture.outputs == 1:
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(logits[:, 0], wanted.double())
+    else:
+        loss = torch.nn.functional.cross_entropy(logits, wanted)
+    loss.backward()
+    gradient = torch.cat([weight.grad.flatten() for weight in weights.values()])
+    return gradient.numpy(), loss.item() * len(images), logits.detach().numpy()
+
+
+@pytest.mark.parametrize("count", [1, 5, 16, 100, 125])
+@pytest.mark.parametrize("name", EVERY)
+def test_gradient_loss_and_logits_equal_the_float64_reference(name: str, count: int):
+    architecture = EVERY[name]
+    images, targets = sample(architecture, count)
+    network = Network(describe(architecture), count)
+    network.load(np.concatenate([tensor.ravel() for tensor in start(architecture).values()]))
+    expected, loss, logits = reference(architecture, images, targets)
+    gradient, total = network.gradient(images, targets)
+    np.testing.assert_allclose(gradient, expected, rtol=2e-4, atol=2e-6 * np.abs(expected).max())
+    assert total == pytest.approx(loss, rel=1e-5)
+    found, sums = np.empty((count, architecture.outputs), np.float32), np.zeros(2)
+    assert network.evaluate(images, targets, 0, 10, found, sums) == count
+    np.testing.assert_allclose(found, logits, rtol=1e-4, atol=1e-5)
+    assert sums[0] == pytest.approx(loss, rel=1e-5)
+    said = logits[:, 0] > 0 if architecture.outputs == 1 else logits.argmax(axis=1)
+    assert sums[1] == np.sum(said == targets)
+
+
+def test_a_batch_larger_than_a_chunk():
+    """256 images at a time, gradients added."""
+    architecture = EVERY["max pool with remainder"]
+    images, targets = sample(architecture, 700)
+    network = Network(describe(architecture), 700)
+    network.load(np.concatenate([tensor.ravel() for tensor in start(architecture).values()]))
+    expected, loss, _ = reference(architecture, images, targets)
+    gradient, total = network.gradient(images, targets)
+    np.testing.assert_allclose(gradient, expected, rtol=2e-4, atol=2e-6 * np.abs(expected).max())
+    assert total == pytest.approx(loss, rel=1e-5)
+
+
+def test_the_images_that_a_last_block_lacks_leave_no_trace():
+    """A batch after a larger one finds the larger one's values in memory."""
+    architecture = EVERY["same, odd size"]
+    images, targets = sample(architecture, 125)
+    flat = np.concatenate([tensor.ravel() for tensor in start(architecture).values()])
+    used, fresh = Network(describe(architecture), 125), Network(describe(architecture), 125)
+    used.load(flat)
+    fresh.load(flat)
+    used.gradient(images, targets)
+    after, _ = used.gradient(images[:5], targets[:5])
+    alone, _ = fresh.gradient(images[:5], targets[:5])
+    assert after.tobytes() == alone.tobytes()
+
+
+def test_memory_of_a_worker():
+    """At most 60 MB beside the images, for any batch size."""
+    for batch in (128, 10_000):
+        assert Network(describe(EVERY["lenet5"]), batch).bytes < 60e6
