@@ -154,6 +154,7 @@ def test_a_file(tmp_path: Path):
     )
     recipe = load_recipe(file)
     assert recipe.images_path == tmp_path / "set.npz"
+    assert "path" not in recipe.canonical()["images"]
     longer = recipe.with_changes(epochs=7, networks_per_class=3)
     assert (longer.training.epochs, longer.networks_per_class) == (7, 3)
     assert longer.images_path == tmp_path / "set.npz"

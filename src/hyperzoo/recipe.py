@@ -184,7 +184,7 @@ class Recipe(_Section):
 
     name: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    networks_per_class: Annotated[int, Field(ge=1, le=10_000_000)]
+    networks_per_class: Annotated[int, Field(ge=1, le=1_000_000)]
     images: Images
     task: Task = Task()
     architecture: ArchitectureChoice
@@ -219,19 +219,24 @@ class Recipe(_Section):
         return changed
 
     def canonical(self) -> dict[str, Any]:
-        """The recipe as a plain dict with every default written out, ready for JSON."""
-        return self.model_dump(mode="json", exclude_none=True)
+        """The recipe as a plain dict with every default written out, ready for JSON.
+
+        Where the images lie on this machine is left out: it is nobody else's business, and the
+        images have a fingerprint.
+        """
+        return self.model_dump(mode="json", exclude_none=True, exclude={"images": {"path"}})
 
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of all that determines a network's bits, images aside.
 
         Left out are the recipe's name, the number of networks (a zoo may grow) and the place of
-        the images on this machine; the images themselves have a fingerprint of their own.
+        the images on this machine; the images themselves have a fingerprint of their own. A key
+        that a later version adds must be absent from the canonical form at its default, or every
+        digest would change.
         """
         document = self.canonical()
         del document["name"], document["networks_per_class"]
-        document["images"].pop("path", None)
         text = json.dumps(document, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -84,6 +84,9 @@ def test_show_as_csv_and_json(place: Path):
 
 def test_verify_and_retrain(place: Path):
     done = hyperzoo("verify", "zoo", "--retrain", "three_0", cwd=place)
+    # A zoo does not tell where its maker's images lay.
+    assert (done.returncode, "say where they lie with --images" in done.stderr) == (1, True)
+    done = hyperzoo("verify", "zoo", "--retrain", "three_0", "--images", "images.npz", cwd=place)
     assert done.returncode == 0, done.stderr
     assert "10 networks in 1 part are sound" in done.stdout
     assert "three_0: trained again, all 4,817 weights equal bit for bit" in done.stdout

@@ -10,6 +10,7 @@ from hyperzoo.architectures import get_architecture, initial_parameters
 from hyperzoo.plan import PlannedNetwork
 from hyperzoo.recipe import Recipe, parse_recipe
 from hyperzoo.zoo import FinishedNetwork, ZooWriter, layout
+from hyperzoo.zoo.tensors import open_tensors
 
 CLASSES = ("cat", "dog", "owl", "rat", "yak")
 PROVENANCE = {"engine": "torch", "device": "cpu"}
@@ -72,3 +73,9 @@ def make_zoo(folder: Path, chosen: Recipe | None = None, parts: int | None = Non
         for part, networks in list(open_writer.missing_parts.items())[:parts]:
             open_writer.write_part(part, finished(networks, chosen))
     return folder
+
+
+def read_tensors(path: Path, *, mmap: bool = True) -> dict[str, Any]:
+    """All tensors of a safetensors file."""
+    file = open_tensors(path, mmap=mmap)
+    return {name: file.tensor(name) for name in file.places}

@@ -1,10 +1,14 @@
 import contextlib
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +17,7 @@ from hypothesis import strategies as st
 from hyperzoo.architectures import initial_parameters, smallcnn
 from hyperzoo.errors import HyperzooError, NetworkNotFoundError, ZooFormatError, ZooNotFoundError
 from hyperzoo.zoo import Zoo, open_zoo
-from tests.zoo.makers import CLASSES, make_zoo, recipe
+from tests.zoo.makers import CLASSES, finished, make_zoo, recipe, writer
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +66,64 @@ def test_weights_of_one_part_are_mapped_not_copied(tmp_path: Path):
     assert isinstance(base, np.memmap)
     with pytest.raises(ValueError, match="read-only"):
         weights[0] = 0
+
+
+@pytest.mark.parametrize("mmap", [True, False])
+def test_a_class_is_a_slice(tmp_path: Path, mmap: bool):
+    zoo = open_zoo(make_zoo(tmp_path / "zoo", recipe(networks_per_class=3)), mmap=mmap)
+    owls = zoo.weights("conv1.weight", "owl")
+    assert not owls.flags.owndata
+    assert not owls.flags.writeable
+    rows = [row for row, name in enumerate(zoo.ids) if name.startswith("owl_")]
+    assert np.array_equal(owls, zoo.weights("conv1.weight")[rows])
+    assert np.array_equal(zoo.matrix(class_name="owl"), zoo.matrix()[rows])
+    published = zoo.matrix("published", class_name="owl", epoch=1)
+    assert np.array_equal(published, zoo.matrix("published", epoch=1)[rows])
+
+
+def test_a_class_in_parts_where_it_has_other_rows(tmp_path: Path):
+    """17 networks of 3 classes: the second part begins with the class that the first ended with."""
+    chosen = recipe(networks_per_class=17)
+    zoo_folder = tmp_path / "zoo"
+    with writer(zoo_folder, chosen, image_classes=("cat", "dog", "owl")) as open_writer:
+        for part, networks in open_writer.missing_parts.items():
+            open_writer.write_part(part, finished(networks, chosen))
+    zoo = open_zoo(zoo_folder)
+    assert [len(part) for part in zoo.plan] == [50, 1]
+    assert zoo.weights("fc1.bias", "owl").shape == (17, 1)
+    for name in zoo.classes:
+        rows = [row for row, network in enumerate(zoo.ids) if network.startswith(name)]
+        assert np.array_equal(zoo.matrix(class_name=name), zoo.matrix()[rows])
+
+
+def test_a_zoo_opened_by_a_relative_path(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(folder.parent)
+    zoo = open_zoo(folder.name)
+    monkeypatch.chdir("/")
+    assert zoo.weights("fc1.bias").shape == (60, 1)
+    assert len(zoo.history("cat_0")) == 2
+
+
+def test_links_may_stand_for_files(folder: Path, tmp_path: Path):
+    """As the cache of the Hugging Face Hub has them."""
+    for file in folder.rglob("*.*"):
+        link = tmp_path / file.relative_to(folder)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if file.is_file():
+            link.symlink_to(file)
+    assert np.array_equal(open_zoo(tmp_path).matrix(), open_zoo(folder).matrix())
+
+
+def test_opening_loads_no_torch(folder: Path):
+    program = (
+        "import sys; from hyperzoo.zoo import open_zoo, verify_zoo\n"
+        "open_zoo(sys.argv[1]).matrix(), verify_zoo(sys.argv[1])\n"
+        "print({'torch', 'pandas', 'matplotlib'} & sys.modules.keys())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "set()\n"
 
 
 def test_matrix_in_both_orders(zoo: Zoo):
@@ -157,20 +219,49 @@ def change_document(folder: Path, tmp_path: Path, change: Any) -> Path:
     [
         (lambda d: d.update(format="zip"), "does not describe a zoo"),
         (lambda d: d.update(format_version="1"), "format version '1'"),
-        (lambda d: d.pop("recipe"), "is damaged: KeyError"),
+        (lambda d: d.pop("recipe"), "is damaged: it has no 'recipe'"),
         (lambda d: d["recipe"].update(seed=5), "its digest does not match"),
         (lambda d: d["recipe"].update(sed=5), "unknown key; did you mean 'seed'"),
         (lambda d: d["architecture"]["parameters"].pop(), "is not the one that the zoo was made"),
         (lambda d: d.update(sizes=[12, 2]), "must increase"),
         (lambda d: d.update(sizes=[]), "must increase"),
-        (lambda d: d["image_set"].update(class_names=[1, 2]), "class names must be"),
-        (lambda d: d["image_set"].update(class_names=["a", "../b"]), "class names must be"),
+        (lambda d: d.update(sizes=[0, 12]), "must increase"),
+        (lambda d: d.update(sizes=[12.0]), "sizes: expected whole numbers"),
+        (lambda d: d.update(sizes=12), "sizes: expected a list, got 12"),
+        (lambda d: d.update(format_version=True), "format version True"),
+        (lambda d: d.update(recipe=[]), "recipe: expected an object"),
+        (lambda d: d["runs"][0].update(parts=[float("inf")]), r"runs\.parts: expected whole"),
+        (lambda d: d["runs"][0].update(software={"numpy": 2}), r"runs\.software\.numpy: expected"),
+        (lambda d: d["image_set"].update(name="\ud800"), r"image_set\.name: expected a text"),
+        (lambda d: d["image_set"].update(class_names=[1, 2]), "expected a text, got 1"),
+        (lambda d: d["image_set"].update(class_names=["a", "../b"]), "must consist of letters"),
         (lambda d: d["image_set"].update(class_names=["a", "a"]), "different class names"),
     ],
 )
 def test_a_changed_document_is_refused(folder: Path, tmp_path: Path, change: Any, message: str):
     with pytest.raises(HyperzooError, match=message):
         open_zoo(change_document(folder, tmp_path, change))
+
+
+def test_parts_of_the_same_size_that_are_swapped(tmp_path: Path):
+    zoo = make_zoo(tmp_path / "zoo", recipe(networks_per_class=20))
+    first, second = sorted((zoo / "weights").iterdir())
+    first.rename(zoo / "aside")
+    second.rename(first)
+    (zoo / "aside").rename(second)
+    with pytest.raises(ZooFormatError, match="must say part 0, but says 1"):
+        open_zoo(zoo).network("cat_0")
+
+
+def test_a_text_that_is_not_utf_8(folder: Path, tmp_path: Path):
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    path = copy / "history" / "part-00001.parquet"
+    table = pq.read_table(path)
+    broken = pa.array([b"\xff"] * len(table), pa.binary()).view(pa.string())
+    pq.write_table(table.set_column(0, table.schema.field("id"), broken), path)
+    with pytest.raises(ZooFormatError, match=r"can't be read: .*UTF"):
+        open_zoo(copy).history()
 
 
 def test_parts_that_do_not_belong(folder: Path, tmp_path: Path):
@@ -183,13 +274,18 @@ def test_parts_that_do_not_belong(folder: Path, tmp_path: Path):
     with pytest.raises(ZooFormatError, match="expected columns id, class"):
         open_zoo(copy)
     shutil.copy(folder / "models" / "part-00001.parquet", copy / "models" / "part-00000.parquet")
+    with pytest.raises(ZooFormatError, match="expected 50 rows, got 10"):
+        open_zoo(copy)
+    models = pq.read_table(folder / "models" / "part-00000.parquet")
+    wrong = models.set_column(3, models.schema.field("part"), pa.array([1] * 50))
+    pq.write_table(wrong, copy / "models" / "part-00000.parquet")
     with pytest.raises(ZooFormatError, match="not those that the recipe plans for part 0"):
         open_zoo(copy)
     shutil.copy(folder / "models" / "part-00000.parquet", copy / "models")
     shutil.copy(
         folder / "weights" / "part-00001.safetensors", copy / "weights/part-00000.safetensors"
     )
-    with pytest.raises(ZooFormatError, match="not as the architecture and the plan say"):
+    with pytest.raises(ZooFormatError, match="must say part 0, but says 1"):
         open_zoo(copy).weights("conv1.weight")
 
 
@@ -203,5 +299,34 @@ def test_any_byte_of_the_document_may_be_wrong(
     content = bytearray((folder / "zoo.json").read_bytes())
     content[place % len(content)] = value
     (copy / "zoo.json").write_bytes(content)
+    with contextlib.suppress(HyperzooError):
+        open_zoo(copy)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=150)
+@given(choices=st.lists(st.integers(0, 9), min_size=1, max_size=4), value=JSON)
+def test_any_value_of_the_document_may_be_wrong(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, choices: list[int], value: Any
+):
+    copy = tmp_path_factory.mktemp("fuzz")
+    document = json.loads((folder / "zoo.json").read_text())
+    place: Any = document
+    for choice in choices:
+        keys = sorted(place) if isinstance(place, dict) else range(len(place))
+        key = keys[choice % len(keys)]
+        if not isinstance(place[key], dict | list) or not place[key]:
+            break
+        holder, place = place, place[key]
+    else:
+        place = holder
+    place[key] = value
+    (copy / "zoo.json").write_text(json.dumps(document))
     with contextlib.suppress(HyperzooError):
         open_zoo(copy)

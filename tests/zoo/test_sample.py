@@ -1,6 +1,7 @@
 """The archived zoo of a released format is read for ever."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.dataset as ds
@@ -33,6 +34,14 @@ def test_format_1_is_read():
 def test_format_1_is_sound():
     found = verify_zoo(SAMPLE)
     assert (found.networks, found.parts, found.incomplete, found.problems) == (3, 1, (), ())
+
+
+def test_the_lines_that_the_contract_gives_for_reading_without_hyperzoo():
+    contract = (Path(__file__).parents[2] / "docs" / "zoo-format.md").read_text()
+    lines = contract.partition("```python\n")[2].partition("```")[0]
+    names: dict[str, Any] = {}
+    exec(lines.replace("my-zoo", str(SAMPLE)).replace("church_3", "all_1"), names)
+    assert bits(names["kernel"])[:3] == [1032941123, 3180550537, 1035085239]
 
 
 def test_format_1_is_read_without_hyperzoo():

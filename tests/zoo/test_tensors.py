@@ -1,4 +1,5 @@
 import json
+import os
 import struct
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import load
 
 from hyperzoo.errors import ZooFormatError
-from hyperzoo.zoo.tensors import encode_tensors, read_tensors
+from hyperzoo.zoo.tensors import MAX_HEADER_BYTES, encode_tensors, open_tensors
+from tests.zoo.makers import read_tensors
 
 TENSORS = {
     "weight": np.arange(24, dtype=np.float32).reshape(2, 3, 4),
@@ -65,6 +67,15 @@ def test_arrays_that_are_not_contiguous_are_written_right(tmp_path: Path):
         (with_header({"a": entry(shape=[-2])}), "wrong entry"),
         (with_header({"a": entry(shape=[2**61, 2**61])}), "wrong entry"),
         (with_header({"a": entry(shape=[1] * 17 + [2])}), "wrong entry"),
+        (with_header({"a": entry(shape=[0, 2**61], data_offsets=[0, 0])}, b""), "wrong entry"),
+        (with_header({"a": entry(shape=[0], data_offsets=[4, 4])}, b""), "wrong entry"),
+        (with_header({"a": entry(shape=[[[2]]])}), "wrong entry"),
+        (with_header({"a": entry(), "__metadata__": {"hyperzoo": 3}}), "not an object of texts"),
+        (with_header({"a": entry(), "__metadata__": {"hyperzoo": "["}}), "metadata is not JSON"),
+        (with_header({"a": entry(), "__metadata__": {"hyperzoo": "\ud800"}}), "is not JSON"),
+        (with_header(b'{"a": 1, "a": 2}'), "a name comes twice"),
+        (with_header(b'{"a": {"dtype": "F32", "dtype": "F32"}}'), "a name comes twice"),
+        (with_header(b'{"a": ' + b"9" * 5000 + b"}"), "not JSON"),
         (with_header({"a": entry(data_offsets=[8, 0])}), "wrong entry"),
         (with_header({"a": entry(data_offsets=[-8, 0])}), "wrong entry"),
         (with_header({"a": entry(data_offsets=[0, 4])}), "wrong entry"),
@@ -79,6 +90,43 @@ def test_damaged_and_hostile_files_are_refused(tmp_path: Path, content: bytes, f
     path.write_bytes(content)
     with pytest.raises(ZooFormatError, match=flaw):
         read_tensors(path)
+
+
+def test_a_header_that_is_too_long(tmp_path: Path):
+    path = tmp_path / "file"
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", MAX_HEADER_BYTES + 1))
+        file.truncate(MAX_HEADER_BYTES + 100)
+    with pytest.raises(ZooFormatError, match="cut short"):
+        read_tensors(path)
+
+
+def test_only_regular_files_are_opened(tmp_path: Path):
+    """To open a pipe would wait for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
+        with pytest.raises(ZooFormatError, match="expected a regular file"):
+            read_tensors(path)
+
+
+@pytest.mark.parametrize("mmap", [True, False])
+def test_a_row_alone(tmp_path: Path, mmap: bool):
+    path = tmp_path / "file"
+    path.write_bytes(encode_tensors(TENSORS, {"part": 3}))
+    file = open_tensors(path, mmap=mmap)
+    assert file.metadata == {"part": 3}
+    assert file.row("weight", 1).tobytes() == TENSORS["weight"][1].tobytes()
+    assert file.row("weight", 1).shape == (3, 4)
+
+
+def test_a_file_that_shrinks_while_it_is_open(tmp_path: Path):
+    path = tmp_path / "file"
+    path.write_bytes(encode_tensors(TENSORS, {}))
+    file = open_tensors(path, mmap=False)
+    os.truncate(path, path.stat().st_size - 4)
+    last = max(TENSORS, key=lambda name: file.places[name].end)
+    with pytest.raises(ZooFormatError, match="cut short since it was opened"):
+        file.tensor(last)
 
 
 def test_a_missing_file(tmp_path: Path):

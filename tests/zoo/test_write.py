@@ -1,8 +1,11 @@
 import errno
+import io
 import json
 import os
+import shutil
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,13 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hyperzoo.architectures import smallcnn
 from hyperzoo.errors import (
     ZooFormatError,
     ZooLockedError,
     ZooMismatchError,
     ZooWriteError,
 )
-from hyperzoo.zoo import open_zoo, verify_zoo
+from hyperzoo.zoo import card, open_zoo, verify_zoo
 from tests.helpers import part_files
 from tests.zoo.makers import finished, make_zoo, recipe, writer
 
@@ -55,7 +59,7 @@ def test_resuming_writes_what_is_missing_and_the_same_bytes(tmp_path: Path):
     assert len(open_zoo(zoo)) == 50
     # What a killed run leaves: a part without its mark, and a temporary file.
     (zoo / "weights" / "part-00001.safetensors").write_bytes(b"half")
-    (zoo / "models" / "part-00001.parquet.partial").write_bytes(b"half")
+    (zoo / "models" / ".part-00001.parquet.partial").write_bytes(b"half")
     assert len(open_zoo(zoo)) == 50
     with writer(zoo) as resumed:
         assert list(resumed.missing_parts) == [1]
@@ -75,6 +79,29 @@ def test_growing(tmp_path: Path):
     assert "65 trained neural networks" in (zoo / "README.md").read_text()
 
 
+def test_a_card_of_an_earlier_version_is_brought_up_to_date(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(card, "card", lambda document: "An earlier version's card.\n")
+        zoo = make_zoo(tmp_path / "zoo", recipe(networks_per_class=2))
+    assert (zoo / "README.md").read_text().startswith("An earlier version's card.\n<!-- hyperzoo")
+    make_zoo(zoo)
+    text = (zoo / "README.md").read_text()
+    assert "60 trained neural networks" in text
+    (zoo / "README.md").write_text(text.replace("A zoo of", "My zoo of"))
+    make_zoo(zoo, recipe(networks_per_class=13))
+    assert "My zoo of 60 trained" in (zoo / "README.md").read_text()
+
+
+def test_a_run_killed_in_its_first_write(tmp_path: Path):
+    (tmp_path / ".zoo.json.partial").write_bytes(b"half")
+    assert ".zoo.json.partial" not in everything(make_zoo(tmp_path))
+    (tmp_path / "README.md").unlink()
+    make_zoo(tmp_path)
+    assert "60 trained" in (tmp_path / "README.md").read_text()
+
+
 def test_a_card_that_somebody_has_edited_is_theirs(tmp_path: Path):
     zoo = make_zoo(tmp_path / "zoo", recipe(networks_per_class=2))
     (zoo / "README.md").write_text("mine")
@@ -88,10 +115,20 @@ def test_runs_tell_what_trained_a_part(tmp_path: Path):
         writer(zoo).close()
     with writer(zoo, provenance={"engine": "torch", "device": "cuda"}) as second:
         second.write_part(1, finished(second.parts[1], recipe()))
+    for device in ("cpu", "cuda") * 5:  # resumed elsewhere each time, nothing left to train
+        writer(zoo, provenance={"engine": "torch", "device": device}).close()
     opened = open_zoo(zoo)
     assert opened.provenance_of("cat_0")["device"] == "cpu"
     assert opened.provenance_of("yak_11")["device"] == "cuda"
     assert len(json.loads((zoo / "zoo.json").read_text())["runs"]) == 2
+
+
+def test_runs_that_come_to_nothing_are_forgotten(tmp_path: Path):
+    zoo = make_zoo(tmp_path / "zoo", parts=1)
+    for device in ("cuda", "cpu") * 5:
+        writer(zoo, provenance={"engine": "torch", "device": device}).close()
+    runs = json.loads((zoo / "zoo.json").read_text())["runs"]
+    assert [(run["parts"], run["provenance"]["device"]) for run in runs] == [([0, 1], "cpu")]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +181,7 @@ def test_other_format_versions_are_refused(tmp_path: Path):
     zoo = make_zoo(tmp_path / "zoo")
     document = json.loads((zoo / "zoo.json").read_text())
     (zoo / "zoo.json").write_text(json.dumps(document | {"format_version": 2}))
-    with pytest.raises(ZooFormatError, match="format version 2, this hyperzoo reads version 1"):
+    with pytest.raises(ZooMismatchError, match="format version 2, this hyperzoo reads version 1"):
         writer(zoo)
 
 
@@ -169,39 +206,106 @@ def test_two_writers(tmp_path: Path):
     writer(tmp_path / "zoo").close()
 
 
-@pytest.mark.parametrize("call", ["fsync", "replace"])
-def test_a_full_disk_at_any_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str):
-    """The n-th write fails, for every n: what is finished stays, and resuming mends the rest."""
-    whole = everything(make_zoo(tmp_path / "whole"))
-    owner: Any = os if call == "fsync" else Path
-    real = getattr(owner, call)
-    for failing in range(1, 100):
-        calls = 0
+class FullDisk:
+    """Lets the system's calls pass until the n-th, which finds the disk full."""
 
-        def refuse(*arguments: Any, failing: int = failing) -> Any:
-            nonlocal calls
-            calls += 1
-            if calls == failing:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            return real(*arguments)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, fails_at: int) -> None:
+        self.calls, self.fails_at = 0, fails_at
+        disk, real_open = self, Path.open
 
-        zoo = tmp_path / f"zoo-{failing}"
-        monkeypatch.setattr(owner, call, refuse)
-        try:
-            make_zoo(zoo)
-            break
-        except ZooWriteError as error:
-            message = str(error)
-        finally:
-            monkeypatch.undo()
-        assert "No space left on device; all finished parts are kept" in message
+        class File(io.FileIO):
+            def write(self, content: Any) -> int:
+                half = content[: len(content) // 2] if disk.next_is_last() else content
+                written = super().write(half)
+                disk.step()
+                return written
+
+        def opened(path: Path, mode: str = "r", *arguments: Any, **others: Any) -> Any:
+            if mode != "wb":
+                return real_open(path, mode, *arguments, **others)
+            self.step()
+            return io.BufferedWriter(File(path, "w"))
+
+        monkeypatch.setattr(Path, "open", opened)
+        for owner, name in [(os, "mkdir"), (os, "fsync"), (os, "replace")]:
+            monkeypatch.setattr(owner, name, self.watched(getattr(owner, name)))
+
+    def watched(self, call: Any) -> Any:
+        def watched(*arguments: Any, **others: Any) -> Any:
+            self.step()
+            return call(*arguments, **others)
+
+        return watched
+
+    def next_is_last(self) -> bool:
+        return self.calls + 1 == self.fails_at
+
+    def step(self) -> None:
+        self.calls += 1
+        if self.calls == self.fails_at:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("grown_from", [None, 1])
+def test_a_full_disk_at_any_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grown_from: int | None
+):
+    """The n-th call fails, for every n: what is finished stays, and resuming mends the rest."""
+    small = recipe(networks_per_class=2)
+    start = tmp_path / "start"
+    if grown_from is not None:
+        make_zoo(start, recipe(networks_per_class=grown_from))
+    whole = copied(start, tmp_path / "whole")
+    whole_files = everything(make_zoo(whole, small))
+    finished_files = part_files(start)
+    for fails_at in range(1, 100):
+        zoo = copied(start, tmp_path / f"zoo-{fails_at}")
+        with monkeypatch.context() as patch:
+            disk = FullDisk(patch, fails_at)
+            try:
+                make_zoo(zoo, small)
+                break
+            except ZooWriteError as error:
+                message = str(error)
+        assert "No space left on device" in message
+        assert str(zoo) in message
         assert not list(zoo.rglob("*.partial"))
+        assert finished_files.items() <= part_files(zoo).items()
         if (zoo / "zoo.json").exists():
             assert verify_zoo(zoo).problems == ()
-        make_zoo(zoo)
-        assert everything(zoo) == whole
-    # zoo.json, the card, and four files for each of two parts; each file is synced twice.
-    assert failing == 1 + (20 if call == "fsync" else 10)
+        make_zoo(zoo, small)
+        assert everything(zoo) == whole_files
+    # Open, write, sync, rename and sync the folder, for each of six files; make and sync, for each
+    # of five new folders; and what the lock does.
+    assert disk.calls >= 30 + (10 if grown_from is None else 0)
+
+
+def copied(zoo: Path, to: Path) -> Path:
+    if zoo.exists():
+        shutil.copytree(zoo, to)
+    return to
+
+
+def test_a_full_disk_of_the_system(tmp_path: Path):
+    """The system itself refuses to let a file become larger."""
+    program = (
+        "import resource, sys; from pathlib import Path; from tests.zoo.makers import make_zoo\n"
+        "from hyperzoo.errors import ZooWriteError\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))\n"
+        "try: make_zoo(Path(sys.argv[1]))\n"
+        "except ZooWriteError as error: print(error)"
+    )
+    zoo = tmp_path / "zoo"
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(zoo)],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        check=True,
+    )
+    assert "weights/part-00000.safetensors: File too large; all finished parts" in done.stdout
+    assert sorted(everything(zoo)) == [".lock", "README.md", "zoo.json"]
+    assert everything(make_zoo(zoo)) == everything(make_zoo(tmp_path / "whole"))
 
 
 def test_an_interrupt_leaves_no_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -223,13 +327,65 @@ def test_networks_that_are_not_the_plans_are_refused(tmp_path: Path):
         for wrong, message in [
             (right[::-1], "not those of the part"),
             (right[:-1], "not those of the part"),
-            ([replace(right[0], parameters=short), *right[1:]], "cat_0: its tensors"),
-            ([replace(right[0], parameters=double), *right[1:]], "cat_0: its tensors"),
-            ([replace(right[0], checkpoints={}), *right[1:]], "cat_0: its tensors, checkpoints"),
+            (
+                [replace(right[0], parameters=short), *right[1:]],
+                "cat_0: parameter conv1.bias: expected float32 .16,., got float32 .1,.",
+            ),
+            (
+                [replace(right[0], parameters=double), *right[1:]],
+                "cat_0: parameter conv1.bias: .* got float64",
+            ),
+            (
+                [replace(right[0], checkpoints={}), *right[1:]],
+                r"cat_0: expected checkpoints of the epochs \[1\], got \[\]",
+            ),
         ]:
             with pytest.raises(ZooWriteError, match=message):
                 open_writer.write_part(0, wrong)
     assert part_files(tmp_path / "zoo") == {}
+
+
+def test_what_a_caller_may_not_do(tmp_path: Path):
+    zoo = make_zoo(tmp_path / "zoo", parts=1)
+    before = part_files(zoo)
+    with writer(zoo) as open_writer:
+        right = finished(open_writer.parts[0], recipe())
+        for part, message in [(0, "it is complete"), (2, "no such part"), (-1, "no such part")]:
+            with pytest.raises(ZooWriteError, match=message):
+                open_writer.write_part(part, right)
+    with pytest.raises(ZooWriteError, match="the writer is closed"):
+        open_writer.write_part(1, finished(open_writer.parts[1], recipe()))
+    assert part_files(zoo) == before
+    for changes, message in [
+        ({"image_classes": ("cat", "../dog")}, "must consist of letters"),
+        ({"architecture": smallcnn(3)}, "'smallcnn' with 3 outputs is not the recipe's"),
+    ]:
+        with pytest.raises(ZooWriteError, match=message):
+            writer(tmp_path / "new", **changes)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_that_can_not_be_made(tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ZooWriteError, match=r"can't write to .*Not a directory"):
+        writer(tmp_path / "file" / "zoo")
+
+
+def test_a_damaged_document_is_not_written_over(tmp_path: Path):
+    zoo = make_zoo(tmp_path / "zoo", parts=1)
+    (zoo / "zoo.json").write_text("{")
+    before = everything(zoo)
+    with pytest.raises(ZooFormatError, match=r"zoo\.json is not valid JSON"):
+        writer(zoo)
+    assert everything(zoo) == before
+
+
+def test_a_writer_may_be_closed_in_another_thread(tmp_path: Path):
+    open_writer = writer(tmp_path / "zoo")
+    thread = threading.Thread(target=open_writer.close)
+    thread.start()
+    thread.join()
+    writer(tmp_path / "zoo").close()
 
 
 def test_a_failed_network_is_kept(tmp_path: Path):

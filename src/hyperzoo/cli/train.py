@@ -10,9 +10,11 @@ import typer
 
 from hyperzoo.cli.console import err, out
 from hyperzoo.cli.progress import duration, training_meter
+from hyperzoo.errors import ZooError
 from hyperzoo.population import Device, EngineName
 from hyperzoo.recipe import load_recipe
 from hyperzoo.train import Meter, Progress, train_zoo
+from hyperzoo.zoo import open_zoo
 
 
 def train(
@@ -32,14 +34,14 @@ def train(
 ) -> None:
     """Train a zoo, or go on where an interrupted run stopped."""
     chosen = load_recipe(recipe).with_changes(networks_per_class=networks_per_class, epochs=epochs)
-    latest: Progress | None = None
+    trained = False
     started = time.monotonic()
     try:
         with training_meter() as meter:
 
             def remember(progress: Progress, meter: Meter = meter) -> None:
-                nonlocal latest
-                latest = progress
+                nonlocal trained
+                trained = True
                 meter(progress)
 
             zoo = train_zoo(
@@ -52,15 +54,24 @@ def train(
                 meter=remember,
             )
     except KeyboardInterrupt:
-        kept = f"{latest.networks} of {latest.networks_planned}" if latest else "all finished"
+        kept = _kept(folder)
         command = shlex.join(["hyperzoo", *sys.argv[1:]])
         err.print(
             f"interrupted: {kept} networks are kept in {folder}; resume with\n  {command}",
             markup=False,
         )
         raise  # typer exits with status 130
-    if latest is None:
+    if not trained:
         out.print(f"{folder} is complete: {len(zoo)} networks; nothing to train")
     else:
         err.print(f"trained in {duration(time.monotonic() - started)}")
         out.print(f"{folder} is complete: {len(zoo)} networks")
+
+
+def _kept(folder: Path) -> str:
+    """How many networks are on disk, in words."""
+    try:
+        zoo = open_zoo(folder)
+    except ZooError:
+        return "no"
+    return f"{len(zoo)} of {zoo.planned}"

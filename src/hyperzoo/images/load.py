@@ -26,7 +26,10 @@ class _Request:
     @property
     def needed_path(self) -> Path:
         if self.path is None:
-            raise ImageError(f"images '{self.source}' need a path; set images.path")
+            raise ImageError(
+                f"images '{self.source}' need a path; set images.path, "
+                "or say where they lie with --images"
+            )
         return self.path
 
 

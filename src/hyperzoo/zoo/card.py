@@ -1,17 +1,55 @@
 """The zoo's README.md: a dataset card for people and for the Hugging Face Hub."""
 
+import hashlib
 import json
+import re
+from pathlib import Path
 
-from hyperzoo.version import VERSION
+from hyperzoo.errors import ZooFormatError
 from hyperzoo.zoo.document import ZooDocument
+from hyperzoo.zoo.files import read_file, write_file
+from hyperzoo.zoo.layout import CARD_FILE
 
-FILE_NAME = "README.md"
-
+_MAX_BYTES = 2**20
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+_SEAL = re.compile(r"<!-- hyperzoo ([0-9a-f]{64}): [^\n]*-->\n\Z")
+
+
+def update_card(folder: Path, document: ZooDocument) -> None:
+    """Write the card, unless there is one that somebody has edited.
+
+    The last line seals the card with a digest of what stands before it, so that later versions
+    too can tell a card that is as hyperzoo wrote it from one that has become somebody's own.
+
+    Raises:
+        ZooWriteError: the disk refused.
+    """
+    path = folder / CARD_FILE
+    text = card(document)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    seal = f"<!-- hyperzoo {digest}: an edited card is left alone when the zoo grows -->\n"
+    content = (text + seal).encode()
+    try:
+        found = read_file(path, _MAX_BYTES)
+    except FileNotFoundError:
+        write_file(path, content)
+        return
+    except ZooFormatError:
+        return
+    if found != content and _is_ours(found):
+        write_file(path, content)
+
+
+def _is_ours(content: bytes) -> bool:
+    text = content.decode("utf-8", errors="replace")
+    seal = _SEAL.search(text)
+    if seal is None:
+        return False
+    return hashlib.sha256(text[: seal.start()].encode()).hexdigest() == seal[1]
 
 
 def card(document: ZooDocument) -> str:
-    """The text of the card.
+    """The text of the card, its seal aside.
 
     It says nothing of a license: that is for whoever publishes the zoo to choose.
     """
@@ -24,7 +62,7 @@ def card(document: ZooDocument) -> str:
         else "multi-class: each network tells all classes apart"
     )
     return f"""---
-pretty_name: {recipe.name}
+pretty_name: "{recipe.name}"
 tags:
 - hyperzoo
 - weight-space-learning
@@ -41,7 +79,7 @@ configs:
 
 # {recipe.name}
 
-A zoo of {networks:,} trained neural networks, made by hyperzoo {VERSION}.
+A zoo of {networks:,} trained neural networks, made by hyperzoo.
 
 - Networks: `{architecture.name}`, {architecture.parameter_count:,} parameters,
   {architecture.outputs} output{"s" if architecture.outputs > 1 else ""}
@@ -50,23 +88,52 @@ A zoo of {networks:,} trained neural networks, made by hyperzoo {VERSION}.
   ({", ".join(document.image_classes)}), fingerprint `{document.image_fingerprint}`
 - Recipe digest: `{recipe.digest}`
 
-## Use
+{_usage(document)}
+## Recipe
+
+With these images, the recipe makes the same networks again.
+
+```json
+{json.dumps(recipe.canonical(), indent=1)}
+```
+"""
+
+
+def _usage(document: ZooDocument) -> str:
+    first = document.architecture.parameters[0].name
+    return f"""## Use
 
 ```python
 import hyperzoo as hz
 
 zoo = hz.open_zoo("path/to/this/folder")
-zoo.models                                # a row a network: id, class, accuracy, ...
-zoo.weights("{architecture.parameters[0].name}")              # [network, ...]
-network = zoo.network(zoo.ids[0])         # torch.nn.Module
+zoo.models  # a row a network: id, class, accuracy, ...
+zoo.weights("{first}")  # numpy [network, ...]
+network = zoo.network(zoo.ids[0])  # torch.nn.Module
 ```
 
-Without hyperzoo, `weights/part-00000.safetensors` holds one tensor a parameter, stacked over the
-networks; row r of it is the network in row r of `models/part-00000.parquet`.
+Without hyperzoo:
 
-## Recipe
+```python
+import pyarrow.parquet as pq
+from safetensors.numpy import load_file
 
-```json
-{json.dumps(recipe.canonical(), indent=1)}
+models = pq.read_table("models/part-00000.parquet")
+weights = load_file("weights/part-00000.safetensors")
+weights["{first}"][0]  # of the network in row 0 of models
 ```
+
+## Format
+
+hyperzoo zoo format 1. Networks come in parts of up to 50; row r is the same network in every file
+of a part.
+
+| file | content |
+|---|---|
+| `zoo.json` | recipe, image set, parameter table, and which software made which part |
+| `models/part-N.parquet` | a row a network: id, class, hyper-parameters, performance |
+| `history/part-N.parquet` | a row a network and epoch: training and validation loss and accuracy |
+| `weights/part-N.safetensors` | one float32 tensor a parameter, stacked: [network, *shape] |
+| `epochs/eEEE/part-N.safetensors` | the same after epoch EEE, where the recipe keeps it |
+
 """

@@ -1,7 +1,7 @@
 """`zoo.json`: what a zoo is, apart from its networks."""
 
 import json
-import re
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from hyperzoo.architectures import Architecture, get_architecture
-from hyperzoo.errors import HyperzooError, ZooFormatError, ZooNotFoundError
+from hyperzoo.errors import HyperzooError, ZooError, ZooFormatError, ZooNotFoundError
 from hyperzoo.plan import PlannedNetwork, plan_parts
 from hyperzoo.recipe import Recipe, parse_recipe
-from hyperzoo.zoo.layout import FORMAT, FORMAT_VERSION
+from hyperzoo.zoo.files import read_file
+from hyperzoo.zoo.layout import DOCUMENT_FILE, FORMAT, FORMAT_VERSION
 
-FILE_NAME = "zoo.json"
+MAX_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,94 +98,154 @@ def architecture_table(architecture: Architecture) -> dict[str, Any]:
     }
 
 
-def read_document(folder: Path) -> ZooDocument:
-    """Read and check `zoo.json`.
+def recipe_architecture(recipe: Recipe, image_classes: tuple[str, ...]) -> Architecture:
+    """The architecture that a recipe's networks have.
+
+    Raises:
+        ArchitectureError: there is none of that name.
+    """
+    outputs = 1 if recipe.task.kind == "one-vs-all" else len(image_classes)
+    return get_architecture(recipe.architecture.name, outputs)
+
+
+def check_class_names(names: tuple[str, ...]) -> None:
+    """Check that there are 2 classes or more, with unique names fit for ids and file names.
+
+    Raises:
+        ValueError: with the name that is not fit.
+    """
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise ValueError(f"expected 2 or more different class names, got {reprlib.repr(names)}")
+    for name in names:
+        if not name or not all(c.isalnum() or c in "_-." for c in name):
+            raise ValueError(
+                f"class name {reprlib.repr(name)} must consist of letters, digits, '_', '-', '.'"
+            )
+
+
+def read_document(folder: Path, *, other_version: type[ZooError] = ZooFormatError) -> ZooDocument:
+    """Read and check `zoo.json`; nothing in it is taken on trust.
+
+    Args:
+        folder: the zoo's folder.
+        other_version: what to raise for another format version.
 
     Raises:
         ZooNotFoundError: there is none.
         ZooFormatError: it is damaged, or of another format version.
     """
-    path = folder / FILE_NAME
+    path = folder / DOCUMENT_FILE
     try:
-        text = path.read_bytes().decode("utf-8")
-    except (FileNotFoundError, NotADirectoryError):
+        content = read_file(path, MAX_BYTES)
+    except FileNotFoundError:
         raise ZooNotFoundError(
-            f"no zoo in {folder}: it has no {FILE_NAME}; give the folder that "
+            f"no zoo in {folder}: it has no {DOCUMENT_FILE}; give the folder that "
             "`hyperzoo train ... --out FOLDER` made"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ZooFormatError(f"{path} can't be read: {error}") from error
     try:
-        document = json.loads(text)
+        document = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise ZooFormatError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ZooFormatError(f"{path} does not describe a zoo (its 'format' is not '{FORMAT}')")
     version = document.get("format_version")
-    if version != FORMAT_VERSION:
-        raise ZooFormatError(
-            f"{path}: the zoo has format version {version!r}, this hyperzoo reads version "
-            f"{FORMAT_VERSION}; install a version of hyperzoo that reads it"
+    if type(version) is not int or version != FORMAT_VERSION:
+        raise other_version(
+            f"{path}: the zoo has format version {reprlib.repr(version)}, this hyperzoo reads "
+            f"version {FORMAT_VERSION}; install a version of hyperzoo that reads it"
         )
     try:
-        return _parse(document, path)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, ZooFormatError):
-            raise
-        raise ZooFormatError(f"{path} is damaged: {type(error).__name__}: {error}") from error
+        return _parse(document)
+    except KeyError as error:
+        raise ZooFormatError(f"{path} is damaged: it has no {error}") from error
+    except (HyperzooError, ValueError) as error:
+        raise ZooFormatError(f"{path} is damaged: {error}") from error
 
 
-def _parse(document: dict[str, Any], path: Path) -> ZooDocument:
-    recipe = parse_recipe(document["recipe"], f"the recipe in {path}")
+def _parse(document: dict[str, Any]) -> ZooDocument:
+    recipe = parse_recipe(_object(document["recipe"], "recipe"), "the recipe")
     if document["recipe_digest"] != recipe.digest:
-        raise ZooFormatError(f"{path}: the recipe has been changed: its digest does not match")
-    images = document["image_set"]
-    classes = _class_names(images["class_names"])
-    outputs = 1 if recipe.task.kind == "one-vs-all" else len(classes)
-    try:
-        architecture = get_architecture(recipe.architecture.name, outputs)
-    except HyperzooError as error:
-        raise ZooFormatError(f"{path}: {error}") from error
-    if document["architecture"] != architecture_table(architecture):
-        raise ZooFormatError(
-            f"{path}: the architecture '{architecture.name}' of this hyperzoo is not the one "
-            "that the zoo was made with; install the version that made it"
+        raise ValueError(
+            "the recipe has been changed: its digest does not match: expected "
+            f"{recipe.digest!r}, got {reprlib.repr(document['recipe_digest'])}"
         )
-    sizes = tuple(document["sizes"])
-    if (
-        not sizes
-        or not all(type(size) is int and size > 0 for size in sizes)
-        or not all(small < large for small, large in pairwise(sizes))
-        or sizes[-1] != recipe.networks_per_class
-    ):
-        raise ZooFormatError(
-            f"{path}: sizes {sizes} must increase and end with networks_per_class, "
-            f"{recipe.networks_per_class}"
-        )
+    images = _object(document["image_set"], "image_set")
+    classes = _texts(images["class_names"], "image_set.class_names")
+    check_class_names(classes)
     return ZooDocument(
         recipe=recipe,
-        images_name=str(images["name"]),
-        image_fingerprint=str(images["fingerprint"]),
+        images_name=_text(images["name"], "image_set.name"),
+        image_fingerprint=_text(images["fingerprint"], "image_set.fingerprint"),
         image_classes=classes,
-        architecture=architecture,
-        sizes=sizes,
-        runs=tuple(
-            Run(
-                parts=tuple(int(part) for part in run["parts"]),
-                software={str(k): str(v) for k, v in run["software"].items()},
-                provenance={str(k): str(v) for k, v in run["provenance"].items()},
-            )
-            for run in document["runs"]
-        ),
+        architecture=_parse_architecture(document["architecture"], recipe, classes),
+        sizes=_parse_sizes(document["sizes"], recipe),
+        runs=tuple(_parse_run(run) for run in _list(document["runs"], "runs")),
     )
 
 
-def _class_names(values: Any) -> tuple[str, ...]:
-    # Class names become parts of ids and of file names, so they are not taken on trust.
-    if not isinstance(values, list) or not all(
-        isinstance(value, str) and re.fullmatch(r"[\w.-]+", value) for value in values
-    ):
-        raise ValueError(f"class names must be of letters, digits, '_', '-', '.': {values!r:.100}")
-    if len(values) < 2 or len(set(values)) < len(values):
-        raise ValueError(f"expected two or more different class names, got {values!r:.100}")
-    return tuple(values)
+def _parse_architecture(table: object, recipe: Recipe, classes: tuple[str, ...]) -> Architecture:
+    architecture = recipe_architecture(recipe, classes)
+    if table != architecture_table(architecture):
+        raise ValueError(
+            f"the architecture '{architecture.name}' of this hyperzoo is not the one that the zoo "
+            "was made with; use the version that made it"
+        )
+    return architecture
+
+
+def _parse_sizes(value: object, recipe: Recipe) -> tuple[int, ...]:
+    sizes = _whole_numbers(value, "sizes")
+    increasing = all(small < large for small, large in pairwise((0, *sizes)))
+    if not increasing or sizes[-1:] != (recipe.networks_per_class,):
+        raise ValueError(
+            f"sizes must increase from 1 or more to networks_per_class = "
+            f"{recipe.networks_per_class}, got {reprlib.repr(sizes)}"
+        )
+    return sizes
+
+
+def _parse_run(value: object) -> Run:
+    run = _object(value, "runs")
+    return Run(
+        parts=_whole_numbers(run["parts"], "runs.parts"),
+        software=_text_object(run["software"], "runs.software"),
+        provenance=_text_object(run["provenance"], "runs.provenance"),
+    )
+
+
+def _object(value: object, place: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{place}: expected an object, got {reprlib.repr(value)}")
+    return value
+
+
+def _list(value: object, place: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError(f"{place}: expected a list, got {reprlib.repr(value)}")
+    return value
+
+
+def _text(value: object, place: str) -> str:
+    # JSON can spell lone halves of surrogate pairs, which no file or terminal takes.
+    if not isinstance(value, str) or any("\ud800" <= c <= "\udfff" for c in value):
+        raise ValueError(f"{place}: expected a text, got {reprlib.repr(value)}")
+    return value
+
+
+def _texts(value: object, place: str) -> tuple[str, ...]:
+    return tuple(_text(entry, place) for entry in _list(value, place))
+
+
+def _text_object(value: object, place: str) -> dict[str, str]:
+    return {
+        _text(key, place): _text(entry, f"{place}.{key}")
+        for key, entry in _object(value, place).items()
+    }
+
+
+def _whole_numbers(value: object, place: str) -> tuple[int, ...]:
+    numbers = _list(value, place)
+    # type(), because True is an int too.
+    if not all(type(number) is int and number >= 0 for number in numbers):
+        raise ValueError(f"{place}: expected whole numbers, got {reprlib.repr(value)}")
+    return tuple(numbers)

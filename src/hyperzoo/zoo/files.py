@@ -1,24 +1,41 @@
-"""Writing files so that each is either complete or not there."""
+"""Files, written so that each is either complete or not there, and read so that none surprises."""
 
 import contextlib
 import os
+import stat
 from pathlib import Path
 
-from hyperzoo.errors import ZooWriteError
+from hyperzoo.errors import ZooFormatError, ZooWriteError
 
-TEMPORARY_SUFFIX = ".partial"
-"""Readers ignore files with this ending; the next run removes them."""
+_TEMPORARY_SUFFIX = ".partial"
+
+
+def temporary_for(path: Path) -> Path:
+    """Where a file is written before it gets its name.
+
+    The leading dot hides it from whoever reads a folder's files by a pattern or as a data set.
+    """
+    return path.with_name(f".{path.name}{_TEMPORARY_SUFFIX}")
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a file is what a killed run left half-written."""
+    return path.name.startswith(".") and path.name.endswith(_TEMPORARY_SUFFIX)
 
 
 def write_file(path: Path, content: bytes) -> None:
     """Write a file completely or not at all, and let nothing be lost when the power fails.
 
+    Args:
+        path: the file; its folders are made if they are not there.
+        content: all of it.
+
     Raises:
         ZooWriteError: the system refused; what was there before is still there.
     """
-    temporary = path.with_name(path.name + TEMPORARY_SUFFIX)
+    temporary = temporary_for(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         try:
             with temporary.open("wb") as file:
                 file.write(content)
@@ -26,7 +43,7 @@ def write_file(path: Path, content: bytes) -> None:
                 os.fsync(file.fileno())
             temporary.replace(path)
             _sync_folder(path.parent)
-        except BaseException:
+        except BaseException:  # an interruption from the keyboard included
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise
@@ -37,8 +54,55 @@ def write_file(path: Path, content: bytes) -> None:
         ) from error
 
 
+def read_file(path: Path, limit: int) -> bytes:
+    """Read a small file.
+
+    Args:
+        path: the file.
+        limit: the most bytes that it may have.
+
+    Raises:
+        FileNotFoundError: there is none; also when a folder on the way is none.
+        ZooFormatError: it is not a regular file, too large, or can't be read.
+    """
+    try:
+        size = regular_size(path)
+        if size > limit:
+            raise ZooFormatError(f"{path}: expected at most {limit} bytes, got {size}")
+        return path.read_bytes()
+    except NotADirectoryError as error:
+        raise FileNotFoundError(error.errno, error.strerror, str(path)) from None
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ZooFormatError(f"{path} can't be read: {error.strerror or error}") from error
+
+
+def regular_size(path: Path) -> int:
+    """The size in bytes of a regular file, or of one that a link leads to.
+
+    To open a pipe would wait for ever, to read a device would never end.
+
+    Raises:
+        OSError: there is no such file.
+        ZooFormatError: it is something else, such as a folder or a pipe.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ZooFormatError(f"{path}: expected a regular file")
+    return status.st_size
+
+
+def _make_folder(folder: Path) -> None:
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync_folder(folder.parent)
+
+
 def _sync_folder(folder: Path) -> None:
-    # Makes the new name itself durable; a folder can't be opened for that on Windows.
+    # Makes a new name in it durable; a folder can't be opened for that on Windows.
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -7,6 +7,12 @@ import pyarrow as pa
 FORMAT = "hyperzoo-zoo"
 FORMAT_VERSION = 1
 
+DOCUMENT_FILE = "zoo.json"
+CARD_FILE = "README.md"
+LOCK_FILE = ".lock"
+PART_FOLDERS = ("models", "history", "weights", "epochs")
+
+METRICS = ("loss", "accuracy", "precision", "recall", "specificity", "f1", "auc")
 MODELS_SCHEMA = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
@@ -18,16 +24,9 @@ MODELS_SCHEMA = pa.schema(
         pa.field("epoch", pa.int64(), nullable=False),
         pa.field("learning_rate", pa.float64(), nullable=False),
         pa.field("batch_size", pa.int64(), nullable=False),
-        pa.field("loss", pa.float64()),
-        pa.field("accuracy", pa.float64()),
-        pa.field("precision", pa.float64()),
-        pa.field("recall", pa.float64()),
-        pa.field("specificity", pa.float64()),
-        pa.field("f1", pa.float64()),
-        pa.field("auc", pa.float64()),
+        *(pa.field(name, pa.float64()) for name in METRICS),
     ]
 )
-METRICS = ("loss", "accuracy", "precision", "recall", "specificity", "f1", "auc")
 
 HISTORY_COLUMNS = (
     "training_loss",

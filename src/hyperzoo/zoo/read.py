@@ -1,7 +1,8 @@
 """Opens a zoo: networks by id, weights by layer and class, all mapped from the files."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+import reprlib
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture
@@ -18,10 +18,14 @@ from hyperzoo.plan import PlannedNetwork, network_classes
 from hyperzoo.recipe import Recipe
 from hyperzoo.zoo import layout
 from hyperzoo.zoo.document import ZooDocument, read_document
-from hyperzoo.zoo.tensors import read_tensors
+from hyperzoo.zoo.parts import planned_rows, weights_metadata
+from hyperzoo.zoo.tables import read_table
+from hyperzoo.zoo.tensors import TensorFile, open_tensors
 
 if TYPE_CHECKING:
     import torch
+
+_IDENTITY = ("id", "class", "index", "part", "row")
 
 
 def open_zoo(path: str | Path, *, mmap: bool = True) -> "Zoo":
@@ -32,8 +36,8 @@ def open_zoo(path: str | Path, *, mmap: bool = True) -> "Zoo":
 
     Args:
         path: the zoo's folder.
-        mmap: False reads whole files instead of mapping them, for network file systems on which
-            mapping is slow or fails.
+        mmap: False reads by offset what is asked for instead of mapping files, for network file
+            systems on which mapping is slow or fails.
 
     Raises:
         ZooNotFoundError: the folder holds no zoo.
@@ -47,24 +51,35 @@ class Zoo:
 
     Networks are in the plan's order: by index, then class. Wherever an array has a network axis,
     its rows are in the order of `zoo.ids`.
+
+    Attributes:
+        path: the zoo's folder.
+        plan: all parts with their networks, whether they are there or not.
+        models: a row a network that is there: id, class, hyper-parameters, performance.
+        parts_complete: the numbers of the parts that are there.
     """
 
     def __init__(self, path: Path, document: ZooDocument, *, mmap: bool = True) -> None:
         self.path = path
+        # Files are opened when they are needed, from wherever the process has gone by then.
+        self._root = path.absolute()
         self._document = document
         self._mmap = mmap
-        self._files: dict[Path, dict[str, NDArray[np.float32]]] = {}
+        self._files: dict[Path, TensorFile] = {}
         self.plan: list[tuple[PlannedNetwork, ...]] = document.plan()
         # Read now, so that a zoo that grows meanwhile does not change under its reader.
-        self.models, self._parts = self._read_models()
+        self.models: pa.Table
+        self.parts_complete: tuple[int, ...]
+        self.models, self.parts_complete = self._read_models()
 
     def __len__(self) -> int:
         return len(self.models)
 
     def __repr__(self) -> str:
+        classes = f"{len(self.classes)} class" + "es" * (len(self.classes) > 1)
         return (
             f"<Zoo {self.recipe.name!r}: {len(self)} of {self.planned} networks "
-            f"({self.architecture.name}, {len(self.classes)} classes) in {self.path}>"
+            f"({self.architecture.name}, {classes}) in {self.path}>"
         )
 
     @property
@@ -105,25 +120,24 @@ class Zoo:
     @property
     def is_complete(self) -> bool:
         """Whether all parts are there."""
-        return len(self._parts) == len(self.plan)
-
-    @property
-    def parts(self) -> tuple[int, ...]:
-        """The numbers of the parts that are there."""
-        return self._parts
+        return len(self.parts_complete) == len(self.plan)
 
     @cached_property
     def ids(self) -> list[str]:
         """The ids of the networks, in the order of every network axis."""
-        ids: list[str] = self.models["id"].to_pylist()
-        return ids
+        return list(self._places)
 
     @cached_property
-    def _rows(self) -> dict[str, int]:
-        return {network_id: row for row, network_id in enumerate(self.ids)}
+    def _places(self) -> dict[str, tuple[int, int]]:
+        """Id -> part and row in the part."""
+        return {
+            network.id: (part, row)
+            for part in self.parts_complete
+            for row, network in enumerate(self.plan[part])
+        }
 
     def weights(
-        self, name: str, *, class_name: str | None = None, epoch: int | None = None
+        self, name: str, class_name: str | None = None, epoch: int | None = None
     ) -> NDArray[np.float32]:
         """One parameter of all networks, or of those of a class.
 
@@ -139,57 +153,65 @@ class Zoo:
 
         Raises:
             NetworkNotFoundError: there is no such parameter, class or checkpoint.
+            ZooFormatError: a file of weights is missing or damaged.
         """
         shapes = {parameter.name: parameter.shape for parameter in self.architecture.parameters}
         _check_known("parameter", name, shapes)
         self._check_epoch(epoch)
-        if class_name is not None:
-            _check_known("class", class_name, self.classes)
-        pieces = []
-        for part in self._parts:
-            piece = self._tensors(part, epoch)[name]
-            if class_name is not None:
-                rows = [n.class_name == class_name for n in self.plan[part]]
-                piece = piece if all(rows) else piece[np.array(rows)]
-            pieces.append(piece)
+        pieces = [
+            self._file(part, epoch).tensor(name)[rows] for part, rows in self._selected(class_name)
+        ]
         if len(pieces) == 1:
             return pieces[0]
         return np.concatenate(pieces) if pieces else np.zeros((0, *shapes[name]), np.float32)
 
     def matrix(
-        self, *, order: Literal["torch", "published"] = "torch", epoch: int | None = None
+        self,
+        order: Literal["torch", "published"] = "torch",
+        class_name: str | None = None,
+        epoch: int | None = None,
     ) -> NDArray[np.float32]:
-        """All weights of all networks as one matrix.
+        """All weights of all networks, or of those of a class, as one matrix.
 
         Args:
             order: "torch" for the parameter table's order and PyTorch's axes; "published" for the
                 order of the published `parameters_flat`: Keras's layers alphabetically, the bias
                 before the kernel, Keras's axes.
+            class_name: as in `weights`.
             epoch: as in `weights`.
 
         Returns:
             float32 [network, parameter], a new array.
+
+        Raises:
+            NetworkNotFoundError: there is no such class or checkpoint.
+            ZooFormatError: a file of weights is missing or damaged.
+            ValueError: there is no such order.
         """
         if order not in ("torch", "published"):
             raise ValueError(f"order must be 'torch' or 'published', got {order!r}")
         self._check_epoch(epoch)
-        published = order == "published"
-        table = self.architecture.published_order if published else self.architecture.parameters
-        matrix = np.empty((len(self), self.architecture.parameter_count), np.float32)
-        row = 0
-        for part in self._parts:
-            tensors, networks = self._tensors(part, epoch), len(self.plan[part])
-            column = 0
-            for parameter in table:
-                tensor = tensors[parameter.name]
-                tensor = parameter.to_keras(tensor) if published else tensor
-                block = matrix[row : row + networks, column : column + parameter.size]
-                block[:] = tensor.reshape(networks, -1)
-                column += parameter.size
-            row += networks
+        selected = self._selected(class_name)
+        counts = [len(self.plan[part][rows]) for part, rows in selected]
+        matrix = np.empty((sum(counts), self.architecture.parameter_count), np.float32)
+        begin = 0
+        for (part, rows), count in zip(selected, counts, strict=True):
+            self._fill(matrix[begin : begin + count], self._file(part, epoch), rows, order)
+            begin += count
         return matrix
 
-    def state_dict(self, network_id: str, *, epoch: int | None = None) -> dict[str, "torch.Tensor"]:
+    def _fill(self, block: NDArray[np.float32], file: TensorFile, rows: slice, order: str) -> None:
+        """Write the weights of one part's networks into their rows of a matrix."""
+        published = order == "published"
+        table = self.architecture.published_order if published else self.architecture.parameters
+        column = 0
+        for parameter in table:
+            tensor = file.tensor(parameter.name)[rows]
+            tensor = parameter.to_keras(tensor) if published else tensor
+            block[:, column : column + parameter.size] = tensor.reshape(len(block), -1)
+            column += parameter.size
+
+    def state_dict(self, network_id: str, epoch: int | None = None) -> dict[str, "torch.Tensor"]:
         """The weights of a network: PyTorch name -> tensor, own copies.
 
         Args:
@@ -198,19 +220,19 @@ class Zoo:
 
         Raises:
             NetworkNotFoundError: there is no such network or checkpoint.
+            ZooFormatError: a file of weights is missing or damaged.
         """
         import torch
 
+        part, row = self._place(network_id)
         self._check_epoch(epoch)
-        row = self._row(network_id)
-        part, own_row = self.models["part"][row].as_py(), self.models["row"][row].as_py()
-        tensors = self._tensors(part, epoch)
+        file = self._file(part, epoch)
         return {
-            parameter.name: torch.from_numpy(tensors[parameter.name][own_row].copy())
+            parameter.name: torch.from_numpy(np.array(file.row(parameter.name, row), np.float32))
             for parameter in self.architecture.parameters
         }
 
-    def network(self, network_id: str, *, epoch: int | None = None) -> "torch.nn.Module":
+    def network(self, network_id: str, epoch: int | None = None) -> "torch.nn.Module":
         """A network, ready to use.
 
         Args:
@@ -223,11 +245,13 @@ class Zoo:
 
         Raises:
             NetworkNotFoundError: there is no such network or checkpoint.
+            ZooFormatError: a file of weights is missing or damaged.
         """
         from hyperzoo.architectures.forward import build_module
 
+        state = self.state_dict(network_id, epoch)
         module = build_module(self.architecture)
-        module.load_state_dict(self.state_dict(network_id, epoch=epoch))
+        module.load_state_dict(state)
         return module.eval()
 
     def history(self, network_id: str | None = None) -> pa.Table:
@@ -242,99 +266,118 @@ class Zoo:
 
         Raises:
             NetworkNotFoundError: there is no such network.
+            ZooFormatError: a file of the history is missing or damaged.
         """
-        if network_id is None:
-            tables = [self._table(layout.history_file(part)) for part in self._parts]
-            return pa.concat_tables(tables) if tables else layout.HISTORY_SCHEMA.empty_table()
-        part = self.models["part"][self._row(network_id)].as_py()
-        table = self._table(layout.history_file(part))
-        return table.filter(pc.equal(table["id"], network_id))
+        if network_id is not None:
+            part, _ = self._place(network_id)
+            table = self._history(part)
+            return table.filter(pc.equal(table["id"], network_id))
+        tables = [self._history(part) for part in self.parts_complete]
+        return pa.concat_tables(tables) if tables else layout.HISTORY_SCHEMA.empty_table()
 
     def provenance_of(self, network_id: str) -> dict[str, str]:
-        """What the network's bits may depend on: software versions, engine, processor."""
-        part = self.models["part"][self._row(network_id)].as_py()
+        """What the network's bits may depend on: software versions, engine, processor.
+
+        Raises:
+            NetworkNotFoundError: there is no such network.
+        """
+        part, _ = self._place(network_id)
         for run in reversed(self._document.runs):
             if part in run.parts:
                 return {**run.software, **run.provenance}
         return {}
 
-    def _row(self, network_id: str) -> int:
-        _check_known("network", network_id, self._rows)
-        return self._rows[network_id]
+    def _place(self, network_id: str) -> tuple[int, int]:
+        _check_known("network", network_id, self._places)
+        return self._places[network_id]
+
+    def _selected(self, class_name: str | None) -> list[tuple[int, slice]]:
+        """The complete parts that hold networks of a class (None: of any), each with their rows."""
+        if class_name is None:
+            return [(part, slice(None)) for part in self.parts_complete]
+        _check_known("class", class_name, self.classes)
+        selected = []
+        for part in self.parts_complete:
+            classes = [network.class_name for network in self.plan[part]]
+            if class_name in classes:
+                # Within a part the classes take turns, so that a class is a slice, not a copy.
+                rows = slice(classes.index(class_name), None, len(self.classes))
+                selected.append((part, rows))
+        return selected
 
     def _check_epoch(self, epoch: int | None) -> None:
         kept = self.recipe.training.checkpoint_epochs
         if epoch is not None and epoch not in kept:
             known = ", ".join(map(str, kept)) or "none"
-            raise NetworkNotFoundError(f"no checkpoint of epoch {epoch!r}; epochs kept: {known}")
+            raise NetworkNotFoundError(
+                f"the zoo has no checkpoint of epoch {epoch!r}; epochs kept: {known}"
+            )
 
-    def _tensors(self, part: int, epoch: int | None) -> Mapping[str, NDArray[np.float32]]:
-        file = layout.weights_file(part, epoch)
-        if file not in self._files:
-            tensors = read_tensors(self.path / file, mmap=self._mmap)
-            networks = len(self.plan[part])
-            expected = {p.name: (networks, *p.shape) for p in self.architecture.parameters}
-            found = {name: tensor.shape for name, tensor in tensors.items()}
-            if found != expected:
-                wrong = sorted(
-                    name
-                    for name in found.keys() | expected.keys()
-                    if found.get(name) != expected.get(name)
-                )
-                raise ZooFormatError(
-                    f"{self.path / file}: tensors {', '.join(wrong[:3])} are not as the "
-                    f"architecture and the plan say: expected "
-                    f"{[expected.get(name) for name in wrong[:3]]}, "
-                    f"got {[found.get(name) for name in wrong[:3]]}"
-                )
-            self._files[file] = tensors
-        return self._files[file]
+    def _file(self, part: int, epoch: int | None) -> TensorFile:
+        """A part's weights, opened when they are first asked for."""
+        name = layout.weights_file(part, epoch)
+        if name not in self._files:
+            file = open_tensors(self._root / name, mmap=self._mmap)
+            check_weights(file, part, epoch, len(self.plan[part]), self.architecture)
+            self._files[name] = file
+        return self._files[name]
 
-    def _table(self, file: Path) -> pa.Table:
-        schema = layout.MODELS_SCHEMA if file.parts[0] == "models" else layout.HISTORY_SCHEMA
-        return read_table(self.path / file, schema)
+    def _history(self, part: int) -> pa.Table:
+        rows = len(self.plan[part]) * self.recipe.training.epochs
+        return read_table(self._root / layout.history_file(part), layout.HISTORY_SCHEMA, rows)
 
     def _read_models(self) -> tuple[pa.Table, tuple[int, ...]]:
-        tables, parts = [], []
-        for number, networks in enumerate(self.plan):
-            file = layout.models_file(number)
-            if not (self.path / file).exists():
-                continue
-            table = self._table(file)
-            if table["id"].to_pylist() != [network.id for network in networks]:
-                raise ZooFormatError(
-                    f"{self.path / file}: the networks are not those that the recipe plans for "
-                    f"part {number}; `hyperzoo verify` tells more"
-                )
-            tables.append(table.replace_schema_metadata(None))
-            parts.append(number)
-        empty = layout.MODELS_SCHEMA.empty_table()
-        return (pa.concat_tables(tables) if tables else empty), tuple(parts)
+        tables, parts = [layout.MODELS_SCHEMA.empty_table()], []
+        for part, networks in enumerate(self.plan):
+            file = self._root / layout.models_file(part)
+            if file.exists():
+                tables.append(_read_part(file, part, networks))
+                parts.append(part)
+        return pa.concat_tables(tables), tuple(parts)
 
 
-def read_table(path: Path, schema: pa.Schema) -> pa.Table:
-    """Read a parquet file whose columns must be those of a schema.
-
-    Raises:
-        ZooFormatError: the file is missing, damaged, or has other columns.
-    """
-    try:
-        table = pq.read_table(path, partitioning=None, memory_map=False)
-    except (OSError, pa.ArrowException) as error:
-        raise ZooFormatError(f"{path} can't be read: {error}") from error
-    if not table.schema.equals(schema, check_metadata=False):
+def _read_part(file: Path, part: int, networks: Sequence[PlannedNetwork]) -> pa.Table:
+    """One part's models, which must be those of the plan."""
+    table = read_table(file, layout.MODELS_SCHEMA, len(networks))
+    schema = pa.schema([layout.MODELS_SCHEMA.field(name) for name in _IDENTITY])
+    planned = pa.Table.from_pylist(planned_rows(part, networks), schema=schema)
+    if not table.select(_IDENTITY).equals(planned):
         raise ZooFormatError(
-            f"{path}: expected columns {', '.join(schema.names)}, got "
-            f"{', '.join(table.schema.names)}, or columns of another type"
+            f"{file}: the networks are not those that the recipe plans for part {part}; "
+            "`hyperzoo verify` tells more"
         )
     return table
 
 
-def _check_known(what: str, name: str, known: Iterable[str]) -> None:
-    names = list(known)
-    if name in names:
+def check_weights(
+    file: TensorFile, part: int, epoch: int | None, networks: int, architecture: Architecture
+) -> None:
+    """Check that a file of weights is that of a part and epoch.
+
+    Raises:
+        ZooFormatError: it is another's, or has other tensors.
+    """
+    for key, value in weights_metadata(part, epoch).items():
+        if file.metadata.get(key) != value:
+            raise ZooFormatError(
+                f"{file.path}: the metadata must say {key} {value}, but says "
+                f"{reprlib.repr(file.metadata.get(key))}; is it another part's file?"
+            )
+    expected = {p.name: (networks, *p.shape) for p in architecture.parameters}
+    found = {name: place.shape for name, place in file.places.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if found.get(name) != expected.get(name):
+            raise ZooFormatError(
+                f"{file.path}: tensor {reprlib.repr(name)}: expected shape {expected.get(name)}, "
+                f"got {found.get(name)}"
+            )
+
+
+def _check_known(what: str, name: str, known: Collection[str]) -> None:
+    if name in known:
         return
-    nearest = difflib.get_close_matches(str(name), names, n=3)
-    listed = ", ".join(nearest or names[:5]) + (", ..." if len(names) > 5 else "")
+    nearest = difflib.get_close_matches(str(name), known, n=3)
+    listed = ", ".join(nearest or list(known)[:5])
     hint = "did you mean" if nearest else "there are"
-    raise NetworkNotFoundError(f"the zoo has no {what} {name!r}; {hint}: {listed or 'none'}")
+    more = ", ..." if not nearest and len(known) > 5 else ""
+    raise NetworkNotFoundError(f"the zoo has no {what} {name!r}; {hint}: {listed or 'none'}{more}")

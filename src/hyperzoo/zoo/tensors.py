@@ -2,7 +2,9 @@
 
 import json
 import math
+import reprlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,10 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from hyperzoo.errors import ZooFormatError
+from hyperzoo.zoo.files import regular_size
 
 MAX_HEADER_BYTES = 16 * 2**20
+MAX_AXES = 16
 
 
 def encode_tensors(tensors: Mapping[str, NDArray[np.float32]], metadata: dict[str, Any]) -> bytes:
@@ -28,89 +32,157 @@ def encode_tensors(tensors: Mapping[str, NDArray[np.float32]], metadata: dict[st
     return save(contiguous, metadata={"hyperzoo": json.dumps(metadata, sort_keys=True)})
 
 
-def read_tensors(path: Path, *, mmap: bool = True) -> dict[str, NDArray[np.float32]]:
-    """Open the tensors of a file.
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a tensor lies: its shape and the byte of the file with which it begins."""
+
+    shape: tuple[int, ...]
+    begin: int
+
+    @property
+    def end(self) -> int:
+        """The byte after its last."""
+        return self.begin + 4 * math.prod(self.shape)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TensorFile:
+    """An opened safetensors file of float32 tensors.
+
+    Attributes:
+        path: the file.
+        metadata: what `encode_tensors` was given; empty when there is none.
+        places: name -> where the tensor lies.
+        mapped: uint8 [byte], the mapped file; None to read by offset instead.
+    """
+
+    path: Path
+    metadata: Mapping[str, Any]
+    places: Mapping[str, Place]
+    mapped: NDArray[np.uint8] | None
+
+    def tensor(self, name: str) -> NDArray[np.float32]:
+        """A tensor that can't be written to; a view of the file where it is mapped."""
+        place = self.places[name]
+        return self._numbers(place.begin, place.end).reshape(place.shape)
+
+    def row(self, name: str, row: int) -> NDArray[np.float32]:
+        """One entry of a tensor's first axis; no other is read."""
+        place = self.places[name]
+        size = 4 * math.prod(place.shape[1:])
+        begin = place.begin + row * size
+        return self._numbers(begin, begin + size).reshape(place.shape[1:])
+
+    def _numbers(self, begin: int, end: int) -> NDArray[np.float32]:
+        if self.mapped is not None:
+            return self.mapped[begin:end].view("<f4")
+        try:
+            numbers = np.fromfile(self.path, dtype="<f4", count=(end - begin) // 4, offset=begin)
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+        if 4 * len(numbers) != end - begin:
+            raise ZooFormatError(f"{self.path}: the file has been cut short since it was opened")
+        numbers.setflags(write=False)
+        return numbers
+
+
+def open_tensors(path: Path, *, mmap: bool = True) -> TensorFile:
+    """Open a safetensors file of float32 tensors; of the data, nothing is read yet.
 
     Args:
-        path: a safetensors file of float32 tensors.
-        mmap: map the file, so that only what is used is read; otherwise read it whole, which
+        path: the file.
+        mmap: map the file; False reads every tensor by its offset when it is asked for, which
             suits network file systems on which mapping is slow or fails.
-
-    Returns:
-        Name -> array that can't be written to.
 
     Raises:
         ZooFormatError: the file is damaged or holds something else.
     """
     try:
-        size = path.stat().st_size
+        size = regular_size(path)
         with path.open("rb") as file:
             prefix = file.read(8)
             length = int.from_bytes(prefix, "little")
             if len(prefix) < 8 or length > min(size - 8, MAX_HEADER_BYTES):
-                raise ZooFormatError(f"{path}: not a safetensors file, or cut short")
-            header = file.read(length)
-        places = _parse_header(path, header, size - 8 - length)
-        data: NDArray[np.uint8] = (
-            np.memmap(path, dtype=np.uint8, mode="r") if mmap else np.fromfile(path, dtype=np.uint8)
-        )
+                raise ZooFormatError(
+                    f"{path}: not a safetensors file, or cut short: {size} bytes, of which the "
+                    f"header should take {length}"
+                )
+            metadata, places = _parse_header(path, file.read(length), 8 + length, size)
+            mapped = np.memmap(file, dtype=np.uint8, mode="r") if mmap else None
     except OSError as error:
-        raise ZooFormatError(f"{path} can't be read: {error.strerror or error}") from error
-    data = data[8 + length :]
-    data.setflags(write=False)
-    return {
-        name: data[begin:end].view("<f4").reshape(shape)
-        for name, (shape, begin, end) in places.items()
-    }
+        raise _unreadable(path, error) from error
+    return TensorFile(path=path, metadata=metadata, places=places, mapped=mapped)
 
 
-Place = tuple[tuple[int, ...], int, int]
+def _unreadable(path: Path, error: OSError) -> ZooFormatError:
+    return ZooFormatError(f"{path} can't be read: {error.strerror or error}")
 
 
-def _parse_header(path: Path, header: bytes, data_bytes: int) -> dict[str, Place]:
-    """Name -> (shape, first byte, byte after the last); nothing in the header is taken on trust."""
-    try:
-        entries = json.loads(header.decode("utf-8"))
-    except (UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise ZooFormatError(f"{path}: the header is not JSON") from error
-    if not isinstance(entries, dict):
-        raise ZooFormatError(f"{path}: the header is not a JSON object")
-    places = {
-        name: _parse_entry(path, name, entry)
-        for name, entry in entries.items()
-        if name != "__metadata__"
-    }
+def _parse_header(
+    path: Path, header: bytes, data_begin: int, size: int
+) -> tuple[dict[str, Any], dict[str, Place]]:
+    """Metadata, and name -> place; nothing in the header is taken on trust."""
+    entries = _parse_json(path, header, "the header")
+    metadata = _parse_metadata(path, entries.pop("__metadata__", {}))
+    places = {name: _parse_entry(path, name, entry, data_begin) for name, entry in entries.items()}
     # Together the tensors must fill the data: no overlap, no hole, nothing beyond the end.
-    position = 0
-    for _, begin, end in sorted(places.values(), key=lambda place: place[1:]):
-        if begin != position:
+    position = data_begin
+    for place in sorted(places.values(), key=lambda place: place.begin):
+        if place.begin != position:
             raise ZooFormatError(f"{path}: tensors overlap or leave a hole at byte {position}")
-        position = end
-    if position != data_bytes:
+        position = place.end
+    if position != size:
         raise ZooFormatError(
-            f"{path}: expected {position} bytes of tensors, got {data_bytes}; the file is cut "
-            "short or has been added to"
+            f"{path}: expected {position - data_begin} bytes of tensors, got "
+            f"{size - data_begin}; the file is cut short or has been added to"
         )
-    return places
+    return metadata, places
 
 
-def _parse_entry(path: Path, name: str, entry: object) -> Place:
+def _parse_json(path: Path, content: bytes, what: str) -> dict[str, Any]:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        entries = dict(pairs)
+        if len(entries) < len(pairs):
+            raise ValueError("a name comes twice")
+        return entries
+
+    try:
+        entries = json.loads(content.decode("utf-8"), object_pairs_hook=unique)
+    except (ValueError, RecursionError) as error:
+        raise ZooFormatError(f"{path}: {what} is not JSON: {error}") from error
+    if not isinstance(entries, dict):
+        raise ZooFormatError(f"{path}: {what} is not a JSON object")
+    return entries
+
+
+def _parse_metadata(path: Path, entries: object) -> dict[str, Any]:
+    if not isinstance(entries, dict) or not all(isinstance(v, str) for v in entries.values()):
+        raise ZooFormatError(f"{path}: the metadata is not an object of texts")
+    # A lone half of a surrogate pair can't be encoded; replaced, it is still no valid content.
+    own = entries.get("hyperzoo", "{}").encode("utf-8", errors="replace")
+    return _parse_json(path, own, "the metadata")
+
+
+def _parse_entry(path: Path, name: str, entry: object, data_begin: int) -> Place:
     flaw = ZooFormatError(
-        f"{path}: tensor {name!r} has a wrong entry in the header: {entry!r:.200}"
+        f"{path}: tensor {reprlib.repr(name)} has a wrong entry in the header: "
+        f"{reprlib.repr(entry)}; expected dtype F32, a shape without empty axes, and data_offsets "
+        "as far apart as the shape says"
     )
     if not isinstance(entry, dict) or entry.get("dtype") != "F32":
         raise flaw
-    shape, offsets = _counts(entry.get("shape")), _counts(entry.get("data_offsets"))
-    if shape is None or offsets is None or len(shape) > 16 or len(offsets) != 2:
+    shape, offsets = _whole_numbers(entry.get("shape")), _whole_numbers(entry.get("data_offsets"))
+    if shape is None or offsets is None or len(shape) > MAX_AXES or len(offsets) != 2:
         raise flaw
-    if 4 * math.prod(shape) != offsets[1] - offsets[0]:
+    # An empty tensor could claim any place, and a shape too large for an array.
+    if 0 in shape or 4 * math.prod(shape) != offsets[1] - offsets[0]:
         raise flaw
-    return shape, offsets[0], offsets[1]
+    return Place(shape=shape, begin=data_begin + offsets[0])
 
 
-def _counts(value: object) -> tuple[int, ...] | None:
+def _whole_numbers(value: object) -> tuple[int, ...] | None:
     """A list of whole numbers from 0 on, or None for anything else."""
     if not isinstance(value, list):
         return None
     # type(), because True is an int too.
-    return tuple(value) if all(type(n) is int and 0 <= n < 2**62 for n in value) else None
+    return tuple(value) if all(type(n) is int and 0 <= n < 2**63 for n in value) else None

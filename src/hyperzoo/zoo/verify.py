@@ -1,21 +1,25 @@
 """Checks that a zoo is what it says it is."""
 
 import hashlib
-import json
-from collections.abc import Callable, Iterator
+import reprlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from hyperzoo.errors import ZooError
+from hyperzoo.errors import ZooError, ZooFormatError
 from hyperzoo.plan import PlannedNetwork
 from hyperzoo.zoo import layout
 from hyperzoo.zoo.document import ZooDocument, read_document
-from hyperzoo.zoo.read import read_table
-from hyperzoo.zoo.tensors import read_tensors
+from hyperzoo.zoo.files import regular_size
+from hyperzoo.zoo.parts import mark, planned_rows
+from hyperzoo.zoo.read import check_weights
+from hyperzoo.zoo.tables import read_metadata, read_table
+from hyperzoo.zoo.tensors import open_tensors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +31,14 @@ class Verification:
         parts: complete parts, all of which were checked.
         incomplete: numbers of the parts that are still to be trained.
         problems: what is wrong, each naming the file; empty for a sound zoo.
+        notes: files that are no part of the zoo and do no harm.
     """
 
     networks: int
     parts: int
     incomplete: tuple[int, ...]
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def verify_zoo(
@@ -49,132 +55,148 @@ def verify_zoo(
 
     Raises:
         ZooNotFoundError: the folder holds no zoo.
-        ZooFormatError: zoo.json is damaged, or of an unknown format version.
     """
     folder = Path(path)
-    document = read_document(folder)
+    try:
+        document = read_document(folder)
+    except ZooFormatError as error:
+        return Verification(networks=0, parts=0, incomplete=(), problems=(str(error),))
     plan = document.plan()
     complete = [n for n in range(len(plan)) if (folder / layout.models_file(n)).exists()]
     problems: list[str] = []
-    for checked, part in enumerate(complete, start=1):
-        problems += _part_problems(folder, document, part, plan[part])
+    for checked, number in enumerate(complete, start=1):
+        problems += _Part(folder, document, number, plan[number]).problems()
         if meter is not None:
             meter(checked, len(complete))
     return Verification(
-        networks=sum(len(plan[part]) for part in complete),
+        networks=sum(len(plan[number]) for number in complete),
         parts=len(complete),
-        incomplete=tuple(part for part in range(len(plan)) if part not in set(complete)),
+        incomplete=tuple(sorted(set(range(len(plan))) - set(complete))),
         problems=tuple(problems),
+        notes=tuple(_notes(folder, document, complete)),
     )
 
 
-def _part_problems(
-    folder: Path, document: ZooDocument, part: int, networks: tuple[PlannedNetwork, ...]
-) -> Iterator[str]:
-    models = folder / layout.models_file(part)
-    try:
-        table = read_table(models, layout.MODELS_SCHEMA)
-        mark = json.loads((pq.read_metadata(models).metadata or {})[b"hyperzoo"])
-        digests = dict(mark["sha256"])
-    except (ZooError, OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
-        yield f"{models}: no readable mark of a complete part ({error})"
-        return
-    yield from _mark_problems(models, mark, document, part)
-    yield from _models_problems(models, table, part, networks)
-    failed = np.array(table["status"].to_pylist()) == "failed"
-    epochs = document.recipe.training.checkpoint_epochs
-    for file in layout.data_files(part, epochs):
-        place = folder / file
+class _Part:
+    """One part and what is wrong with it."""
+
+    def __init__(
+        self, folder: Path, document: ZooDocument, number: int, networks: Sequence[PlannedNetwork]
+    ) -> None:
+        self.folder, self.document = folder, document
+        self.number, self.networks = number, networks
+        # Networks that may hold numbers that are not finite: bool [network].
+        self.failed: NDArray[np.bool_] = np.zeros(len(networks), bool)
+
+    def problems(self) -> Iterator[str]:
+        """Everything that is wrong, each with its file."""
+        models = self.folder / layout.models_file(self.number)
         try:
-            with place.open("rb") as opened:
-                digest = hashlib.file_digest(opened, "sha256").hexdigest()
-        except OSError as error:
-            yield f"{place}: can't be read: {error.strerror or error}"
-            continue
-        if digest != digests.get(file.as_posix()):
-            yield f"{place}: the SHA-256 is not the one that the part's mark gives"
-        try:
-            if file == layout.history_file(part):
-                yield from _history_problems(place, document, networks, failed)
-            else:
-                yield from _weights_problems(place, document, networks, failed)
+            table = read_table(models, layout.MODELS_SCHEMA, len(self.networks))
+            self.failed = np.array(table["status"].to_pylist()) == "failed"
+            yield from self._models_problems(models, table)
         except ZooError as error:
             yield str(error)
+        digests: object = None
+        try:
+            found = read_metadata(models)
+            digests = found.get("sha256")
+            yield from _mark_problems(models, found, mark(self.number, self.document))
+        except ZooError as error:
+            yield str(error)
+        epochs = self.document.recipe.training.checkpoint_epochs
+        for file in layout.data_files(self.number, epochs):
+            try:
+                yield from self._digest_problems(file, digests)
+                yield from self._content_problems(file)
+            except ZooError as error:
+                yield str(error)
+            except OSError as error:
+                yield f"{self.folder / file} can't be read: {error.strerror or error}"
 
-
-def _mark_problems(
-    models: Path, mark: dict[str, object], document: ZooDocument, part: int
-) -> Iterator[str]:
-    expected = {
-        "format_version": layout.FORMAT_VERSION,
-        "part": part,
-        "recipe_digest": document.recipe.digest,
-        "image_fingerprint": document.image_fingerprint,
-    }
-    for key, value in expected.items():
-        if mark.get(key) != value:
-            yield f"{models}: the mark has {key} {mark.get(key)!r:.40}, expected {value!r:.40}"
-
-
-def _models_problems(
-    models: Path, table: pa.Table, part: int, networks: tuple[PlannedNetwork, ...]
-) -> Iterator[str]:
-    if len(table) != len(networks):
-        yield f"{models}: expected {len(networks)} rows, got {len(table)}"
-        return
-    for row, (found, planned) in enumerate(zip(table.to_pylist(), networks, strict=True)):
-        expected = {
-            "id": planned.id,
-            "class": planned.class_name,
-            "index": planned.index,
-            "part": part,
-            "row": row,
-            "learning_rate": planned.learning_rate,
-            "batch_size": planned.batch_size,
-        }
-        for key, value in expected.items():
-            if found[key] != value:
-                yield f"{models}, row {row}: expected {key} {value!r}, got {found[key]!r}"
-        if found["status"] not in ("ok", "failed"):
-            yield f"{models}, row {row}: unknown status {found['status']!r}"
-        if found["status"] == "ok":
+    def _models_problems(self, models: Path, table: pa.Table) -> Iterator[str]:
+        planned = planned_rows(self.number, self.networks)
+        for row, (found, expected) in enumerate(zip(table.to_pylist(), planned, strict=True)):
+            place = f"{models}, row {row} ({expected['id']})"
+            for key, value in expected.items():
+                if found[key] != value:
+                    yield f"{place}: expected {key} {value!r}, got {found[key]!r}"
+            if found["status"] not in ("ok", "failed"):
+                yield f"{place}: expected status 'ok' or 'failed', got {found['status']!r}"
+            if not 0 <= found["epoch"] <= self.document.recipe.training.epochs:
+                yield f"{place}: the recipe has no epoch {found['epoch']}"
             for name in layout.METRICS:
                 value = found[name]
-                if value is not None and not np.isfinite(value):
-                    yield f"{models}, row {row} ({planned.id}): {name} is {value}"
+                if value is not None and not np.isfinite(value) and not self.failed[row]:
+                    yield f"{place}: {name} is {value}, though the network has not failed"
+
+    def _digest_problems(self, file: Path, digests: object) -> Iterator[str]:
+        place = self.folder / file
+        regular_size(place)
+        with place.open("rb") as opened:
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        expected = digests.get(file.as_posix()) if isinstance(digests, dict) else None
+        if digest != expected:
+            yield (
+                f"{place}: the SHA-256 is {digest[:16]}..., but the part's mark gives "
+                f"{reprlib.repr(expected)}"
+            )
+
+    def _content_problems(self, file: Path) -> Iterator[str]:
+        if file == layout.history_file(self.number):
+            yield from self._history_problems(self.folder / file)
+            return
+        for epoch in (None, *self.document.recipe.training.checkpoint_epochs):
+            if file == layout.weights_file(self.number, epoch):
+                yield from self._weights_problems(self.folder / file, epoch)
+
+    def _history_problems(self, place: Path) -> Iterator[str]:
+        epochs = self.document.recipe.training.epochs
+        table = read_table(place, layout.HISTORY_SCHEMA, len(self.networks) * epochs)
+        keys = list(zip(table["id"].to_pylist(), table["epoch"].to_pylist(), strict=True))
+        if keys != [(network.id, e) for network in self.networks for e in range(1, epochs + 1)]:
+            yield f"{place}: the rows are not the epochs 1 to {epochs} of the part's networks"
+            return
+        for name in layout.HISTORY_COLUMNS:
+            values = table[name].to_numpy().reshape(len(self.networks), epochs)
+            yield from self._not_finite(f"{place}: {name}", values)
+
+    def _weights_problems(self, place: Path, epoch: int | None) -> Iterator[str]:
+        file = open_tensors(place)
+        networks, architecture = len(self.networks), self.document.architecture
+        check_weights(file, self.number, epoch, networks, architecture)
+        for parameter in architecture.parameters:
+            values = file.tensor(parameter.name).reshape(networks, -1)
+            yield from self._not_finite(f"{place}: {parameter.name}", values)
+
+    def _not_finite(self, what: str, values: NDArray[Any]) -> Iterator[str]:
+        """Networks with numbers that are not finite, without having failed.
+
+        Args:
+            what: file and tensor or column.
+            values: [network, number].
+        """
+        for row in np.flatnonzero(~np.isfinite(values).all(axis=1) & ~self.failed):
+            network = self.networks[int(row)].id
+            yield f"{what} of {network} is not finite, though the network has not failed"
 
 
-def _history_problems(
-    place: Path,
-    document: ZooDocument,
-    networks: tuple[PlannedNetwork, ...],
-    failed: np.ndarray[tuple[int], np.dtype[np.bool_]],
-) -> Iterator[str]:
-    table = read_table(place, layout.HISTORY_SCHEMA)
-    epochs = document.recipe.training.epochs
-    keys = list(zip(table["id"].to_pylist(), table["epoch"].to_pylist(), strict=True))
-    if keys != [(network.id, epoch) for network in networks for epoch in range(1, epochs + 1)]:
-        yield f"{place}: the rows are not {epochs} epochs of each of {len(networks)} networks"
-        return
-    sound = ~np.repeat(failed, epochs)
-    for name in layout.HISTORY_COLUMNS:
-        if not np.isfinite(table[name].to_numpy()[sound]).all():
-            yield f"{place}: {name} is not finite for a network that has not failed"
+def _mark_problems(models: Path, found: dict[str, Any], expected: dict[str, Any]) -> Iterator[str]:
+    for key, value in expected.items():
+        if found.get(key) != value:
+            yield (
+                f"{models}: the mark has {key} {reprlib.repr(found.get(key))}, expected {value!r}"
+            )
 
 
-def _weights_problems(
-    place: Path,
-    document: ZooDocument,
-    networks: tuple[PlannedNetwork, ...],
-    failed: np.ndarray[tuple[int], np.dtype[np.bool_]],
-) -> Iterator[str]:
-    tensors = read_tensors(place)
-    expected = {p.name: (len(networks), *p.shape) for p in document.architecture.parameters}
-    for name in sorted(expected.keys() | tensors.keys()):
-        found = tensors[name].shape if name in tensors else None
-        if found != expected.get(name):
-            yield f"{place}: {name}: expected shape {expected.get(name)}, got {found}"
-            continue
-        finite = np.isfinite(tensors[name].reshape(len(networks), -1)).all(axis=1)
-        for row in np.flatnonzero(~finite & ~failed):
-            yield f"{place}: {name} of {networks[row].id} is not finite, though it has not failed"
+def _notes(folder: Path, document: ZooDocument, complete: Sequence[int]) -> Iterator[str]:
+    """Files that a reader ignores; hidden ones, such as the lock, go without saying."""
+    epochs = document.recipe.training.checkpoint_epochs
+    known = {Path(layout.DOCUMENT_FILE), Path(layout.CARD_FILE)}
+    for number in complete:
+        known |= {layout.models_file(number), *layout.data_files(number, epochs)}
+    for file in sorted(folder.rglob("*")):
+        own = file.relative_to(folder)
+        hidden = any(part.startswith(".") for part in own.parts)
+        if own not in known and not hidden and not file.is_dir():
+            yield f"{file}: not part of the zoo, or of a part that is not complete"

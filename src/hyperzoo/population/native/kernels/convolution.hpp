@@ -45,24 +45,22 @@ void pack_forward(const Convolution& layer, const float* weights, float* packed)
     }
 }
 
-// Applies the activation to a tile in memory. A loop, because its body is long and needs the
-// registers that held the sums.
+// Applies the activation to a row of every channel of a tile. A pass of its own, while the row is
+// in the first-level cache: it has other needs of registers, and no sums wait for it to end.
 template <int Width, Activation activation>
-HYPERZOO_INLINE void activate_tile(float* tile, Size plane) {
-#pragma GCC unroll 1
-    for (int channel = 0; channel + 2 <= Width; channel += 2, tile += 2 * plane) {
-        Vector x[4] = {load(tile), load(tile + W), load(tile + plane), load(tile + plane + W)};
-        activate<activation>(x);
-        store(tile, x[0]);
-        store(tile + W, x[1]);
-        store(tile + plane, x[2]);
-        store(tile + plane + W, x[3]);
-    }
-    if (Width % 2 == 1) {
-        Vector x[2] = {load(tile), load(tile + W)};
-        activate<activation>(x);
-        store(tile, x[0]);
-        store(tile + W, x[1]);
+HYPERZOO_INLINE void activate_rows(float* rows, Size plane, Size width) {
+    for (int channel = 0; channel < Width; ++channel, rows += plane) {
+        float *at = rows, *end = rows + width * B;
+        for (; at + 2 * B <= end; at += 2 * B) {
+            Vector x[4] = {load(at), load(at + W), load(at + 2 * W), load(at + 3 * W)};
+            activate<activation>(x);
+            for (int i = 0; i < 4; ++i) store(at + i * W, x[i]);
+        }
+        if (at < end) {
+            Vector x[2] = {load(at), load(at + W)};
+            activate<activation>(x);
+            for (int i = 0; i < 2; ++i) store(at + i * W, x[i]);
+        }
     }
 }
 
@@ -95,8 +93,10 @@ void forward_tile(const Convolution& layer, const float* in, const float* packed
                 store(to + channel * out_plane, sums[channel][0]);
                 store(to + channel * out_plane + W, sums[channel][1]);
             }
-            if (activation == Activation::linear) continue;
-            activate_tile<Width, activation>(to, out_plane);
+        }
+        if (activation != Activation::linear) {
+            float* rows = out + y * layer.out.row(B);
+            activate_rows<Width, activation>(rows, out_plane, layer.out.width);
         }
     }
 }

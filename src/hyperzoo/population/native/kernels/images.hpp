@@ -45,21 +45,33 @@ HYPERZOO_INLINE void transpose(const std::uint8_t* const* images, Size at, std::
     for (int i = 0; i < W; ++i) *reinterpret_cast<Bytes*>(to + 16 * i) = now[i];
 }
 
+// The W images from a place of the batch on; beyond its end the blank one.
+HYPERZOO_INLINE void find_images(const ImageBatch& batch, Size first,
+                                 const std::uint8_t* (&images)[W]) {
+    for (Size lane = 0; lane < W; ++lane) {
+        const Size place = first + lane;
+        if (place >= batch.count) {
+            images[lane] = batch.blank;
+            continue;
+        }
+        const Size image = batch.order ? batch.order[place] : batch.first + place;
+        images[lane] = batch.images + image * batch.bytes;
+    }
+}
+
 void gather(const ImageBatch& batch, float* values, Size stride, Size first_block, Size blocks) {
     alignas(64) std::uint8_t bytes[16 * W];
+    const std::uint8_t *images[W], *next[W];
     for (Size first = first_block * B; first < (first_block + blocks) * B; first += W) {
-        const std::uint8_t* images[W];
-        for (Size lane = 0; lane < W; ++lane) {
-            const Size place = first + lane;
-            const Size image = place >= batch.count ? 0
-                               : batch.order        ? batch.order[place]
-                                                    : batch.first + place;
-            images[lane] =
-                place < batch.count ? batch.images + image * batch.bytes : batch.blank;
-        }
+        find_images(batch, first, images);
+        // Images lie anywhere in memory: ask for the next ones early.
+        find_images(batch, first + W, next);
         float* to = values + first / B * stride + first % B;
         Size at = 0;
         for (; at + 16 <= batch.bytes; at += 16) {
+            if (at % 64 == 0) {
+                for (Size lane = 0; lane < W; ++lane) __builtin_prefetch(next[lane] + at);
+            }
             transpose(images, at, bytes);
             for (Size i = 0; i < 16; ++i) {
                 store(to + batch.places[at + i], scaled(bytes + i * W));

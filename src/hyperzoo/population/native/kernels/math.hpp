@@ -18,6 +18,10 @@ constexpr float kExp[5] = {0x1.fffffep-2f, 0x1.5554aep-3f, 0x1.555676p-5f, 0x1.1
 
 // (tanh(x) - x) / x^3 for |x| < 0.55, coefficient of x^2k.
 constexpr float kTanh[4] = {-0x1.555452p-2f, 0x1.10cef6p-3f, -0x1.af7cccp-5f, 0x1.0d5034p-6f};
+// (2^f - 1) / f for |f| <= 1/2, coefficient of f^k.
+constexpr float kPower[6] = {0x1.62e430p-1f, 0x1.ebfbdcp-3f, 0x1.c6aee8p-5f,
+                             0x1.3b2d4ep-7f, 0x1.5f3e80p-10f, 0x1.41fba0p-13f};
+
 // Of N vectors at once, statement by statement: the chain from argument to result is long, and a
 // processor looks ahead too little to find the next vector's work by itself.
 #define HYPERZOO_EACH _Pragma("GCC unroll 8") for (int i = 0; i < N; ++i)
@@ -29,15 +33,16 @@ HYPERZOO_INLINE void tanh(Vector (&x)[N]) {
     Vector s[N], e[N], rounded[N];
     // Beyond 9.02 the nearest float is 1.
     HYPERZOO_EACH s[i] = at_most(as_floats(bits(x[i]) & ~kSignBit), all(9.02f));
-    HYPERZOO_EACH rounded[i] = fma(s[i], all(2 * kLog2E), all(kRounder));
-    HYPERZOO_EACH s[i] = fma(rounded[i] - all(kRounder), all(-kLn2 / 2), s[i]);
-    HYPERZOO_EACH e[i] = fma(all(64 * kExp[4]), s[i], all(32 * kExp[3]));
-    HYPERZOO_EACH e[i] = fma(e[i], s[i], all(16 * kExp[2]));
-    HYPERZOO_EACH e[i] = fma(e[i], s[i], all(8 * kExp[1]));
-    HYPERZOO_EACH e[i] = fma(e[i], s[i], all(4 * kExp[0]));
-    HYPERZOO_EACH e[i] = fma(e[i], s[i], all(2));
+    HYPERZOO_EACH s[i] = s[i] * all(2 * kLog2E);
+    HYPERZOO_EACH rounded[i] = s[i] + all(kRounder);
+    HYPERZOO_EACH s[i] = s[i] - (rounded[i] - all(kRounder));
+    HYPERZOO_EACH e[i] = fma(all(kPower[5]), s[i], all(kPower[4]));
+    HYPERZOO_EACH e[i] = fma(e[i], s[i], all(kPower[3]));
+    HYPERZOO_EACH e[i] = fma(e[i], s[i], all(kPower[2]));
+    HYPERZOO_EACH e[i] = fma(e[i], s[i], all(kPower[1]));
+    HYPERZOO_EACH e[i] = fma(e[i], s[i], all(kPower[0]));
     HYPERZOO_EACH e[i] = fma(e[i], s[i], all(1));
-    HYPERZOO_EACH e[i] = as_floats(bits(e[i]) + (bits(rounded[i]) << 23));  // times 2^n
+    HYPERZOO_EACH e[i] = as_floats(words(e[i]) + (words(rounded[i]) << 23));  // times 2^n
     HYPERZOO_EACH e[i] = all(1) - all(2) / (e[i] + all(1));
     HYPERZOO_EACH {
         const Vector square = x[i] * x[i];
@@ -63,9 +68,10 @@ HYPERZOO_INLINE Vector exp(Vector x) {
     c = fma(c, r, all(kExp[0]));
     const Vector near = fma(r * r, c, r) + all(1);
     // In two steps, because 2^n itself may be out of range.
-    const Integers whole = (bits(rounded) << 9) >> 9;   // sign-extends the 23 low bits
+    const Integers whole = reinterpret_cast<Integers>(words(rounded) << 9) >> 9;
     const Integers half = whole >> 1;
-    return near * as_floats((half + 127) << 23) * as_floats((whole - half + 127) << 23);
+    const Vector once = near * as_floats(reinterpret_cast<Words>(half + 127) << 23);
+    return once * as_floats(reinterpret_cast<Words>(whole - half + 127) << 23);
 }
 
 // (log(1 + f) - f + f^2 / 2) / f^3 for sqrt(1/2) <= 1 + f <= sqrt(2), coefficient of f^k.
@@ -75,9 +81,9 @@ constexpr float kLog[9] = {0x1.555548p-2f,  -0x1.000006p-2f, 0x1.99a4b6p-3f,
 
 HYPERZOO_INLINE Vector log(Vector x) {
     // x = m 2^e with m in [sqrt(1/2), sqrt(2)).
-    const Integers shifted = bits(x) - 0x3f3504f3;
-    const Integers exponent = shifted >> 23;
-    const Vector m = as_floats((shifted & 0x007fffff) + 0x3f3504f3);
+    const Words shifted = words(x) - 0x3f3504f3u;
+    const Integers exponent = reinterpret_cast<Integers>(shifted) >> 23;
+    const Vector m = as_floats((shifted & 0x007fffffu) + 0x3f3504f3u);
     const Vector e = __builtin_convertvector(exponent, Vector);
     const Vector f = m - all(1);
     Vector c = all(kLog[8]);

@@ -134,6 +134,13 @@ void pool_backward_with(const Pool& pool, float* in, const float* out_gradient, 
                 for (Size x = 0; x < pool.out.width; ++x) {
                     float* window = to + y * window_row + x * window_step;
                     const float* at = from + y * pool.out.row(B) + x * B;
+                    // The values were written long ago, when the block went forward.
+                    for (Size row = 0; row < shape.rows(); ++row) {
+                        for (Size column = 0; column < shape.columns(); ++column) {
+                            const Size ahead = shape.rows() * shape.row + column * B;
+                            __builtin_prefetch(window + row * shape.row + ahead, 1);
+                        }
+                    }
                     spread<activation>(shape, window, load(at));
                     spread<activation>(shape, window + W, load(at + W));
                 }

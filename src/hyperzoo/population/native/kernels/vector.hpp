@@ -15,6 +15,8 @@ constexpr Size B = 2 * W;   // images in a block
 
 typedef float Vector __attribute__((vector_size(4 * HYPERZOO_LANES), may_alias));
 typedef std::int32_t Integers __attribute__((vector_size(4 * HYPERZOO_LANES), may_alias));
+// For arithmetic that may wrap around.
+typedef std::uint32_t Words __attribute__((vector_size(4 * HYPERZOO_LANES), may_alias));
 typedef float Unaligned __attribute__((vector_size(4 * HYPERZOO_LANES), may_alias, aligned(4)));
 
 HYPERZOO_INLINE Vector load(const float* from) { return *reinterpret_cast<const Vector*>(from); }
@@ -25,7 +27,9 @@ HYPERZOO_INLINE Vector load_any(const float* from) {
 HYPERZOO_INLINE void store_any(float* to, Vector x) { *reinterpret_cast<Unaligned*>(to) = x; }
 
 HYPERZOO_INLINE Integers bits(Vector x) { return reinterpret_cast<Integers>(x); }
+HYPERZOO_INLINE Words words(Vector x) { return reinterpret_cast<Words>(x); }
 HYPERZOO_INLINE Vector as_floats(Integers x) { return reinterpret_cast<Vector>(x); }
+HYPERZOO_INLINE Vector as_floats(Words x) { return reinterpret_cast<Vector>(x); }
 
 #if defined(HYPERZOO_USES_AVX512)
 

@@ -1,0 +1,151 @@
+"""Whether a run may go on with what a folder holds, and what the zoo is then."""
+
+import json
+import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from hyperzoo.errors import ZooMismatchError
+from hyperzoo.version import VERSION
+from hyperzoo.zoo import layout
+from hyperzoo.zoo.document import Run, ZooDocument, read_document
+
+_NOT_COMPARED = ("name", "networks_per_class", "images.path")
+"""Entries of a recipe that do not enter its digest."""
+
+
+def zoo_to_go_on_with(folder: Path, wanted: ZooDocument) -> ZooDocument | None:
+    """The zoo in a folder, if it can go on or grow to what is wanted.
+
+    Args:
+        folder: the folder, which need not be there.
+        wanted: the zoo that a run asks for.
+
+    Returns:
+        The zoo as it is; None for a folder that is empty (hidden files aside) or absent.
+
+    Raises:
+        ZooMismatchError: the folder holds another zoo, or other files.
+        ZooFormatError: its zoo.json is damaged.
+        OSError: the folder can't be read.
+    """
+    if not folder.exists():
+        return None
+    if not folder.is_dir():
+        raise ZooMismatchError(f"{folder} is a file; give a folder for the zoo")
+    names = {file.name for file in folder.iterdir()}
+    if layout.DOCUMENT_FILE not in names:
+        others = sorted(name for name in names if not name.startswith("."))
+        if others:
+            raise ZooMismatchError(
+                f"{folder} holds no zoo but other files ({', '.join(others[:3])}"
+                f"{', ...' * (len(others) > 3)}); give an empty or a new folder"
+            )
+        return None
+    found = read_document(folder, other_version=ZooMismatchError)
+    _check_recipe(folder, found, wanted)
+    _check_images(folder, found, wanted)
+    if wanted.sizes[-1] < found.sizes[-1]:
+        raise ZooMismatchError(
+            f"{folder} holds a zoo of networks_per_class = {found.sizes[-1]}, you asked for "
+            f"{wanted.sizes[-1]}; a zoo only grows, so give another folder for a smaller one"
+        )
+    return found
+
+
+def _check_recipe(folder: Path, found: ZooDocument, wanted: ZooDocument) -> None:
+    if found.recipe.digest == wanted.recipe.digest:
+        return
+    differences = [
+        f"{place}: the zoo has {_shown(theirs)}, you asked for {_shown(yours)}"
+        for place, theirs, yours in _differences(
+            found.recipe.canonical(), wanted.recipe.canonical()
+        )
+    ]
+    raise ZooMismatchError(
+        f"{folder} holds a zoo of another recipe:\n  - "
+        + "\n  - ".join(differences)
+        + "\nGive another folder, or train with the zoo's own recipe"
+    )
+
+
+def _check_images(folder: Path, found: ZooDocument, wanted: ZooDocument) -> None:
+    if found.image_fingerprint != wanted.image_fingerprint:
+        raise ZooMismatchError(
+            f"{folder} holds a zoo trained on other images: '{found.images_name}' with fingerprint "
+            f"{found.image_fingerprint[:16]}, not '{wanted.images_name}' with fingerprint "
+            f"{wanted.image_fingerprint[:16]}; give the same images, or another folder"
+        )
+    if found.image_classes != wanted.image_classes:
+        raise ZooMismatchError(
+            f"{folder} holds a zoo trained on other images: of the classes "
+            f"{', '.join(found.image_classes)}, not "
+            f"{', '.join(wanted.image_classes)}; give the same images, or another folder"
+        )
+
+
+def _differences(theirs: Any, yours: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Where two recipes differ, of all that determines a network."""
+    if isinstance(theirs, dict) and isinstance(yours, dict):
+        for key in sorted(theirs.keys() | yours.keys()):
+            inner = f"{place}.{key}" if place else key
+            if inner not in _NOT_COMPARED:
+                yield from _differences(theirs.get(key), yours.get(key), inner)
+    elif theirs != yours:
+        yield place, theirs, yours
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else json.dumps(value)
+
+
+def merged(found: ZooDocument | None, wanted: ZooDocument) -> ZooDocument:
+    """The zoo that is there, grown to what is wanted."""
+    if found is None:
+        return wanted
+    if wanted.sizes[-1] == found.sizes[-1]:
+        return found
+    recipe = found.recipe.with_changes(networks_per_class=wanted.sizes[-1])
+    return replace(found, recipe=recipe, sizes=(*found.sizes, *wanted.sizes))
+
+
+def with_run(
+    document: ZooDocument, missing: tuple[int, ...], provenance: Mapping[str, str]
+) -> ZooDocument:
+    """Note the run that is to train the missing parts.
+
+    Earlier runs set out to train some of them too, but did not get that far, and no longer list
+    them; a run left with none goes. One that goes on under the same circumstances as the last
+    joins its entry. So a job that is killed and resumed a thousand times makes no long list.
+
+    Args:
+        document: the zoo.
+        missing: numbers of the missing parts.
+        provenance: what the bits of networks trained now may depend on.
+    """
+    if not missing:
+        return document
+    new = Run(parts=missing, software=software(), provenance=dict(provenance))
+    kept = [
+        replace(run, parts=tuple(part for part in run.parts if part not in set(missing)))
+        for run in document.runs
+    ]
+    runs = [run for run in kept if run.parts]
+    if runs and (runs[-1].software, runs[-1].provenance) == (new.software, new.provenance):
+        new = replace(new, parts=tuple(sorted({*runs.pop().parts, *missing})))
+    return replace(document, runs=(*runs, new))
+
+
+def software() -> dict[str, str]:
+    """The versions that the files of a part may depend on."""
+    return {
+        "hyperzoo": VERSION,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "pyarrow": pa.__version__,
+    }
