@@ -14,6 +14,7 @@ FOLDER = Path("src/hyperzoo/population/native/kernels")
 FLAGS = [
     "-std=c++17",
     "-O3",
+    "-g0",
     # A product and a sum are fused where the source says so and nowhere else.
     "-ffp-contract=off",
     "-fno-math-errno",

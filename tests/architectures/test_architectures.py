@@ -80,7 +80,13 @@ def test_keras_flattens_height_width_channel():
     np.testing.assert_allclose(by_keras, by_torch)
 
 
-@pytest.mark.parametrize("architecture", [*ARCHITECTURES, odd_one()])
+def shrinking() -> Architecture:
+    """A convolution down to one position, straight into a dense layer."""
+    layers = (Conv2d(filters=4, kernel=5, activation="relu"), Dense(units=2))
+    return Architecture(name="shrinking", input_shape=(5, 5, 1), layers=layers)
+
+
+@pytest.mark.parametrize("architecture", [*ARCHITECTURES, odd_one(), shrinking()])
 def test_module_and_function_agree_with_plain_numpy(architecture: Architecture):
     parameters = initial_parameters(architecture, 0, "church", 0)
     rng = np.random.default_rng(0)

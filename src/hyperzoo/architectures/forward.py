@@ -77,12 +77,13 @@ def build_module(architecture: Architecture) -> nn.Sequential:
     modules: OrderedDict[str, nn.Module] = OrderedDict()
     layers = zip(architecture.layer_names, architecture.layers, architecture.shapes, strict=False)
     for number, (name, layer, shape) in enumerate(layers, start=1):
-        for kind, module in _modules(layer, shape):
+        after_dense = number > 1 and isinstance(architecture.layers[number - 2], Dense)
+        for kind, module in _modules(layer, shape, after_dense):
             modules[name if name and not kind else f"{kind}{number}"] = module
     return nn.Sequential(modules)
 
 
-def _modules(layer: Layer, shape: Shape) -> list[tuple[str, nn.Module]]:
+def _modules(layer: Layer, shape: Shape, after_dense: bool) -> list[tuple[str, nn.Module]]:
     """A layer as modules, each with its kind; the one with parameters has the empty kind."""
     modules: list[tuple[str, nn.Module]] = []
     match layer:
@@ -100,9 +101,9 @@ def _modules(layer: Layer, shape: Shape) -> list[tuple[str, nn.Module]]:
         case Pool2d():
             modules.append(("pool", nn.MaxPool2d(layer.size)))
         case GlobalAveragePool():
-            modules += [("pool", nn.AdaptiveAvgPool2d(1)), ("flatten", nn.Flatten())]
+            modules.append(("pool", nn.AdaptiveAvgPool2d(1)))
         case Dense():
-            if shape[0] * shape[1] > 1:
+            if not after_dense:
                 modules.append(("flatten", nn.Flatten()))
             modules.append(("", nn.Linear(math.prod(shape), layer.units)))
     if isinstance(layer, Conv2d | Dense) and layer.activation != "linear":
