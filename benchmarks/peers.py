@@ -99,8 +99,8 @@ x, v = (z[k].astype("float32") / 255 for k in ("train_images", "validation_image
 y, w = ((z[k] == 4).astype("float32") for k in ("train_labels", "validation_labels"))
 model = keras.Sequential([
     keras.Input((32, 32, 3)),
-    layers.Conv2D(6, 5, padding="same", activation="tanh"), layers.AveragePooling2D(),
-    layers.Conv2D(16, 5, activation="tanh"), layers.AveragePooling2D(),
+    layers.Conv2D(6, 5, padding="same", activation="tanh"), layers.AveragePooling2D(2),
+    layers.Conv2D(16, 5, activation="tanh"), layers.AveragePooling2D(2),
     layers.Conv2D(120, 5, activation="tanh"), layers.Flatten(),
     layers.Dense(84, activation="tanh"), layers.Dense(1, activation="sigmoid"),
 ])

@@ -24,7 +24,7 @@ def all_magnitudes() -> NDArray[np.float32]:
     # Consecutive numbers where tanh changes its formula, and where log changes the exponent.
     edges = [
         (np.float32(at).view(np.int32) + np.arange(-5000, 5000, dtype=np.int32)).view(np.float32)
-        for at in (0.55, 9.02, 0.5**0.5, 1.0, 2**0.5)
+        for at in (0.1733, 0.3466, 9.02, 0.5**0.5, 1.0, 2**0.5)
     ]
     numbers = np.concatenate([spread, near, far, *edges])
     numbers = numbers[np.isfinite(numbers)]

@@ -16,44 +16,36 @@ constexpr float kLog2E = 0x1.715476p+0f;
 constexpr float kExp[5] = {0x1.fffffep-2f, 0x1.5554aep-3f, 0x1.555676p-5f, 0x1.1228e6p-7f,
                            0x1.6bebcep-10f};
 
-// (tanh(x) - x) / x^3 for |x| < 0.55, coefficient of x^2k.
-constexpr float kTanh[4] = {-0x1.555452p-2f, 0x1.10cef6p-3f, -0x1.af7cccp-5f, 0x1.0d5034p-6f};
-// (2^f - 1) / f for |f| <= 1/2, coefficient of f^k.
-constexpr float kPower[6] = {0x1.62e430p-1f, 0x1.ebfbdcp-3f, 0x1.c6aee8p-5f,
-                             0x1.3b2d4ep-7f, 0x1.5f3e80p-10f, 0x1.41fba0p-13f};
+// (e^r - 1 - r) / r^2 for |r| <= ln(2) / 2, fitted by the relative error of e^r - 1.
+constexpr float kTanh[5] = {0x1.fffffep-2f, 0x1.5554bp-3f, 0x1.555674p-5f, 0x1.1227bp-7f,
+                            0x1.6bebfep-10f};
 
 // Of N vectors at once, statement by statement: the chain from argument to result is long, and a
 // processor looks ahead too little to find the next vector's work by itself.
 #define HYPERZOO_EACH _Pragma("GCC unroll 8") for (int i = 0; i < N; ++i)
 
-// x + x^3 p(x^2) where the result is below 0.5, 1 - 2 / (e^2|x| + 1) elsewhere: either way a
-// small correction is added to an exact number, so errors before the last addition count little.
+// h / (1 + h), where h = (e^2|x| - 1) / 2. For small h, where rounding 1 + h would count most, it
+// is h - h (h / (1 + h)): a small correction of what is nearly the result.
 template <int N>
 HYPERZOO_INLINE void tanh(Vector (&x)[N]) {
-    Vector s[N], e[N], rounded[N];
-    // Beyond 9.02 the nearest float is 1.
-    HYPERZOO_EACH s[i] = at_most(as_floats(bits(x[i]) & ~kSignBit), all(9.02f));
-    HYPERZOO_EACH s[i] = s[i] * all(2 * kLog2E);
-    HYPERZOO_EACH rounded[i] = s[i] + all(kRounder);
-    HYPERZOO_EACH s[i] = s[i] - (rounded[i] - all(kRounder));
-    HYPERZOO_EACH e[i] = fma(all(kPower[5]), s[i], all(kPower[4]));
-    HYPERZOO_EACH e[i] = fma(e[i], s[i], all(kPower[3]));
-    HYPERZOO_EACH e[i] = fma(e[i], s[i], all(kPower[2]));
-    HYPERZOO_EACH e[i] = fma(e[i], s[i], all(kPower[1]));
-    HYPERZOO_EACH e[i] = fma(e[i], s[i], all(kPower[0]));
-    HYPERZOO_EACH e[i] = fma(e[i], s[i], all(1));
-    HYPERZOO_EACH e[i] = as_floats(words(e[i]) + (words(rounded[i]) << 23));  // times 2^n
-    HYPERZOO_EACH e[i] = all(1) - all(2) / (e[i] + all(1));
+    Vector r[N], h[N], rounded[N];
+    // Beyond 9.02 the nearest float is 1. Not-a-number passes through every step.
+    HYPERZOO_EACH r[i] = at_most(as_floats(bits(x[i]) & ~kSignBit), all(9.02f));
+    HYPERZOO_EACH r[i] = r[i] + r[i];
+    HYPERZOO_EACH rounded[i] = fma(r[i], all(kLog2E), all(kRounder));
+    HYPERZOO_EACH r[i] = fma_minus(rounded[i] - all(kRounder), all(kLn2), r[i]);
+    HYPERZOO_EACH h[i] = fma(all(kTanh[4]), r[i], all(kTanh[3]));
+    HYPERZOO_EACH h[i] = fma(h[i], r[i], all(kTanh[2]));
+    HYPERZOO_EACH h[i] = fma(h[i], r[i], all(kTanh[1]));
+    HYPERZOO_EACH h[i] = fma(h[i], r[i], all(kTanh[0]));
+    HYPERZOO_EACH h[i] = fma(r[i] * r[i], h[i], r[i]);
     HYPERZOO_EACH {
-        const Vector square = x[i] * x[i];
-        Vector p = fma(all(kTanh[3]), square, all(kTanh[2]));
-        p = fma(p, square, all(kTanh[1]));
-        p = fma(p, square, all(kTanh[0]));
-        const Vector small = fma(x[i] * square, p, x[i]);
-        const Vector large = as_floats(bits(e[i]) | (bits(x[i]) & kSignBit));
-        // Not-a-number takes the first way, which passes it on.
-        x[i] = as_floats(bits(x[i]) & ~kSignBit) >= all(0.55f) ? large : small;
+        const Vector power = as_floats((words(rounded[i]) << 23) + 0x3f000000u);  // 2^n / 2
+        h[i] = fma(power, h[i], power - all(0.5f));
     }
+    HYPERZOO_EACH r[i] = h[i] / (h[i] + all(1));
+    HYPERZOO_EACH h[i] = h[i] < all(0.5f) ? fma_minus(h[i], r[i], h[i]) : r[i];
+    HYPERZOO_EACH x[i] = as_floats(bits(h[i]) | (bits(x[i]) & kSignBit));
 }
 
 HYPERZOO_INLINE Vector exp(Vector x) {

@@ -181,7 +181,7 @@ struct WeightTiles {
 Size rows_at_once(const Convolution& layer) {
     const Size tile = Tiles(layer.out.channels, kGradientWidth).width(0);
     const Size row_bytes = layer.out.row(B) * 4 * (tile + 1);
-    const Size cached = 24 * 1024 / row_bytes, listed = kMostPlaces / layer.out.width;
+    const Size cached = 16 * 1024 / row_bytes, listed = kMostPlaces / layer.out.width;
     const Size rows = cached < listed ? cached : listed;
     return rows < 1 ? 1 : rows;
 }
