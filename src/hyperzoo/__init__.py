@@ -1,6 +1,7 @@
 """hyperzoo makes, keeps, reads and studies datasets whose samples are trained neural networks."""
 
 from hyperzoo.errors import HyperzooError
+from hyperzoo.exchange.hub import Pushed, push_zoo
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.recipe import Recipe, load_recipe, parse_recipe
 from hyperzoo.retrain import Retrained, retrain_network
@@ -14,6 +15,7 @@ __all__ = [
     "HyperzooError",
     "ImageSet",
     "Progress",
+    "Pushed",
     "Recipe",
     "Retrained",
     "Verification",
@@ -22,6 +24,7 @@ __all__ = [
     "load_recipe",
     "open_zoo",
     "parse_recipe",
+    "push_zoo",
     "retrain_network",
     "train_zoo",
     "verify_zoo",

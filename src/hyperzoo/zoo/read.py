@@ -1,9 +1,10 @@
 """Opens a zoo: networks by id, weights by layer and class, all mapped from the files."""
 
 import difflib
+import operator
 import reprlib
-from collections.abc import Collection, Sequence
-from functools import cached_property
+from collections.abc import Callable, Collection, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -18,6 +19,7 @@ from hyperzoo.plan import PlannedNetwork, network_classes
 from hyperzoo.recipe import Recipe
 from hyperzoo.zoo import layout
 from hyperzoo.zoo.document import ZooDocument, read_document
+from hyperzoo.zoo.hub import download_all, find_on_hub, is_hub_address
 from hyperzoo.zoo.parts import planned_rows, weights_metadata
 from hyperzoo.zoo.tables import read_table
 from hyperzoo.zoo.tensors import TensorFile, open_tensors
@@ -35,15 +37,24 @@ def open_zoo(path: str | Path, *, mmap: bool = True) -> "Zoo":
     complete are not there.
 
     Args:
-        path: the zoo's folder.
+        path: the zoo's folder; or "hf://datasets/owner/name", with "@revision" if need be, for one
+            on the Hugging Face Hub: of that, weights and history of a part are downloaded when
+            they are first asked for.
         mmap: False reads by offset what is asked for instead of mapping files, for network file
             systems on which mapping is slow or fails.
 
     Raises:
-        ZooNotFoundError: the folder holds no zoo.
+        ZooNotFoundError: the folder or repository holds no zoo.
         ZooFormatError: the zoo is damaged or of an unknown format version.
+        HubError: the Hub can't be reached, or has no such repository or revision.
+        MissingExtraError: huggingface_hub is not installed.
     """
-    return Zoo(Path(path), read_document(Path(path)), mmap=mmap)
+    if not is_hub_address(path):
+        return Zoo(Path(path), read_document(Path(path)), mmap=mmap)
+    folder, locate = find_on_hub(path)
+    document = read_document(folder)
+    download_all(locate, map(layout.models_file, range(len(document.plan()))))
+    return Zoo(folder, document, mmap=mmap, locate=locate)
 
 
 class Zoo:
@@ -53,16 +64,24 @@ class Zoo:
     its rows are in the order of `zoo.ids`.
 
     Attributes:
-        path: the zoo's folder.
+        path: the zoo's folder; for one on the Hub, where the cache keeps what has been downloaded.
         plan: all parts with their networks, whether they are there or not.
         models: a row a network that is there: id, class, hyper-parameters, performance.
         parts_complete: the numbers of the parts that are there.
     """
 
-    def __init__(self, path: Path, document: ZooDocument, *, mmap: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        document: ZooDocument,
+        *,
+        mmap: bool = True,
+        locate: Callable[[Path], Path] | None = None,
+    ) -> None:
         self.path = path
-        # Files are opened when they are needed, from wherever the process has gone by then.
-        self._root = path.absolute()
+        # Gives the place of one of the zoo's files, getting it first if it is elsewhere. Files are
+        # opened when they are needed, from wherever the process has gone by then.
+        self._locate = locate or partial(operator.truediv, path.absolute())
         self._document = document
         self._mmap = mmap
         self._files: dict[Path, TensorFile] = {}
@@ -317,19 +336,19 @@ class Zoo:
         """A part's weights, opened when they are first asked for."""
         name = layout.weights_file(part, epoch)
         if name not in self._files:
-            file = open_tensors(self._root / name, mmap=self._mmap)
+            file = open_tensors(self._locate(name), mmap=self._mmap)
             check_weights(file, part, epoch, len(self.plan[part]), self.architecture)
             self._files[name] = file
         return self._files[name]
 
     def _history(self, part: int) -> pa.Table:
         rows = len(self.plan[part]) * self.recipe.training.epochs
-        return read_table(self._root / layout.history_file(part), layout.HISTORY_SCHEMA, rows)
+        return read_table(self._locate(layout.history_file(part)), layout.HISTORY_SCHEMA, rows)
 
     def _read_models(self) -> tuple[pa.Table, tuple[int, ...]]:
         tables, parts = [layout.MODELS_SCHEMA.empty_table()], []
         for part, networks in enumerate(self.plan):
-            file = self._root / layout.models_file(part)
+            file = self._locate(layout.models_file(part))
             if file.exists():
                 tables.append(_read_part(file, part, networks))
                 parts.append(part)

@@ -14,6 +14,7 @@ from hyperzoo.errors import ZooMismatchError
 from hyperzoo.version import VERSION
 from hyperzoo.zoo import layout
 from hyperzoo.zoo.document import Run, ZooDocument, read_document
+from hyperzoo.zoo.hub import is_hub_address
 
 _NOT_COMPARED = ("name", "networks_per_class", "images.path")
 """Entries of a recipe that do not enter its digest."""
@@ -34,6 +35,11 @@ def zoo_to_go_on_with(folder: Path, wanted: ZooDocument) -> ZooDocument | None:
         ZooFormatError: its zoo.json is damaged.
         OSError: the folder can't be read.
     """
+    if is_hub_address(folder):
+        raise ZooMismatchError(
+            f"can't write to {folder}: a zoo on the Hub is only read; give a folder, and "
+            "`hyperzoo push` it when it is done"
+        )
     if not folder.exists():
         return None
     if not folder.is_dir():

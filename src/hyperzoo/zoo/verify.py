@@ -16,6 +16,7 @@ from hyperzoo.plan import PlannedNetwork
 from hyperzoo.zoo import layout
 from hyperzoo.zoo.document import ZooDocument, read_document
 from hyperzoo.zoo.files import regular_size
+from hyperzoo.zoo.hub import download_zoo, is_hub_address
 from hyperzoo.zoo.parts import mark, planned_rows
 from hyperzoo.zoo.read import check_weights
 from hyperzoo.zoo.tables import read_metadata, read_table
@@ -47,7 +48,7 @@ def verify_zoo(
     """Check every part: checksums, shapes, finite values, row counts, ids against the plan.
 
     Args:
-        path: the zoo's folder.
+        path: the zoo's folder, or its address on the Hub, from where all of it is downloaded.
         meter: is told how many parts of how many are checked.
 
     Returns:
@@ -55,8 +56,9 @@ def verify_zoo(
 
     Raises:
         ZooNotFoundError: the folder holds no zoo.
+        HubError: the Hub can't be reached, or has no such repository or revision.
     """
-    folder = Path(path)
+    folder = download_zoo(path) if is_hub_address(path) else Path(path)
     try:
         document = read_document(folder)
     except ZooFormatError as error:

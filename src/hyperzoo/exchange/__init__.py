@@ -1,0 +1,1 @@
+"""Other people's formats: read into a zoo, written from a zoo."""
