@@ -12,7 +12,7 @@ from hyperzoo.errors import HubError, ZooFormatError, ZooMismatchError, ZooNotFo
 from hyperzoo.zoo import Zoo, layout, open_zoo
 from hyperzoo.zoo.card import card, is_sealed, sealed
 from hyperzoo.zoo.document import MAX_BYTES, ZooDocument, read_document
-from hyperzoo.zoo.files import read_file
+from hyperzoo.zoo.files import read_file, regular_size
 from hyperzoo.zoo.hub import hub_errors, import_hub, is_hub_address, silent_hub
 from hyperzoo.zoo.parts import mark
 from hyperzoo.zoo.tables import read_metadata
@@ -206,7 +206,7 @@ def _upload(
     meter: Callable[[int, int | None], None] | None,
 ) -> int:
     """Upload what is not there yet, whole parts at a time; returns how many files that were."""
-    total, done, uploaded = len(small) + sum(map(len, parts)), 0, 0
+    total, done, uploaded = len(small) + sum(map(len, parts)), len(small), 0
     add = there.hub.CommitOperationAdd
     # zoo.json comes with the first parts: whoever reads meanwhile sees a zoo that is incomplete.
     waiting = [
@@ -214,7 +214,6 @@ def _upload(
         for name, content in small.items()
         if not there.has(name, len(content), _digests(content))
     ]
-    done += len(small) - len(waiting)
     for begin in range(0, len(parts), PARTS_PER_COMMIT):
         for part in parts[begin : begin + PARTS_PER_COMMIT]:
             new = [
@@ -237,7 +236,10 @@ def _upload(
 
 def _is_there(there: _Repository, folder: Path, name: Path, digest: str | None) -> bool:
     """Whether a file is on the Hub; refuses one that is damaged, or differs in a complete part."""
-    found, size = _file_digests(folder / name), (folder / name).stat().st_size
+    try:
+        found, size = _file_digests(folder / name), regular_size(folder / name)
+    except OSError as error:
+        raise ZooFormatError(f"{folder / name} can't be read: {error.strerror}") from error
     if digest is not None and found["sha256"] != digest:
         raise ZooFormatError(
             f"{folder / name}: the content is not what the part's mark says; `hyperzoo verify` "
@@ -254,7 +256,7 @@ def _is_there(there: _Repository, folder: Path, name: Path, digest: str | None) 
 
 
 def _file_digests(path: Path) -> dict[str, str]:
-    sha256, git = hashlib.sha256(), _git_hash(path.stat().st_size)
+    sha256, git = hashlib.sha256(), _git_hash(regular_size(path))
     with path.open("rb") as file:
         while block := file.read(2**20):
             sha256.update(block)

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from types import ModuleType
 
-from hyperzoo.errors import HubError, MissingExtraError, ZooNotFoundError
+from hyperzoo.errors import HubError, HyperzooError, MissingExtraError, ZooNotFoundError
 from hyperzoo.zoo import layout
 from hyperzoo.zoo.document import read_document
 
@@ -67,16 +67,17 @@ def find_on_hub(address: str | Path) -> tuple[Path, Callable[[Path], Path]]:
     """
     repo, revision = parse_address(address)
     hub = import_hub("opening a zoo on the Hugging Face Hub")
-    with hub_errors(f"can't open hf://datasets/{repo}" + f"@{revision}" * (revision is not None)):
+    name = repo if revision is None else f"{repo}@{revision}"
+    with hub_errors(f"can't open hf://datasets/{name}") as errors:
         try:
             document = Path(
                 hub.hf_hub_download(
                     repo, layout.DOCUMENT_FILE, repo_type="dataset", revision=revision
                 )
             )
-        except hub.errors.LocalEntryNotFoundError:
+        except errors.LocalEntryNotFoundError:
             raise
-        except hub.errors.EntryNotFoundError:
+        except errors.EntryNotFoundError:
             raise ZooNotFoundError(
                 f"no zoo in hf://datasets/{repo}: it has no {layout.DOCUMENT_FILE}; give a "
                 "repository that `hyperzoo push` made"
@@ -97,16 +98,16 @@ def _download(repo: str, folder: Path, name: Path) -> Path:
     # What a commit has not, it will never have.
     if kept is hub._CACHED_NO_EXIST:
         return place
-    with hub_errors(f"can't get {name.as_posix()} of hf://datasets/{repo}"):
+    with hub_errors(f"can't get {name.as_posix()} of hf://datasets/{repo}") as errors:
         try:
             return Path(
                 hub.hf_hub_download(
                     repo, name.as_posix(), repo_type="dataset", revision=folder.name
                 )
             )
-        except hub.errors.LocalEntryNotFoundError:
+        except errors.LocalEntryNotFoundError:
             raise
-        except hub.errors.EntryNotFoundError:
+        except errors.EntryNotFoundError:
             return place
 
 
@@ -176,19 +177,22 @@ def silent_hub() -> Iterator[None]:
 
 
 @contextmanager
-def hub_errors(what: str) -> Iterator[None]:
+def hub_errors(what: str) -> Iterator[ModuleType]:
     """Turn whatever huggingface_hub raises into one error that says what to do.
 
     Args:
         what: what could not be done, as a message begins.
+
+    Yields:
+        The module with huggingface_hub's errors.
 
     Raises:
         HubError: in place of the Hub's own errors.
     """
     errors = importlib.import_module("huggingface_hub.errors")
     try:
-        yield
-    except (HubError, ZooNotFoundError):
+        yield errors
+    except HyperzooError:
         raise
     except (OSError, ValueError, RuntimeError, errors.HTTPError) as error:
         raise HubError(f"{what}: {_reason(errors, error)}") from error
