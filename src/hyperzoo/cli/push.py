@@ -33,6 +33,6 @@ def push(
         err.print(f"note: {note}", markup=False)
     out.print(
         f"{pushed.address}: {pushed.networks} networks; {pushed.uploaded} files uploaded, "
-        f"{pushed.present} were there",
+        f"{pushed.present} were there\nopen it with hz.open_zoo('{pushed.address}')",
         markup=False,
     )

@@ -68,7 +68,7 @@ def find_on_hub(address: str | Path) -> tuple[Path, Callable[[Path], Path]]:
     repo, revision = parse_address(address)
     hub = import_hub("opening a zoo on the Hugging Face Hub")
     name = repo if revision is None else f"{repo}@{revision}"
-    with hub_errors(f"can't open hf://datasets/{name}") as errors:
+    with hub_errors(f"can't open hf://datasets/{name}") as errors, silent_hub():
         try:
             document = Path(
                 hub.hf_hub_download(
