@@ -4,8 +4,10 @@ from pathlib import Path
 import pytest
 
 from hyperzoo.errors import ZooMismatchError
+from hyperzoo.exchange.drawing import area_under, roc_curve
 from hyperzoo.exchange.plots import write_plots
 from hyperzoo.images import ImageSet, load_images
+from hyperzoo.population import evaluate, metrics, targets
 from hyperzoo.train import train_zoo
 from hyperzoo.zoo import Zoo, open_zoo
 from tests.helpers import few
@@ -38,6 +40,17 @@ def test_the_published_names(zoo: Zoo, images: ImageSet, tmp_path: Path):
     contents = [file.read_bytes() for file in tmp_path.iterdir()]
     assert len(set(contents)) == 20
     assert all(content.startswith(b"\x89PNG") for content in contents)
+
+
+def test_what_is_drawn_is_what_the_zoo_says(zoo: Zoo, images: ImageSet):
+    weights = [{n: t.numpy() for n, t in zoo.state_dict(own).items()} for own in zoo.ids]
+    for row, logits in enumerate(evaluate(zoo.architecture, weights, images.validation_images)):
+        truth = targets(zoo.plan[0][row], "one-vs-all", images.validation_labels, zoo.classes)
+        false, true = roc_curve(logits[:, 0], truth)
+        stored = zoo.models["auc"][row].as_py()
+        assert area_under(false, true) == pytest.approx(stored, abs=1e-3)
+        loss = metrics(logits, truth)["loss"]
+        assert loss == pytest.approx(zoo.models["loss"][row].as_py(), rel=1e-5)
 
 
 def test_without_images_there_are_no_roc_curves(

@@ -213,10 +213,7 @@ def _reason(errors: ModuleType, error: BaseException) -> str:
 def _known_reason(errors: ModuleType, error: BaseException) -> str | None:
     log_in = "log in with `hf auth login`, or set HF_TOKEN"
     if isinstance(error, errors.OfflineModeIsEnabled):
-        return (
-            "it is not in the cache, and HF_HUB_OFFLINE or `local_files_only` forbids to download "
-            "it; allow that, or open it once with network"
-        )
+        return "HF_HUB_OFFLINE forbids to ask the Hub for what is not in the cache; unset it"
     if isinstance(error, errors.GatedRepoError):
         return f"its owner must grant you access: ask for it on the repository's page, and {log_in}"
     if isinstance(error, errors.RepositoryNotFoundError):
