@@ -13,6 +13,7 @@
     │   ├── ZooWriteError      (OSError)       the disk refused: full, read-only, ...
     │   └── NetworkNotFoundError (KeyError)    an id, a class or a parameter that the zoo has not
     ├── VerificationError      (ValueError)    a zoo whose content is not what it should be
+    ├── ForeignFileError       (ValueError)    a file of another format that can't be read or trusted
     ├── HubError               (OSError)       the Hugging Face Hub can't be reached, or refused
     └── MissingExtraError      (ImportError)   an optional package that is not installed
 
@@ -74,6 +75,10 @@ class NetworkNotFoundError(ZooError, KeyError):
 
 class VerificationError(HyperzooError, ValueError):
     """A zoo's content is not what its recipe and its checksums say."""
+
+
+class ForeignFileError(HyperzooError, ValueError):
+    """A file of another format is damaged, hostile, or not what it should be."""
 
 
 class HubError(HyperzooError, OSError):
