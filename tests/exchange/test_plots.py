@@ -2,8 +2,9 @@ import logging
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from hyperzoo.errors import ZooMismatchError
+from hyperzoo.errors import ZooMismatchError, ZooWriteError
 from hyperzoo.exchange.drawing import area_under, roc_curve
 from hyperzoo.exchange.plots import write_plots
 from hyperzoo.images import ImageSet, load_images
@@ -79,3 +80,22 @@ def test_other_images(zoo: Zoo, images: ImageSet, tmp_path: Path):
     with pytest.raises(ZooMismatchError, match=r"these .* have .*; give the same images"):
         write_plots(zoo, tmp_path, images=few(images, 150, 59))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_can_t_be_written(zoo: Zoo, tmp_path: Path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ZooWriteError, match=r"can't write .*accuracy_loss_"):
+        write_plots(zoo, tmp_path / "file")
+
+
+def test_an_interrupted_run_leaves_whole_files(zoo: Zoo, tmp_path: Path):
+    def stop(done: int, total: int | None) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_plots(zoo, tmp_path / "plots", meter=stop)
+    files = sorted((tmp_path / "plots").iterdir())
+    assert len(files) == 3
+    for file in files:
+        Image.open(file).load()

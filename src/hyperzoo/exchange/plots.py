@@ -10,6 +10,7 @@ from hyperzoo.images import ImageSet
 from hyperzoo.plan import PlannedNetwork
 from hyperzoo.population import evaluate, targets
 from hyperzoo.zoo import Zoo
+from hyperzoo.zoo.files import write_file
 from hyperzoo.zoo.layout import HISTORY_COLUMNS
 
 _logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ def write_plots(
 
     Args:
         zoo: the zoo.
-        folder: where the files go, which is there.
+        folder: where the files go; made if it is not there. Files of the same names are replaced.
         images: the images that the zoo was trained on.
         meter: is told how many networks of how many are drawn.
 
@@ -50,7 +51,7 @@ def write_plots(
     Raises:
         ZooMismatchError: the images are not those that the zoo was trained on.
         MissingExtraError: matplotlib is not installed.
-        OSError: the disk refused.
+        ZooWriteError: the disk refused; every file that is there is whole.
     """
     networks = [network for part in zoo.parts_complete for network in zoo.plan[part]]
     has_roc = zoo.recipe.task.kind == "one-vs-all"
@@ -71,7 +72,7 @@ def write_plots(
             drawings.append(_roc_plots(zoo, networks, images))
         for files in zip(*drawings, strict=True):
             for name, content in files:
-                (folder / name).write_bytes(content)
+                write_file(folder / name, content)
             written += len(files)
             drawn += 1
             if meter is not None:
