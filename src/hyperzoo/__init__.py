@@ -1,7 +1,9 @@
 """hyperzoo makes, keeps, reads and studies datasets whose samples are trained neural networks."""
 
 from hyperzoo.errors import HyperzooError
+from hyperzoo.exchange.exporting import export_zoo
 from hyperzoo.exchange.hub import Pushed, push_zoo
+from hyperzoo.exchange.importing import ImportedZoo, import_zoo
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.recipe import Recipe, load_recipe, parse_recipe
 from hyperzoo.retrain import Retrained, retrain_network
@@ -14,12 +16,15 @@ __version__ = VERSION
 __all__ = [
     "HyperzooError",
     "ImageSet",
+    "ImportedZoo",
     "Progress",
     "Pushed",
     "Recipe",
     "Retrained",
     "Verification",
     "Zoo",
+    "export_zoo",
+    "import_zoo",
     "load_images",
     "load_recipe",
     "open_zoo",

@@ -13,7 +13,7 @@
     │   ├── ZooWriteError      (OSError)       the disk refused: full, read-only, ...
     │   └── NetworkNotFoundError (KeyError)    an id, a class or a parameter that the zoo has not
     ├── VerificationError      (ValueError)    a zoo whose content is not what it should be
-    ├── ForeignFileError       (ValueError)    a file of another format that can't be read or trusted
+    ├── ForeignFileError       (ValueError)    another format's file that can't be read or trusted
     ├── HubError               (OSError)       the Hugging Face Hub can't be reached, or refused
     └── MissingExtraError      (ImportError)   an optional package that is not installed
 

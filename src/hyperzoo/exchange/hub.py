@@ -192,7 +192,7 @@ def _part_files(zoo: Zoo, document: ZooDocument, part: int) -> Iterator[tuple[Pa
     """A part's files with the SHA-256 that they must have; the mark, which gives those, last."""
     models = layout.models_file(part)
     digests = read_metadata(zoo.path / models).get("sha256")
-    for file in layout.data_files(part, document.recipe.training.checkpoint_epochs):
+    for file in layout.data_files(part, document.checkpoint_epochs):
         digest = digests.get(file.as_posix()) if isinstance(digests, dict) else None
         yield file, digest if isinstance(digest, str) else ""
     yield models, None

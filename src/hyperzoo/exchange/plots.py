@@ -54,7 +54,7 @@ def write_plots(
         ZooWriteError: the disk refused; every file that is there is whole.
     """
     networks = [network for part in zoo.parts_complete for network in zoo.plan[part]]
-    has_roc = zoo.recipe.task.kind == "one-vs-all"
+    has_roc = zoo.kind == "one-vs-all"
     if images is not None and images.fingerprint != zoo.image_fingerprint:
         raise ZooMismatchError(
             f"the zoo was trained on images with fingerprint {zoo.image_fingerprint[:16]}, these "

@@ -74,17 +74,17 @@ def card(
         license: the zoo's license as the Hub calls it, e.g. "cc-by-4.0"; None says nothing, for
             that is for whoever publishes the zoo to choose.
     """
-    recipe, architecture = document.recipe, document.architecture
+    architecture = document.architecture
     networks = sum(len(part) for part in document.plan())
     size = next((name for limit, name in _SIZES if networks < limit), "100M<n<1B")
     task = (
         "one-vs-all: each network tells one class from all others"
-        if recipe.task.kind == "one-vs-all"
+        if document.kind == "one-vs-all"
         else "multi-class: each network tells all classes apart"
     )
     license_line = "" if license is None else f"license: {license}\n"
     return f"""---
-{license_line}pretty_name: {json.dumps(recipe.name)}
+{license_line}pretty_name: {json.dumps(document.name)}
 tags:
 - hyperzoo
 - weight-space-learning
@@ -99,24 +99,40 @@ configs:
   data_files: "history/*.parquet"
 ---
 
-# {recipe.name}
+# {document.name}
 
-A zoo of {networks:,} trained neural networks, made by hyperzoo.
+A zoo of {networks:,} trained neural networks, {_made(document)}.
 
 - Networks: `{architecture.name}`, {architecture.parameter_count:,} parameters,
   {architecture.outputs} output{"s" if architecture.outputs > 1 else ""}
 - Task: {task}
 - Images: {document.images_name}, {len(document.image_classes)} classes
-  ({", ".join(document.image_classes)}), fingerprint `{document.image_fingerprint}`
-- Recipe digest: `{recipe.digest}`
+  ({", ".join(document.image_classes)}), fingerprint `{document.image_fingerprint or "unknown"}`
 
 {_usage(document, address)}
-## Recipe
+{_origin(document)}"""
 
-With these images, the recipe makes the same networks again.
+
+def _made(document: ZooDocument) -> str:
+    return "made by hyperzoo" if document.recipe else "imported by hyperzoo"
+
+
+def _origin(document: ZooDocument) -> str:
+    if document.recipe is None:
+        formats = document.imported.formats if document.imported else {}
+        counts = ", ".join(f"{count:,} as {name}" for name, count in formats.items())
+        return f"""## Origin
+
+The networks were trained elsewhere and came in as files: {counts}. How they were trained is not
+known here, so they can't be made again from a recipe.
+"""
+    return f"""## Recipe
+
+With these images, the recipe makes the same networks again. Its digest is
+`{document.recipe.digest}`.
 
 ```json
-{json.dumps(recipe.canonical(), indent=1)}
+{json.dumps(document.recipe.canonical(), indent=1)}
 ```
 """
 

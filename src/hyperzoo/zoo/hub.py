@@ -142,7 +142,7 @@ def download_zoo(address: str | Path) -> Path:
     document = read_document(folder)
     parts = range(len(document.plan()))
     download_all(locate, map(layout.models_file, parts))
-    epochs = document.recipe.training.checkpoint_epochs
+    epochs = document.checkpoint_epochs
     complete = [part for part in parts if (folder / layout.models_file(part)).exists()]
     download_all(locate, [file for part in complete for file in layout.data_files(part, epochs)])
     return folder

@@ -65,6 +65,11 @@ def zoo_to_go_on_with(folder: Path, wanted: ZooDocument) -> ZooDocument | None:
 
 
 def _check_recipe(folder: Path, found: ZooDocument, wanted: ZooDocument) -> None:
+    if found.recipe is None or wanted.recipe is None:
+        raise ZooMismatchError(
+            f"{folder} holds a zoo of networks that were imported, which does not grow; give "
+            "another folder"
+        )
     if found.recipe.digest == wanted.recipe.digest:
         return
     differences = [
@@ -114,7 +119,7 @@ def merged(found: ZooDocument | None, wanted: ZooDocument) -> ZooDocument:
     """The zoo that is there, grown to what is wanted."""
     if found is None:
         return wanted
-    if wanted.sizes[-1] == found.sizes[-1]:
+    if found.recipe is None or wanted.sizes[-1] == found.sizes[-1]:
         return found
     recipe = found.recipe.with_changes(networks_per_class=wanted.sizes[-1])
     return replace(found, recipe=recipe, sizes=(*found.sizes, *wanted.sizes))
