@@ -24,9 +24,9 @@ def import_(
 ) -> None:
     """Make a zoo of networks that were trained elsewhere.
 
-    Files are recognised by their content: Keras HDF5 and .keras, the published pickles,
-    state_dicts (.pt, .safetensors), and metrics as CSV beside them. A network's file is named by
-    its id, such as church_649 or binary_oneVall_church_649_model.
+    Files are recognised by name and content (`hyperzoo export --help` lists the formats), with
+    metrics as CSV beside them. A file with one network is named by its id, such as church_649
+    or binary_oneVall_church_649_model.
     """
     load = image_choice(images)
     out.print(_told(find_foreign(path)), markup=False)
