@@ -12,7 +12,9 @@
     │   ├── ZooLockedError     (RuntimeError)  another run writes to the folder
     │   ├── ZooWriteError      (OSError)       the disk refused: full, read-only, ...
     │   └── NetworkNotFoundError (KeyError)    an id, a class or a parameter that the zoo has not
-    └── VerificationError      (ValueError)    a zoo whose content is not what it should be
+    ├── VerificationError      (ValueError)    a zoo whose content is not what it should be
+    ├── HubError               (OSError)       the Hugging Face Hub can't be reached, or refused
+    └── MissingExtraError      (ImportError)   an optional package that is not installed
 
 A message says what is wrong, what was expected, what was found, and what to do next. The
 command line prints exactly that message and exits with status 1.
@@ -72,3 +74,11 @@ class NetworkNotFoundError(ZooError, KeyError):
 
 class VerificationError(HyperzooError, ValueError):
     """A zoo's content is not what its recipe and its checksums say."""
+
+
+class HubError(HyperzooError, OSError):
+    """The Hugging Face Hub can't be reached, has no such repository, or refused."""
+
+
+class MissingExtraError(HyperzooError, ImportError):
+    """An optional package is not installed; the message says how to install it."""
