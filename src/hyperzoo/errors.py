@@ -12,6 +12,7 @@
     │   ├── ZooLockedError     (RuntimeError)  another run writes to the folder
     │   ├── ZooWriteError      (OSError)       the disk refused: full, read-only, ...
     │   └── NetworkNotFoundError (KeyError)    an id, a class or a parameter that the zoo has not
+    ├── AnalysisError          (ValueError)    a study that the zoo's networks don't allow
     ├── VerificationError      (ValueError)    a zoo whose content is not what it should be
     ├── HubError               (OSError)       the Hugging Face Hub can't be reached, or refused
     └── MissingExtraError      (ImportError)   an optional package that is not installed
@@ -70,6 +71,10 @@ class NetworkNotFoundError(ZooError, KeyError):
 
     # KeyError shows the repr of its argument; a message should read as it was written.
     __str__ = Exception.__str__
+
+
+class AnalysisError(HyperzooError, ValueError):
+    """A study can't be made of the networks that the zoo has."""
 
 
 class VerificationError(HyperzooError, ValueError):

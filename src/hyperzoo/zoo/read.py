@@ -165,6 +165,28 @@ class Zoo:
             return pieces[0]
         return np.concatenate(pieces) if pieces else np.zeros((0, *shapes[name]), np.float32)
 
+    def part_weights(self, part: int, epoch: int | None = None) -> dict[str, NDArray[np.float32]]:
+        """All parameters of one part's networks, for work that goes through a zoo part by part.
+
+        The file is opened for this call alone: when the arrays are gone, so is the memory that
+        its pages took.
+
+        Args:
+            part: one of `parts_complete`; its networks are `plan[part]`.
+            epoch: as in `weights`.
+
+        Returns:
+            PyTorch name -> float32 [network, *shape], mapped from the file.
+
+        Raises:
+            NetworkNotFoundError: there is no such complete part or checkpoint.
+            ZooFormatError: the file is missing or damaged.
+        """
+        _check_known("complete part", str(part), [str(known) for known in self.parts_complete])
+        self._check_epoch(epoch)
+        file = self._open_file(part, epoch)
+        return {p.name: file.tensor(p.name) for p in self.architecture.parameters}
+
     def matrix(
         self,
         order: Literal["torch", "published"] = "torch",
@@ -317,10 +339,14 @@ class Zoo:
         """A part's weights, opened when they are first asked for."""
         name = layout.weights_file(part, epoch)
         if name not in self._files:
-            file = open_tensors(self._root / name, mmap=self._mmap)
-            check_weights(file, part, epoch, len(self.plan[part]), self.architecture)
-            self._files[name] = file
+            self._files[name] = self._open_file(part, epoch)
         return self._files[name]
+
+    def _open_file(self, part: int, epoch: int | None) -> TensorFile:
+        name = layout.weights_file(part, epoch)
+        file = open_tensors(self._root / name, mmap=self._mmap)
+        check_weights(file, part, epoch, len(self.plan[part]), self.architecture)
+        return file
 
     def _history(self, part: int) -> pa.Table:
         rows = len(self.plan[part]) * self.recipe.training.epochs
