@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "zoo": {"errors", "version", "recipe", "plan", "architectures", "randomness"},
     "train": {"errors", "recipe", "plan", "images", "architectures", "population", "zoo"},
     "retrain": {"errors", "images", "population", "train", "zoo"},
-    "analysis": {"errors", "recipe", "plan", "architectures", "zoo"},
+    "analysis": {"errors", "recipe", "plan", "architectures", "randomness", "zoo"},
     "report": {"errors", "architectures", "zoo", "analysis"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)

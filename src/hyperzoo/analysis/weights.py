@@ -109,16 +109,16 @@ def read_weights(
     return _weights(reader, total, projected)
 
 
-def check_decimals(decimals: int) -> None:
-    """Refuse decimals that no grid is made for.
+def check_decimals(decimals: int, most: int = MOST_DECIMALS) -> None:
+    """Refuse decimals that the grid of counts does not have.
 
     Raises:
         AnalysisError: they are out of range.
     """
-    if not FEWEST_DECIMALS <= decimals <= MOST_DECIMALS:
+    if not FEWEST_DECIMALS <= decimals <= most:
         raise AnalysisError(
-            f"decimals must be {FEWEST_DECIMALS} to {MOST_DECIMALS}, got {decimals}; a weight of "
-            "32 bits has no more than some 7 digits, and counts of each take memory"
+            f"decimals must be {FEWEST_DECIMALS} to {most}, got {decimals}; weights are counted "
+            f"on a grid of {most} decimals"
         )
 
 
