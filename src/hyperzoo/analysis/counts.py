@@ -197,9 +197,7 @@ def _add_small(
 ) -> None:
     """Add several networks at once."""
     for label in np.unique(labels):
-        counts = np.bincount(
-            points[labels == label].ravel(), minlength=counted.classes.shape[1]
-        )
+        counts = np.bincount(points[labels == label].ravel(), minlength=counted.classes.shape[1])
         counted.classes[label] += counts
     bins, width = len(counted.bins), int(counted.bins.edges[1] - counted.bins.edges[0])
     place = (points - (int(counted.bins.edges[0]) - counted.low)) // width

@@ -231,9 +231,7 @@ def structure(
         raise AnalysisError(f"expected {len(labels)} networks, got {begin}")
     axes = better_axes(total, axes)
     projected = np.concatenate([block @ axes for block in blocks()])
-    return Structure(
-        components=components(projected, total, count), distances=distances(total)
-    )
+    return Structure(components=components(projected, total, count), distances=distances(total))
 
 
 def _sample(blocks: Callable[[], Iterable[Matrix]], networks: int) -> Matrix:

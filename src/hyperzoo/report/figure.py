@@ -19,6 +19,7 @@ class Figure:
             references to the outside, with ids that no other figure of the report has; below
             100 kB. None for a table that is no drawing.
         table: the data of the figure, saved as CSV.
+        png: the same drawing as a picture, where it was asked for.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Figure:
     alt: str
     svg: str | None
     table: pa.Table
+    png: bytes | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
