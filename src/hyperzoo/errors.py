@@ -13,6 +13,7 @@
     │   ├── ZooWriteError      (OSError)       the disk refused: full, read-only, ...
     │   └── NetworkNotFoundError (KeyError)    an id, a class or a parameter that the zoo has not
     ├── AnalysisError          (ValueError)    a study that the zoo's networks don't allow
+    ├── ReportWriteError       (OSError)       tables, figures or a page that can't be written
     ├── VerificationError      (ValueError)    a zoo whose content is not what it should be
     ├── HubError               (OSError)       the Hugging Face Hub can't be reached, or refused
     └── MissingExtraError      (ImportError)   an optional package that is not installed
@@ -75,6 +76,10 @@ class NetworkNotFoundError(ZooError, KeyError):
 
 class AnalysisError(HyperzooError, ValueError):
     """A study can't be made of the networks that the zoo has."""
+
+
+class ReportWriteError(HyperzooError, OSError):
+    """The disk refused tables, figures or a page."""
 
 
 class VerificationError(HyperzooError, ValueError):

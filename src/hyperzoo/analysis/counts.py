@@ -35,7 +35,8 @@ class Bins:
     @property
     def limits(self) -> NDArray[np.float64]:
         """The edges as weights: [bin + 1]. A grid point stands for the half unit on either side."""
-        return (self.edges - 0.5) / 10.0**self.decimals
+        limits: NDArray[np.float64] = (self.edges - 0.5) / 10.0**self.decimals
+        return limits
 
     def __len__(self) -> int:
         return len(self.edges) - 1

@@ -30,7 +30,9 @@ def class_groups(weights: Weights) -> list[tuple[str, NDArray[np.int64]]]:
 
 def layer_groups(weights: Weights) -> list[tuple[str, tuple[str, ...]]]:
     """Names of the layers with what they hold; all of them together last."""
-    groups = [(layer.name, (layer.name,)) for layer in weights.layers]
+    groups: list[tuple[str, tuple[str, ...]]] = [
+        (layer.name, (layer.name,)) for layer in weights.layers
+    ]
     if len(groups) > 1:
         groups.append((ALL_LAYERS, tuple(layer.name for layer in weights.layers)))
     return groups
@@ -142,7 +144,8 @@ def wide_edges(weights: Weights, layers: tuple[str, ...], bins: int = 200) -> ND
     reach = max(abs(low or 0.0), abs(high or 0.0), unit)
     # A whole number of grid points to a bin: else some bins would hold one more than others.
     width = max(1, np.ceil(2 * reach / unit / bins)) * unit
-    return width * (np.arange(bins + 1) - bins / 2)
+    edges: NDArray[np.float64] = width * (np.arange(bins + 1) - bins / 2)
+    return edges
 
 
 def histogram(weights: Weights, layers: tuple[str, ...], edges: NDArray[np.float64]) -> pa.Table:

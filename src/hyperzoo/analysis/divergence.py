@@ -229,10 +229,10 @@ def _estimate(value: float, drawn: Array) -> dict[str, float | None]:
         return {"value": float(value), "corrected": None, "low": None, "high": None}
     tail = (1 - LEVEL) / 2
     upper, lower = np.quantile(drawn, [1 - tail, tail])
-    figures = {"corrected": drawn.mean(), "low": upper, "high": lower}
-    return {"value": float(value)} | {
-        key: max(0.0, float(2 * value - figure)) for key, figure in figures.items()
-    }
+    figures: dict[str, float | None] = {"value": float(value)}
+    for key, figure in {"corrected": drawn.mean(), "low": upper, "high": lower}.items():
+        figures[key] = max(0.0, float(2 * value - figure))
+    return figures
 
 
 def _known(value: float) -> float | None:
@@ -240,7 +240,7 @@ def _known(value: float) -> float | None:
 
 
 def _pair_rows(compared: _Compared, names: list[str]) -> list[dict[str, object]]:
-    rows = []
+    rows: list[dict[str, object]] = []
     for place, (a, b) in enumerate(compared.pairs):
         noise = compared.noise[:, [a, b]]
         halves_mean, high = compared.halves[:, place].mean(), np.quantile(noise, LEVEL)

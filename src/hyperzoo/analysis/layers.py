@@ -1,4 +1,4 @@
-"""A network's parameters grouped by layer: weight and bias together, as the published study does."""
+"""Parameters grouped by layer: weight and bias together, as the published study does."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -69,7 +69,7 @@ def moments_of(block: Matrix, labels: NDArray[np.int64], classes: int, axes: Mat
     return Moments(
         count=np.bincount(labels, minlength=classes),
         sums=(member @ block).astype(np.float64),
-        squares=np.bincount(labels, weights=squares, minlength=classes),
+        squares=np.bincount(labels, squares, classes).astype(np.float64),
         product=(block.T @ (block @ axes)).astype(np.float64),
     )
 
@@ -86,7 +86,7 @@ def first_axes(sample: Matrix) -> Matrix:
     centred = sample - sample.mean(axis=0)
     gram = (centred @ centred.T).astype(np.float64)
     _, vectors = np.linalg.eigh(gram)
-    return _orthonormal((centred.T @ vectors[:, : -_AXES - 1 : -1].astype(np.float32)))
+    return _orthonormal(centred.T @ vectors[:, : -_AXES - 1 : -1].astype(np.float32))
 
 
 def better_axes(moments: Moments, axes: Matrix) -> Matrix:

@@ -98,7 +98,8 @@ def read_weights(
         total = _joined(total, sums)
         done += len(sums.parts)
         meter(done, 2 * len(parts))
-    assert total is not None and total.counts  # the sample had networks
+    assert total is not None
+    assert total.counts
     axes = {name: better_axes(total.moments[name], old) for name, old in axes.items()}
     projected: dict[str, list[Matrix]] = {name: [] for name in axes}
     for found in map_in_order(lambda task: _projections(reader, task, axes), tasks, workers):

@@ -23,7 +23,7 @@ WEIGHT_TITLES = ("Weight distributions", "Common weights", divergence.TITLE, "St
 def sections(
     zoo: Zoo, *, seed: int = 0, decimals: int = 4, png: bool = False, meter: Meter | None = None
 ) -> Iterator[Section]:
-    """Study a zoo: performance, training, weight distributions, common weights, divergence, structure.
+    """Study a zoo: performance, training, then weights: distributions to structure.
 
     Each section is made when it is asked for. Weights are read once for all that need them.
 

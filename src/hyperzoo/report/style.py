@@ -5,7 +5,7 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,9 +38,9 @@ PALETTE = (
     "#92dadd",
 )
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
-MARKERS = "osD^vP<>XHpd8h"
+MARKERS = "osD^v<>ph*8HdPX"
 
-_RC = {
+_RC: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 7.5,
@@ -225,3 +225,8 @@ def logarithmic(axes: "Axes") -> None:
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(numticks=6))
     axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def from_zero(axes: "Axes", room: float = 1.08) -> None:
+    """Let the horizontal axis begin at 0 and end some way beyond what was drawn."""
+    axes.set_xlim(0, room * axes.dataLim.x1 if axes.dataLim.x1 > 0 else 1)

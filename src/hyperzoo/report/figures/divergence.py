@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
@@ -11,7 +10,7 @@ from hyperzoo.analysis.divergence import Divergence, divergence
 from hyperzoo.analysis.weights import Weights
 from hyperzoo.errors import AnalysisError
 from hyperzoo.report.figure import Figure, Section
-from hyperzoo.report.style import BLUE, INK, ORANGE, WIDTH, draw, heat_map
+from hyperzoo.report.style import BLUE, INK, ORANGE, WIDTH, draw, from_zero, heat_map
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -160,7 +159,7 @@ def _layer_panel(axes: "Axes", rows: list[dict[str, Any]]) -> None:
 
         axes.set_xscale("symlog", linthresh=10 ** np.floor(np.log10(np.median(positive)) - 0.5))
         axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlim(left=0)
+    from_zero(axes, 1.5)
 
 
 def _heat_map(weights: Weights, found: Divergence, layer: str, *, png: bool) -> Figure:
@@ -191,7 +190,7 @@ def _heat_map(weights: Weights, found: Divergence, layer: str, *, png: bool) -> 
         heat_map(axes, scaled, names, names, text=text if len(names) <= 12 else None)
         axes.tick_params(axis="x", rotation=40)
         for label in axes.get_xticklabels():
-            label.set_ha("right")
+            label.set_horizontalalignment("right")
             label.set_rotation_mode("anchor")
         _frame(axes, np.eye(len(names), dtype=bool), INK)
         _frame(axes, distinct, ORANGE)

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from hyperzoo.analysis.weights import Weights
 from hyperzoo.report.figure import Figure, Section
-from hyperzoo.report.style import BLUE, MARKERS, ORANGE, class_style, draw, label_classes
+from hyperzoo.report.style import BLUE, MARKERS, ORANGE, class_style, draw, from_zero, label_classes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -97,8 +97,10 @@ def _components(weights: Weights, *, png: bool) -> Figure:
         name="structure-components",
         title="Principal components",
         caption="Each dot is a network, at its first two principal components of a layer's "
-        f"weights; in brackets their shares of the variance. Large marks: the classes' means.{limited}",
-        alt=f"Scatter of the networks along two principal components, a panel for {', '.join(layers)}.",
+        "weights; in brackets their shares of the variance. Large marks: the classes' "
+        f"means.{limited}",
+        alt="Scatter of the networks along two principal components, a panel for "
+        f"{', '.join(layers)}.",
         svg=picture.svg,
         png=picture.png,
         table=_scores(weights),
@@ -112,21 +114,26 @@ def _scatter(axes: "Axes", weights: Weights, layer: str, each: int) -> None:
     found = weights.structure[layer].components
     scores = np.zeros((len(weights.ids), 2))
     scores[:, : found.scores.shape[1]] = found.scores[:, :2]
+    reach = 1.08 * np.abs(scores).max(axis=0) + 1e-12
     for place, name in enumerate(weights.classes):
         own = scores[weights.labels == place]
         if not len(own):
             continue
-        # Lines of no length with round ends: a dot takes a third of a marker's bytes.
+        # Lines of nearly no length with round ends: a dot takes a third of a marker's bytes.
         corners = np.repeat(own[:each], 2, axis=0)
+        corners[1::2, 0] += 1e-3 * reach[0]
         codes = [Path.MOVETO, Path.LINETO] * len(own[:each])
+        dots = Path(corners, codes)
+        dots.should_simplify = False  # it would drop lines as short as these
         axes.add_patch(
             PathPatch(
-                Path(corners, codes),
+                dots,
                 edgecolor=class_style(place)["color"],
                 facecolor="none",
-                linewidth=2.4,
+                linewidth=2.6,
                 capstyle="round",
                 alpha=0.55,
+                snap=False,
             )
         )
         axes.plot(
@@ -138,7 +145,6 @@ def _scatter(axes: "Axes", weights: Weights, layer: str, each: int) -> None:
             label=name,
             zorder=3,
         )
-    reach = 1.08 * np.abs(scores).max(axis=0) + 1e-12
     axes.set_xlim(-reach[0], reach[0])
     axes.set_ylim(-reach[1], reach[1])
     axes.set_title(layer)
@@ -182,7 +188,6 @@ def _distances(rows: list[dict[str, Any]], *, png: bool) -> Figure:
             label="different classes",
         )
         lengths.set_xlabel("distance between networks (root mean square)")
-        lengths.set_xlim(left=0)
         lengths.legend(loc="best")
         shares.plot(
             100 * np.array(column("share_by_chance")),
@@ -201,12 +206,12 @@ def _distances(rows: list[dict[str, Any]], *, png: bool) -> Figure:
             label="between classes",
         )
         shares.set_xlabel("share of the variance between classes (%)")
-        shares.set_xlim(left=0)
         shares.legend(loc="best")
         for axes in (lengths, shares):
             axes.set_yticks(places, [row["layer"] for row in rows])
             axes.set_ylim(len(rows) - 0.5, -0.5)
             axes.grid(axis="y", visible=False)
+            from_zero(axes)
 
     picture = draw("structure-distances", 0.7 + 0.3 * len(rows), paint, png=png)
     return Figure(

@@ -25,7 +25,7 @@ def section(zoo: Zoo, *, png: bool = False) -> Section:
             title="Training",
             text="",
             figures=(),
-            missing="The zoo has no training history: nothing is known of how its networks learned.",
+            missing="The zoo has no training history: how its networks learned is not known.",
         )
     figures = [_curves(zoo, found, quantity, png=png) for quantity in ("loss", "accuracy")]
     return Section(
