@@ -35,8 +35,7 @@ class Bins:
     @property
     def limits(self) -> NDArray[np.float64]:
         """The edges as weights: [bin + 1]. A grid point stands for the half unit on either side."""
-        limits: NDArray[np.float64] = (self.edges - 0.5) / 10.0**self.decimals
-        return limits
+        return np.asarray((self.edges - 0.5) / 10.0**self.decimals, np.float64)
 
     def __len__(self) -> int:
         return len(self.edges) - 1
@@ -54,8 +53,8 @@ def choose_bins(values: NDArray[np.float32], count: int, decimals: int) -> Bins:
     low = max(float(values.min()), mean - 5 * spread)
     high = min(float(values.max()), mean + 5 * spread)
     unit = 10.0**decimals
-    first = int(np.clip(np.floor(low * unit), -FARTHEST, FARTHEST))
-    last = int(np.clip(np.ceil(high * unit), -FARTHEST, FARTHEST))
+    first = int(np.clip(np.rint(low * unit), -FARTHEST, FARTHEST))
+    last = int(np.clip(np.rint(high * unit), -FARTHEST, FARTHEST))
     width = max(1, -(-(last + 1 - first) // count))
     return Bins(edges=first + width * np.arange(count + 1), decimals=decimals)
 

@@ -38,7 +38,7 @@ PALETTE = (
     "#92dadd",
 )
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
-MARKERS = "osD^v<>ph*8HdPX"
+MARKERS = "osD^v<>ph8HdPX"
 
 _RC: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -151,7 +151,13 @@ def clean_svg(text: str, name: str) -> str:
     text = re.sub(r'\s+id="([^"]+)"', renamed, text)
     text = re.sub(r'(href="|url\()#([^")]+)', lambda m: f"{m[1]}#{short[m[2]]}", text)
     text = re.sub(r"(\d+\.\d\d)\d+", r"\1", text)
+    text = re.sub(r' d="([^"]+)"', lambda m: f' d="{_packed(m[1])}"', text)
     return re.sub(r"\n\s*", "\n", text).strip() + "\n"
+
+
+def _packed(path: str) -> str:
+    """A path without the spaces that it does not need."""
+    return re.sub(r"\s*([A-Za-z])\s*", r"\1", path).strip()
 
 
 def class_style(place: int) -> dict[str, object]:

@@ -36,6 +36,7 @@ def section(weights: Weights, *, seed: int = 0, png: bool = False) -> Section:
     rows = found.layers.to_pylist()
     figures = [_layers(found, png=png)]
     figures += [_heat_map(weights, found, layer.name, png=png) for layer in weights.layers]
+    figures.append(_noise(found))
     few = any(row["noise"] is None or row["low"] is None for row in rows)
     return Section(
         title=TITLE,
@@ -209,6 +210,18 @@ def _heat_map(weights: Weights, found: Divergence, layer: str, *, png: bool) -> 
         svg=picture.svg,
         png=picture.png,
         table=found.pairs.filter(pc.equal(found.pairs["layer"], layer)),
+    )
+
+
+def _noise(found: Divergence) -> Figure:
+    return Figure(
+        name="divergence-noise",
+        title="Divergence within classes",
+        caption="Noise: the mean over random halves of the same class, and the value that 95 % of "
+        "them do not exceed. Jensen-Shannon in bits, Wasserstein in standard deviations.",
+        alt="Table: divergence between random halves of each class, by measure and layer.",
+        svg=None,
+        table=found.within,
     )
 
 
