@@ -89,7 +89,7 @@ def test_nothing_to_study(tmp_path: Path):
         read_weights(open_zoo(tmp_path / "empty"))
     everyone = tuple(f"{name}_0" for name in ("cat", "dog", "owl", "rat", "yak"))
     zoo = zoo_of(tmp_path / "failed", failed=everyone, networks_per_class=1)
-    with pytest.raises(AnalysisError, match="all 5 networks .* failed"):
+    with pytest.raises(AnalysisError, match=r"all 5 networks .* failed"):
         read_weights(zoo)
     with pytest.raises(AnalysisError, match="decimals must be 1 to 5, got 6"):
         read_weights(zoo, decimals=6)

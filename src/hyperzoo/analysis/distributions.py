@@ -84,7 +84,10 @@ def moments_table(weights: Weights) -> pa.Table:
             row |= {f"q{100 * q:g}": level for q, level in zip(QUANTILES, levels, strict=True)}
             row["beyond"] = int(sum(part.beyond[members].sum() for part in parts))
             rows.append(row)
-    return pa.Table.from_pylist(rows)
+    whole = ("networks", "weights", "beyond")
+    types = {name: pa.int64() if name in whole else pa.float64() for name in rows[0]}
+    types |= {"layer": pa.string(), "class": pa.string()}
+    return pa.Table.from_pylist(rows, schema=pa.schema(list(types.items())))
 
 
 def _finite(value: float) -> float | None:

@@ -1,5 +1,6 @@
 """`hyperzoo analyze`: all studies of a zoo, as tables and figures."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,7 @@ from rich.markup import escape
 
 from hyperzoo.cli.console import out
 from hyperzoo.cli.progress import counting_meter
+from hyperzoo.report.figure import Section
 from hyperzoo.report.save import save_sections
 from hyperzoo.report.sections import sections
 from hyperzoo.zoo import open_zoo
@@ -25,9 +27,16 @@ def analyze(
 ) -> None:
     """Study a zoo: tables as CSV, figures as SVG and PNG, and the main findings."""
     zoo = open_zoo(folder)
+    found: list[Section] = []
     with counting_meter("parts read") as meter:
-        found = list(sections(zoo, seed=seed, decimals=decimals, png=True, meter=meter))
-    files = save_sections(found, target, f"Analysis of {zoo.recipe.name}")
+
+        def studied() -> Iterator[Section]:
+            for section in sections(zoo, seed=seed, decimals=decimals, png=True, meter=meter):
+                found.append(section)
+                yield section
+
+        # Saved one by one, so that a folder that can't be written fails before the long work.
+        files = save_sections(studied(), target, f"Analysis of {zoo.recipe.name}")
     for section in found:
         out.print(f"[bold]{escape(section.title)}[/]")
         for text in (section.text, section.missing):

@@ -58,16 +58,21 @@ def _text(weights: Weights, table: pa.Table) -> str:
     pooled = [row for row in rows if row["class"] in (ALL_CLASSES, weights.classes[-1])]
     layers = {row["layer"]: row for row in pooled}
     whole = layers.get(ALL_LAYERS, rows[-1])
-    finest = min((row for row in layers.values() if row["sd"]), key=lambda row: row["sd"])
-    widest = max((row for row in layers.values() if row["sd"]), key=lambda row: row["sd"])
+    spread = [row for name, row in layers.items() if name != ALL_LAYERS and row["sd"]]
     decimals = next(iter(weights.counts.values())).decimals
-    return (
+    text = (
         f"{whole['weights']:,} weights of {len(weights.ids):,} networks: mean {whole['mean']:.2g}, "
-        f"standard deviation {whole['sd']:.3g}, excess kurtosis {whole['kurtosis']:.2g}. "
-        f"The widest spread is {widest['layer']}'s ({widest['sd']:.3g}), the narrowest "
-        f"{finest['layer']}'s ({finest['sd']:.3g}). {GROUPED} All figures come from the weights "
-        f"rounded to {decimals} decimals."
+        f"standard deviation {whole['sd']:.3g}"
     )
+    if whole["kurtosis"] is not None:
+        text += f", excess kurtosis {whole['kurtosis']:.2g}"
+    if len(spread) > 1:
+        least, most = (pick(spread, key=lambda row: row["sd"]) for pick in (min, max))
+        text += (
+            f". The widest spread is {most['layer']}'s ({most['sd']:.3g}), the narrowest "
+            f"{least['layer']}'s ({least['sd']:.3g})"
+        )
+    return f"{text}. {GROUPED} All figures come from the weights rounded to {decimals} decimals."
 
 
 def _density(table: pa.Table, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
