@@ -23,7 +23,8 @@ MAY_IMPORT = {
     "train": {"errors", "recipe", "plan", "images", "architectures", "population", "zoo"},
     "retrain": {"errors", "images", "population", "train", "zoo"},
     "exchange": {"errors", "plan", "images", "architectures", "population", "zoo"},
-    "analysis": {"errors", "recipe", "plan", "architectures", "zoo"},
+    "analysis": {"errors", "recipe", "plan", "architectures", "randomness", "zoo"},
+    "report": {"errors", "architectures", "zoo", "analysis"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 

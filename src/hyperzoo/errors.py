@@ -14,6 +14,8 @@
     │   └── NetworkNotFoundError (KeyError)    an id, a class or a parameter that the zoo has not
     ├── VerificationError      (ValueError)    a zoo whose content is not what it should be
     ├── ForeignFileError       (ValueError)    another format's file that can't be read or trusted
+    ├── AnalysisError          (ValueError)    a study that the zoo's networks don't allow
+    ├── ReportWriteError       (OSError)       tables, figures or a page that can't be written
     ├── HubError               (OSError)       the Hugging Face Hub can't be reached, or refused
     └── MissingExtraError      (ImportError)   an optional package that is not installed
 
@@ -71,6 +73,14 @@ class NetworkNotFoundError(ZooError, KeyError):
 
     # KeyError shows the repr of its argument; a message should read as it was written.
     __str__ = Exception.__str__
+
+
+class AnalysisError(HyperzooError, ValueError):
+    """A study can't be made of the networks that the zoo has."""
+
+
+class ReportWriteError(HyperzooError, OSError):
+    """The disk refused tables, figures or a page."""
 
 
 class VerificationError(HyperzooError, ValueError):

@@ -9,7 +9,17 @@ from typing import Annotated, NoReturn
 import typer
 from rich.markup import escape
 
-from hyperzoo.cli import exporting, images, importing, push, recipes, show, train, verify
+from hyperzoo.cli import (
+    analyze,
+    exporting,
+    images,
+    importing,
+    push,
+    recipes,
+    show,
+    train,
+    verify,
+)
 from hyperzoo.cli.console import err
 from hyperzoo.errors import HyperzooError
 from hyperzoo.version import VERSION
@@ -27,6 +37,7 @@ app.add_typer(images.app, name="images")
 app.command("train")(train.train)
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
+app.command("analyze")(analyze.analyze)
 app.command("import")(importing.import_)
 app.command("export")(exporting.export)
 app.command("push")(push.push)

@@ -1,0 +1,250 @@
+"""The shape of the cloud that a layer's networks form: principal components, distances.
+
+Everything works on blocks of networks, float32 [network, parameter], so that a zoo is read in
+passes and never copied; a matrix in memory (aligned networks, say) is one block.
+
+Principal components follow Halko, Martinsson and Tropp, "Finding structure with randomness",
+SIAM Review 53 (2011), algorithm 4.4 (subspace iteration) with one difference: the start is not a
+random matrix but the principal axes of a sample of networks, which costs little and is closer.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperzoo.errors import AnalysisError
+
+Matrix = NDArray[np.float32]
+
+SAMPLE = 512
+"""Networks from which the first axes are made; a zoo of no more has its exact components."""
+
+_AXES = 8
+"""Axes that are carried along; the first few of them are good."""
+
+
+@dataclass(kw_only=True)
+class Moments:
+    """Sums over networks that means, distances and principal axes follow from.
+
+    Attributes:
+        count: int64 [class], networks.
+        sums: float64 [class, parameter], sum of the networks.
+        squares: float64 [class], sum of the networks' squared lengths.
+        product: float64 [axis, parameter], (X V)^T X for networks X and axes V.
+    """
+
+    count: NDArray[np.int64]
+    sums: NDArray[np.float64]
+    squares: NDArray[np.float64]
+    product: NDArray[np.float64]
+
+    @staticmethod
+    def zeros(classes: int, parameters: int, axes: int) -> "Moments":
+        """Of no networks."""
+        return Moments(
+            count=np.zeros(classes, np.int64),
+            sums=np.zeros((classes, parameters)),
+            squares=np.zeros(classes),
+            product=np.zeros((axes, parameters)),
+        )
+
+    def include(self, block: Matrix, labels: NDArray[np.int64], axes: Matrix) -> None:
+        """Add the sums over a block of networks.
+
+        Args:
+            block: [network, parameter].
+            labels: [network], the class of each.
+            axes: [parameter, axis].
+        """
+        self.count += np.bincount(labels, minlength=len(self.count))
+        np.add.at(self.squares, labels, np.einsum("np,np->n", block, block))
+        member = (labels == np.arange(len(self.count))[:, None]).astype(np.float32)
+        # One product reads the block once for both sums.
+        both = np.concatenate([member, (block @ axes).T]) @ block
+        self.sums += both[: len(member)]
+        self.product += both[len(member) :]
+
+    def add(self, other: "Moments") -> None:
+        """Add the sums over other networks."""
+        self.count += other.count
+        self.sums += other.sums
+        self.squares += other.squares
+        self.product += other.product
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """The mean network: [parameter]."""
+        mean: NDArray[np.float64] = self.sums.sum(axis=0) / self.count.sum()
+        return mean
+
+
+def first_axes(sample: Matrix) -> Matrix:
+    """The principal axes of a sample of networks.
+
+    Args:
+        sample: [network, parameter]; no more than `SAMPLE` networks.
+
+    Returns:
+        [parameter, axis], orthonormal; at most `_AXES`, fewer for fewer networks.
+    """
+    centred = sample - sample.mean(axis=0)
+    gram = (centred @ centred.T).astype(np.float64)
+    _, vectors = np.linalg.eigh(gram)
+    return _orthonormal(centred.T @ vectors[:, : -_AXES - 1 : -1].astype(np.float32))
+
+
+def better_axes(moments: Moments, axes: Matrix) -> Matrix:
+    """One subspace iteration: the axes times the covariance of all networks, orthonormal again."""
+    mean, networks = moments.mean, moments.count.sum()
+    return _orthonormal((moments.product - networks * np.outer(mean @ axes, mean)).T)
+
+
+def _orthonormal(columns: NDArray[np.floating]) -> Matrix:
+    return np.linalg.qr(columns)[0].astype(np.float32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Components:
+    """Principal components of a layer's networks.
+
+    Attributes:
+        scores: float64 [network, component], mean 0, in the order of the networks.
+        shares: float64 [component], share of the total variance, from 0 to 1, decreasing.
+    """
+
+    scores: NDArray[np.float64]
+    shares: NDArray[np.float64]
+
+
+def components(projected: Matrix, moments: Moments, count: int) -> Components:
+    """Turn projections on axes to the principal directions within their span (Rayleigh-Ritz).
+
+    Args:
+        projected: [network, axis], the networks times the axes, not centred.
+        moments: of the same networks.
+        count: components to return; fewer where there are fewer axes.
+    """
+    centred = projected.astype(np.float64) - projected.mean(axis=0, dtype=np.float64)
+    left, values, _ = np.linalg.svd(centred, full_matrices=False)
+    # A component's sign is free: the largest score is positive.
+    largest = left[np.abs(left).argmax(axis=0), np.arange(left.shape[1])]
+    scores = left * values * np.where(largest < 0, -1.0, 1.0)
+    total = total_variance(moments)
+    shares = values**2 / total if total > 0 else np.zeros_like(values)
+    return Components(scores=scores[:, :count], shares=shares[:count])
+
+
+def total_variance(moments: Moments) -> float:
+    """The sum of the squared distances of all networks to their mean."""
+    mean = moments.mean
+    return max(0.0, float(moments.squares.sum() - moments.count.sum() * (mean @ mean)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distances:
+    """How far networks of the same class and of different classes lie apart.
+
+    Attributes:
+        classes: float64 [class, class], root of the mean squared Euclidean distance between a
+            network of the one and another network of the other; NaN where there is no pair.
+        within: the same over all pairs of networks of the same class.
+        between: the same over all pairs of networks of different classes.
+        share: the share of the total variance that lies between the classes' means (eta squared).
+        share_by_chance: the expectation of that share where classes do not matter,
+            (classes - 1) / (networks - 1).
+    """
+
+    classes: NDArray[np.float64]
+    within: float
+    between: float
+    share: float
+    share_by_chance: float
+
+
+def distances(moments: Moments) -> Distances:
+    """Distances from sums: no pair of networks is looked at.
+
+    The mean squared distance of independent x and y is |x|^2 + |y|^2 - 2 mean(x) mean(y) on
+    average; within a class the pairs of a network with itself are left out.
+    """
+    count = moments.count.astype(np.float64)
+    sums, squares = moments.sums, moments.squares
+    inner = sums @ sums.T
+    same = np.eye(len(count), dtype=bool)
+    pairs = np.outer(count, count) - np.diag(count)
+    # Summed over ordered pairs; a network with itself adds nothing to the sum.
+    total = np.outer(count, squares) + np.outer(squares, count) - 2 * inner
+    total = np.maximum(total, 0.0)
+    occupied = int((count > 0).sum())
+    spread = total_variance(moments)
+    means = np.where(count > 0, np.diag(inner) / np.maximum(count, 1), 0.0).sum()
+    between = means - count.sum() * float(moments.mean @ moments.mean)
+    return Distances(
+        classes=_root_mean(total, pairs),
+        within=float(_root_mean(total[same].sum(), pairs[same].sum())),
+        between=float(_root_mean(total[~same].sum(), pairs[~same].sum())),
+        share=max(0.0, between) / spread if spread > 0 else float("nan"),
+        share_by_chance=(occupied - 1) / (count.sum() - 1) if count.sum() > 1 else float("nan"),
+    )
+
+
+def _root_mean(total: NDArray[np.float64], pairs: NDArray[np.float64]) -> NDArray[np.float64]:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        root: NDArray[np.float64] = np.sqrt(np.asarray(total) / np.asarray(pairs))
+    return root
+
+
+@dataclass(frozen=True, kw_only=True)
+class Structure:
+    """Principal components of one layer's networks, and distances between them."""
+
+    components: Components
+    distances: Distances
+
+
+def structure(
+    blocks: Callable[[], Iterable[Matrix]],
+    labels: Sequence[int] | NDArray[np.int64],
+    classes: int,
+    count: int = 2,
+) -> Structure:
+    """Study the networks of one layer, or of all, or of aligned ones.
+
+    Args:
+        blocks: gives the networks anew at each call, block by block, float32 [network, parameter].
+            `lambda: [matrix]` does for a matrix.
+        labels: [network], the class of each network, from 0.
+        classes: how many classes there are.
+        count: principal components to return.
+
+    Raises:
+        AnalysisError: there are no networks, or not as many as labels.
+    """
+    labels = np.asarray(labels, np.int64)
+    axes = first_axes(_sample(blocks, len(labels)))
+    total = Moments.zeros(classes, *axes.shape)
+    begin = 0
+    for block in blocks():
+        total.include(block, labels[begin : begin + len(block)], axes)
+        begin += len(block)
+    if begin != len(labels):
+        raise AnalysisError(f"expected {len(labels)} networks, got {begin}")
+    axes = better_axes(total, axes)
+    projected = np.concatenate([block @ axes for block in blocks()])
+    return Structure(components=components(projected, total, count), distances=distances(total))
+
+
+def _sample(blocks: Callable[[], Iterable[Matrix]], networks: int) -> Matrix:
+    """Networks evenly spread over the blocks, at most `SAMPLE`."""
+    if networks == 0:
+        raise AnalysisError("there are no networks to study; expected at least one")
+    wanted = np.unique(np.linspace(0, networks - 1, min(networks, SAMPLE)).round().astype(int))
+    rows, begin = [], 0
+    for block in blocks():
+        own = wanted[(wanted >= begin) & (wanted < begin + len(block))] - begin
+        rows.append(block[own])
+        begin += len(block)
+    return np.concatenate(rows) if rows else np.zeros((0, 1), np.float32)
