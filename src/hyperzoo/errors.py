@@ -13,6 +13,8 @@
     │   ├── ZooWriteError      (OSError)       the disk refused: full, read-only, ...
     │   └── NetworkNotFoundError (KeyError)    an id, a class or a parameter that the zoo has not
     ├── VerificationError      (ValueError)    a zoo whose content is not what it should be
+    ├── ForeignFileError       (ValueError)    a file of another format that can't be taken in
+    ├── ExportError            (OSError)       an export that the folder or the disk refuses
     ├── HubError               (OSError)       the Hugging Face Hub can't be reached, or refused
     └── MissingExtraError      (ImportError)   an optional package that is not installed
 
@@ -74,6 +76,14 @@ class NetworkNotFoundError(ZooError, KeyError):
 
 class VerificationError(HyperzooError, ValueError):
     """A zoo's content is not what its recipe and its checksums say."""
+
+
+class ForeignFileError(HyperzooError, ValueError):
+    """A file of another format is damaged, hostile, unknown, or does not fit the others."""
+
+
+class ExportError(HyperzooError, OSError):
+    """A zoo can't be written in another format: the folder is in use, or the disk refused."""
 
 
 class HubError(HyperzooError, OSError):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hyperzoo.errors import ZooMismatchError
 from hyperzoo.exchange.drawing import HistoryFigure, RocFigure, house_style, roc_curve
+from hyperzoo.exchange.format import Format, Meter, networks_of
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import PlannedNetwork
 from hyperzoo.population import evaluate, targets
@@ -13,6 +14,29 @@ from hyperzoo.zoo import Zoo
 from hyperzoo.zoo.layout import HISTORY_COLUMNS
 
 _logger = logging.getLogger(__name__)
+
+
+class Plots(Format):
+    """Pictures of each network's training, and of its ROC curve where images are given."""
+
+    name = "plots"
+    description = "PNGs of loss and accuracy over the epochs and of the ROC curve (needs --images)"
+    writes = True
+
+    def recognises(self, path: Path) -> bool:
+        """Never: a picture holds no network."""
+        return False
+
+    def write(
+        self,
+        zoo: Zoo,
+        folder: Path,
+        meter: Meter | None = None,
+        *,
+        images: ImageSet | None = None,
+    ) -> int:
+        """Draw a zoo's networks; see `write_plots`."""
+        return write_plots(zoo, folder, images=images, meter=meter)
 
 
 def history_plot_name(network: PlannedNetwork) -> str:
@@ -52,7 +76,7 @@ def write_plots(
         MissingExtraError: matplotlib is not installed.
         OSError: the disk refused.
     """
-    networks = [network for part in zoo.parts_complete for network in zoo.plan[part]]
+    networks = networks_of(zoo)
     has_roc = zoo.recipe.task.kind == "one-vs-all"
     if images is not None and images.fingerprint != zoo.image_fingerprint:
         raise ZooMismatchError(

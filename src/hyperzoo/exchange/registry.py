@@ -1,0 +1,9 @@
+"""Every format by its name. To add one: a file with a subclass of `Format`, and a line here."""
+
+from hyperzoo.exchange.format import Format
+from hyperzoo.exchange.plots import Plots
+
+_ALL: tuple[Format, ...] = (Plots(),)
+
+FORMATS: dict[str, Format] = {format.name: format for format in _ALL}
+"""Name, as in `--format`, -> format; where several recognise a file, the first reads it."""
