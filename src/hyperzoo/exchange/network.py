@@ -86,6 +86,12 @@ def parse_id(text: str) -> tuple[str, int]:
     return match["class_name"], int(match["index"])
 
 
+def file_stem(class_name: str, index: int, architecture: Architecture) -> str:
+    """How the published dataset's names of a network's files begin; `parse_id` reads them."""
+    prefix = _PREFIX if architecture.outputs == 1 else ""
+    return f"{prefix}{class_name}_{index}"
+
+
 def match_architecture(
     shapes: Shapes, *, source: str, axes: Literal["keras", "torch"] = "keras"
 ) -> Architecture:

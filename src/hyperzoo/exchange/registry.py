@@ -1,9 +1,15 @@
 """Every format by its name. To add one: a file with a subclass of `Format`, and a line here."""
 
 from hyperzoo.exchange.format import Format
+from hyperzoo.exchange.keras import KerasArchives, KerasModels, KerasWeights
 from hyperzoo.exchange.plots import Plots
 
-_ALL: tuple[Format, ...] = (Plots(),)
+_ALL: tuple[Format, ...] = (
+    KerasModels(),
+    KerasWeights(),
+    KerasArchives(),
+    Plots(),
+)
 
 FORMATS: dict[str, Format] = {format.name: format for format in _ALL}
 """Name, as in `--format`, -> format; where several recognise a file, the first reads it."""
