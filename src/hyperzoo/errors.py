@@ -16,6 +16,7 @@
     ├── ForeignFileError       (ValueError)    another format's file that can't be read or trusted
     ├── AnalysisError          (ValueError)    a study that the zoo's networks don't allow
     ├── ReportWriteError       (OSError)       tables, figures or a page that can't be written
+    ├── ExportError            (OSError)       an export that the folder or the disk refuses
     ├── HubError               (OSError)       the Hugging Face Hub can't be reached, or refused
     └── MissingExtraError      (ImportError)   an optional package that is not installed
 
@@ -88,7 +89,11 @@ class VerificationError(HyperzooError, ValueError):
 
 
 class ForeignFileError(HyperzooError, ValueError):
-    """A file of another format is damaged, hostile, or not what it should be."""
+    """A file of another format is damaged, hostile, unknown, or does not fit the others."""
+
+
+class ExportError(HyperzooError, OSError):
+    """A zoo can't be written in another format: the folder is in use, or the disk refused."""
 
 
 class HubError(HyperzooError, OSError):

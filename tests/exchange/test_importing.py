@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from hyperzoo.errors import (
+    ExportError,
     ForeignFileError,
     ImageError,
     VerificationError,
     ZooFormatError,
     ZooMismatchError,
-    ZooNotFoundError,
     ZooWriteError,
 )
 from hyperzoo.exchange.exporting import export_zoo
@@ -225,9 +225,9 @@ def test_what_needs_a_recipe_is_refused(files: Path, images: ImageSet, tmp_path:
 
 def test_an_export_of_nothing(tmp_path: Path):
     zoo = open_zoo(make_zoo(tmp_path / "zoo", parts=0))
-    with pytest.raises(ZooNotFoundError, match="no networks to export"):
+    with pytest.raises(ExportError, match="nothing to export"):
         export_zoo(zoo, "pytorch", tmp_path / "out")
-    with pytest.raises(ValueError, match=r"expected one of .*metrics-csv"):
+    with pytest.raises(ExportError, match=r"no format .gif. to write .known: .*metrics-csv"):
         export_zoo(zoo, "gif", tmp_path / "out")
 
 

@@ -1,18 +1,15 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.exporting import export_zoo
 from hyperzoo.exchange.metrics_csv import (
     COLUMNS,
     Figure,
+    MetricsCsv,
     read_metrics_csv,
-    recognises_metrics_csv,
 )
-from hyperzoo.exchange.network import parse_id
 from hyperzoo.zoo import open_zoo
 from hyperzoo.zoo.document import NetworkKey
 from tests.exchange.format_contract import FormatContract
@@ -22,7 +19,7 @@ HEADER = "Class,Count,Accuracy,Precision,Recall,F1 Score,AUC\n"
 
 
 class TestMetricsCsv(FormatContract):
-    name = "metrics-csv"
+    format = MetricsCsv()
 
 
 def table(tmp_path: Path, text: str | bytes) -> Path:
@@ -33,7 +30,7 @@ def table(tmp_path: Path, text: str | bytes) -> Path:
 
 def test_figures_and_how_finely_they_are_printed(tmp_path: Path):
     path = table(tmp_path, "\ufeff" + HEADER + "church,649,0.91,,0.5,4.11e-1,1\r\n")
-    assert recognises_metrics_csv(path)
+    assert MetricsCsv().recognises(path)
     (found,) = read_metrics_csv(path).items()
     key, figures = found
     assert key == NetworkKey("church", 649)
@@ -78,33 +75,5 @@ def test_what_is_not_text(tmp_path: Path):
 
 
 def test_other_tables_are_not_recognised(tmp_path: Path):
-    assert not recognises_metrics_csv(table(tmp_path, "name,size\na,1\n"))
-    assert not recognises_metrics_csv(table(tmp_path, b"\xff" * 5000))
-
-
-@given(text=st.text())
-def test_an_id_is_read_or_refused(text: str):
-    try:
-        class_name, index = parse_id(text, "here")
-    except ForeignFileError:
-        return
-    assert text == f"{class_name}_{index}" or text.startswith("binary_oneVall_")
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("church_649", ("church", 649)),
-        ("gas_pump_0", ("gas_pump", 0)),
-        ("binary_oneVall_gas_pump_12_model", ("gas_pump", 12)),
-        ("binary_oneVall_church_0_best_model", ("church", 0)),
-    ],
-)
-def test_ids(text: str, expected: tuple[str, int]):
-    assert parse_id(text, "here") == expected
-
-
-@pytest.mark.parametrize("text", ["church", "church_", "_1", "church_01", "church_-1", "a/b_1", ""])
-def test_what_is_no_id(text: str):
-    with pytest.raises(ForeignFileError, match="class and index are the network"):
-        parse_id(text, "here")
+    assert not MetricsCsv().recognises(table(tmp_path, "name,size\na,1\n"))
+    assert not MetricsCsv().recognises(table(tmp_path, b"\xff" * 5000))

@@ -8,11 +8,11 @@ import typer
 from hyperzoo.cli.console import out
 from hyperzoo.cli.image_choice import HELP, image_choice
 from hyperzoo.cli.progress import counting_meter
-from hyperzoo.exchange import FORMATS
 from hyperzoo.exchange.exporting import export_zoo
+from hyperzoo.exchange.registry import FORMATS
 from hyperzoo.zoo import open_zoo
 
-WRITTEN = {name: entry for name, entry in FORMATS.items() if entry.write is not None}
+WRITTEN = {name: entry for name, entry in FORMATS.items() if entry.writes}
 FORMATS_HELP = "; ".join(f"{name}: {entry.description}" for name, entry in WRITTEN.items())
 
 

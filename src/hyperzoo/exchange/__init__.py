@@ -1,33 +1,18 @@
 """Other people's formats: read into a zoo, written from a zoo.
 
-To add one: a file with its functions, and a line in `FORMATS`.
+A format's module imports what it needs (h5py, torch, matplotlib) inside its functions, so that the
+registry loads none of it.
 """
 
-from hyperzoo.exchange.format import Format
-from hyperzoo.exchange.metrics_csv import write_metrics_csv
-from hyperzoo.exchange.plots import write_plots
-from hyperzoo.exchange.pytorch import read_pytorch, recognises_pytorch, write_pytorch
+from hyperzoo.exchange.format import Format, Meter
+from hyperzoo.exchange.network import ForeignNetwork, match_architecture, parse_id
+from hyperzoo.exchange.registry import FORMATS
 
-FORMATS = {
-    entry.name: entry
-    for entry in (
-        Format(
-            name="metrics-csv",
-            description="the published metrics table, a row a network",
-            write=write_metrics_csv,
-        ),
-        Format(
-            name="plots",
-            description="PNGs of accuracy and loss over the epochs, and of ROC curves",
-            write=write_plots,
-        ),
-        Format(
-            name="pytorch",
-            description="a state_dict a network, as safetensors",
-            recognises=recognises_pytorch,
-            read=read_pytorch,
-            write=write_pytorch,
-        ),
-    )
-}
-"""Name -> format, for reading in the order in which files are tried."""
+__all__ = [
+    "FORMATS",
+    "ForeignNetwork",
+    "Format",
+    "Meter",
+    "match_architecture",
+    "parse_id",
+]

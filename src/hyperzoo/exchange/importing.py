@@ -24,10 +24,10 @@ from hyperzoo.errors import (
     ZooMismatchError,
     ZooWriteError,
 )
-from hyperzoo.exchange import FORMATS
 from hyperzoo.exchange.format import Format, Meter
-from hyperzoo.exchange.metrics_csv import Metrics, read_metrics_csv, recognises_metrics_csv
+from hyperzoo.exchange.metrics_csv import Metrics, read_metrics_csv
 from hyperzoo.exchange.network import ForeignNetwork
+from hyperzoo.exchange.registry import FORMATS
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import ALL_CLASSES, PlannedNetwork
 from hyperzoo.population import METRICS, Parameters, evaluate, metrics, targets
@@ -91,18 +91,18 @@ def find_foreign(path: str | Path) -> Found:
     try:
         for file in _files(root):
             entry = _recognise(file)
-            if entry is not None:
-                networks.append((file, entry))
-            elif recognises_metrics_csv(file):
+            if entry is None:
+                others.append(file)
+            elif entry.reads_metrics:
                 tables.append(file)
             else:
-                others.append(file)
+                networks.append((file, entry))
     except OSError as error:
         raise ForeignFileError(
             f"{error.filename or root} can't be read: {error.strerror or error}"
         ) from error
     if not networks:
-        known = "; ".join(f"{e.name} ({e.description})" for e in FORMATS.values() if e.read)
+        known = "; ".join(f"{e.name} ({e.description})" for e in FORMATS.values() if e.reads)
         raise ForeignFileError(f"{root} holds no file of a known format; known: {known}")
     return Found(networks=tuple(networks), metrics=tuple(tables), others=tuple(others))
 
@@ -168,7 +168,7 @@ def _files(root: Path) -> Iterator[Path]:
 
 def _recognise(file: Path) -> Format | None:
     for entry in FORMATS.values():
-        if entry.recognises is not None and entry.recognises(file):
+        if (entry.reads or entry.reads_metrics) and entry.recognises(file):
             return entry
     return None
 
@@ -269,9 +269,8 @@ def _read(path: Path, found: Found, meter: Meter | None) -> tuple[_Rows, Counter
     rows, formats, alone = _Rows(path), Counter[str](), len(found.networks) == 1
     with path.open("wb") as out:
         for done, (file, entry) in enumerate(found.networks, start=1):
-            assert entry.read is not None  # only such formats recognise files
             try:
-                for network in entry.read(file, meter=meter if alone else None):
+                for network in entry.read(file, meter if alone else None):
                     out.write(rows.add(network).tobytes())
                     formats[entry.name] += 1
             except OSError as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hyperzoo.errors import ForeignFileError
-from hyperzoo.exchange.format import Meter
+from hyperzoo.exchange.format import Format, Meter, magic
 from hyperzoo.images import ImageSet
 from hyperzoo.zoo import Zoo
 from hyperzoo.zoo.document import NetworkKey
@@ -41,15 +41,6 @@ class Figure:
 
 
 Metrics = Mapping[str, Figure]
-
-
-def recognises_metrics_csv(path: Path) -> bool:
-    """Whether a file is a metrics file by its name and header."""
-    if path.suffix.lower() != ".csv":
-        return False
-    with path.open("rb") as file:
-        first = file.readline(4096).decode("utf-8-sig", errors="replace")
-    return {"Class", "Count"} <= {cell.strip() for cell in first.split(",")}
 
 
 def read_metrics_csv(path: Path) -> dict[NetworkKey, Metrics]:
@@ -114,17 +105,37 @@ def _figure(text: str | None, place: str) -> Figure | None:
     return Figure(value, 0.5 * 10.0**-decimals)
 
 
-def write_metrics_csv(
-    zoo: Zoo, folder: Path, *, images: ImageSet | None = None, meter: Meter | None = None
-) -> int:
-    """Write `metrics.csv`, as `exchange.format.Writer` says; unknown metrics are left empty."""
-    del images
-    with (folder / FILE_NAME).open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(_HEADER)
-        for row in zoo.models.to_pylist():
-            figures = ["" if row[name] is None else repr(row[name]) for name in COLUMNS.values()]
-            writer.writerow([row["class"], row["index"], *figures])
-    if meter is not None:
-        meter(len(zoo), len(zoo))
-    return 1
+class MetricsCsv(Format):
+    """One table for all networks; it is read beside networks, which it has none of."""
+
+    name = "metrics-csv"
+    description = "the published table of metrics, a row a network"
+    reads_metrics = True
+    writes = True
+
+    def recognises(self, path: Path) -> bool:
+        """By the suffix and the header."""
+        if path.suffix.lower() != ".csv":
+            return False
+        first = magic(path, 4096).partition(b"\n")[0].decode("utf-8-sig", errors="replace")
+        return {"Class", "Count"} <= {cell.strip() for cell in first.split(",")}
+
+    def write(
+        self,
+        zoo: Zoo,
+        folder: Path,
+        meter: Meter | None = None,
+        *,
+        images: ImageSet | None = None,
+    ) -> int:
+        """`metrics.csv`; metrics that are not known are left empty."""
+        with (folder / FILE_NAME).open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(_HEADER)
+            for row in zoo.models.to_pylist():
+                figures = [row[name] for name in COLUMNS.values()]
+                cells = ["" if value is None else repr(value) for value in figures]
+                writer.writerow([row["class"], row["index"], *cells])
+        if meter is not None:
+            meter(len(zoo), len(zoo))
+        return 1

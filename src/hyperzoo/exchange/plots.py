@@ -4,8 +4,9 @@ import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from hyperzoo.errors import ZooMismatchError
+from hyperzoo.errors import ExportError, ZooMismatchError
 from hyperzoo.exchange.drawing import HistoryFigure, RocFigure, house_style, roc_curve
+from hyperzoo.exchange.format import Format, Meter, networks_of
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import PlannedNetwork
 from hyperzoo.population import evaluate, targets
@@ -14,6 +15,29 @@ from hyperzoo.zoo.files import write_file
 from hyperzoo.zoo.layout import HISTORY_COLUMNS
 
 _logger = logging.getLogger(__name__)
+
+
+class Plots(Format):
+    """Pictures of each network's training, and of its ROC curve where images are given."""
+
+    name = "plots"
+    description = "PNGs of loss and accuracy over the epochs and of the ROC curve (needs --images)"
+    writes = True
+
+    def recognises(self, path: Path) -> bool:
+        """Never: a picture holds no network."""
+        return False
+
+    def write(
+        self,
+        zoo: Zoo,
+        folder: Path,
+        meter: Meter | None = None,
+        *,
+        images: ImageSet | None = None,
+    ) -> int:
+        """Draw a zoo's networks; see `write_plots`."""
+        return write_plots(zoo, folder, images=images, meter=meter)
 
 
 def history_plot_name(network: PlannedNetwork) -> str:
@@ -49,13 +73,15 @@ def write_plots(
         How many files were written.
 
     Raises:
+        ExportError: the zoo has neither history nor images.
         ZooMismatchError: the images are not those that the zoo was trained on.
         MissingExtraError: matplotlib is not installed.
         ZooWriteError: the disk refused; every file that is there is whole.
     """
-    networks = [network for part in zoo.parts_complete for network in zoo.plan[part]]
+    networks = networks_of(zoo)
     has_roc = zoo.kind == "one-vs-all"
-    if images is not None and images.fingerprint != zoo.image_fingerprint:
+    known = zoo.image_fingerprint
+    if images is not None and known and images.fingerprint != known:
         raise ZooMismatchError(
             f"the zoo was trained on images with fingerprint {zoo.image_fingerprint[:16]}, these "
             f"('{images.name}') have {images.fingerprint[:16]}; give the same images"
@@ -65,9 +91,14 @@ def write_plots(
             "ROC curves are left out: they need the images that the zoo was trained on; "
             "give them with --images"
         )
+    if not zoo.epochs and not (has_roc and images is not None):
+        raise ExportError(
+            f"{zoo.path} has nothing to plot: imported networks have no history, and their ROC "
+            "curves need images; give them with --images"
+        )
     written, drawn = 0, 0
     with house_style():
-        drawings = [_history_plots(zoo, networks)] if len(zoo) else []
+        drawings = [_history_plots(zoo, networks)] if networks and zoo.epochs else []
         if has_roc and images is not None:
             drawings.append(_roc_plots(zoo, networks, images))
         for files in zip(*drawings, strict=True):

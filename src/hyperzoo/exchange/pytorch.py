@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from hyperzoo.architectures import architecture_names, get_architecture
 from hyperzoo.errors import ForeignFileError, ZooFormatError
-from hyperzoo.exchange.format import Meter
-from hyperzoo.exchange.network import ForeignNetwork, architecture_of, parse_id
+from hyperzoo.exchange.format import Format, Meter
+from hyperzoo.exchange.network import ForeignNetwork, match_architecture, parse_id
 from hyperzoo.images import ImageSet
 from hyperzoo.zoo import Zoo, layout
 from hyperzoo.zoo.tensors import encode_tensors, open_tensors
@@ -21,51 +21,66 @@ _MAX_BYTES = 256 * 2**20
 """More than any known network's state_dict takes."""
 
 
-def recognises_pytorch(path: Path) -> bool:
-    """Whether a file is a state_dict by its name."""
-    return path.suffix in (*_TORCH_SUFFIXES, ".safetensors")
+class Pytorch(Format):
+    """A state_dict a network: read from safetensors or `torch.save`, written as safetensors."""
+
+    name = "pytorch"
+    description = "a state_dict a network, .safetensors; reads .pt and .pth too"
+    reads = True
+    writes = True
+
+    def recognises(self, path: Path) -> bool:
+        """By the suffix."""
+        return path.suffix in (*_TORCH_SUFFIXES, ".safetensors") and path.is_file()
+
+    def read(self, path: Path, meter: Meter | None = None) -> Iterator[ForeignNetwork]:
+        """The network of a file.
+
+        Files of `torch.save` are loaded with `weights_only=True`: they hold tensors, and nothing
+        in them is executed.
+        """
+        yield _read(path)
+        if meter is not None:
+            meter(1, 1)
+
+    def write(
+        self,
+        zoo: Zoo,
+        folder: Path,
+        meter: Meter | None = None,
+        *,
+        images: ImageSet | None = None,
+    ) -> int:
+        """A file a network."""
+        written = 0
+        for part in zoo.parts_complete:
+            stacked = zoo.part_weights(part)
+            for row, network in enumerate(zoo.plan[part]):
+                own = {name: tensor[row] for name, tensor in stacked.items()}
+                metadata = {"id": network.id, "architecture": zoo.architecture.name}
+                path = folder / f"{network.id}.safetensors"
+                path.write_bytes(encode_tensors(own, metadata))
+                written += 1
+                if meter is not None:
+                    meter(written, len(zoo))
+        return written
 
 
-def read_pytorch(path: Path, *, meter: Meter | None = None) -> Iterator[ForeignNetwork]:
-    """Read a state_dict, as `exchange.format.Reader` says.
-
-    Files of `torch.save` are loaded with `weights_only=True`: they hold tensors, and nothing in
-    them is executed.
-    """
-    del meter  # one network is read at once
-    class_name, index = parse_id(path.stem, str(path))
+def _read(path: Path) -> ForeignNetwork:
+    class_name, index = parse_id(path.name)
     size = path.stat().st_size
     if size > _MAX_BYTES:
         raise ForeignFileError(f"{path}: expected at most {_MAX_BYTES} bytes, got {size}")
     tensors = _load_safetensors(path) if path.suffix == ".safetensors" else _load_torch(path)
     names = _names_in_order(path, tensors)
-    architecture = architecture_of([tensors[n].shape for n in names], str(path), keras=False)
-    yield ForeignNetwork(
+    shapes = [tensors[name].shape for name in names]
+    return ForeignNetwork(
         class_name=class_name,
         index=index,
-        architecture=architecture,
+        architecture=match_architecture(shapes, source=str(path), axes="torch"),
         weights={name: tensors[name] for name in names},
         source=str(path),
     )
-
-
-def write_pytorch(
-    zoo: Zoo, folder: Path, *, images: ImageSet | None = None, meter: Meter | None = None
-) -> int:
-    """Write a safetensors file a network, as `exchange.format.Writer` says."""
-    del images
-    written = 0
-    for part in zoo.parts_complete:
-        stacked = zoo.part_weights(part)
-        for row, network in enumerate(zoo.plan[part]):
-            own = {name: tensor[row] for name, tensor in stacked.items()}
-            metadata = {"id": network.id, "architecture": zoo.architecture.name}
-            path = folder / f"{network.id}.safetensors"
-            path.write_bytes(encode_tensors(own, metadata))
-            written += 1
-            if meter is not None:
-                meter(written, len(zoo))
-    return written
 
 
 def _names_in_order(path: Path, tensors: Mapping[str, NDArray[Any]]) -> list[str]:

@@ -288,13 +288,26 @@ class Zoo:
         """
         import torch
 
+        arrays = self.arrays(network_id, epoch)
+        return {
+            name: torch.from_numpy(np.array(array, np.float32)) for name, array in arrays.items()
+        }
+
+    def arrays(self, network_id: str, epoch: int | None = None) -> dict[str, NDArray[np.float32]]:
+        """The weights of a network: PyTorch name -> array that can't be written to.
+
+        Args:
+            network_id: the network's id.
+            epoch: as in `weights`.
+
+        Raises:
+            NetworkNotFoundError: there is no such network or checkpoint.
+            ZooFormatError: a file of weights is missing or damaged.
+        """
         part, row = self._place(network_id)
         self._check_epoch(epoch)
         file = self._file(part, epoch)
-        return {
-            parameter.name: torch.from_numpy(np.array(file.row(parameter.name, row), np.float32))
-            for parameter in self.architecture.parameters
-        }
+        return {p.name: file.row(p.name, row) for p in self.architecture.parameters}
 
     def network(self, network_id: str, epoch: int | None = None) -> "torch.nn.Module":
         """A network, ready to use.
