@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "train": {"errors", "recipe", "plan", "images", "architectures", "population", "zoo"},
     "retrain": {"errors", "images", "population", "train", "zoo"},
     "analysis": {"errors", "recipe", "plan", "architectures", "randomness", "zoo"},
-    "report": {"errors", "architectures", "zoo", "analysis"},
+    "report": {"errors", "version", "recipe", "architectures", "zoo", "analysis"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.markup import escape
 
-from hyperzoo.cli import analyze, images, recipes, show, train, verify
+from hyperzoo.cli import analyze, images, recipes, report, show, train, verify
 from hyperzoo.cli.console import err
 from hyperzoo.errors import HyperzooError
 from hyperzoo.version import VERSION
@@ -28,6 +28,7 @@ app.command("train")(train.train)
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
 app.command("analyze")(analyze.analyze)
+app.command("report")(report.report)
 
 
 def _version(wanted: bool) -> None:
