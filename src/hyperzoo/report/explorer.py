@@ -6,6 +6,7 @@ a drawing, not for a measurement. What was made coarser or left out is told in `
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ NOT_FINITE = 255
 """Stands for infinities and NaN in curves and kernels."""
 
 _CURVE_SHARE = 0.6  # of the room that curves and kernels have together
-_KERNELS_FROM = 30_000  # less room than this is not worth a few networks' pictures
+_KERNELS_FROM = 10_000  # less room than this is not worth a few networks' pictures
 
 _METRICS = {
     "loss": "loss",
@@ -171,7 +172,8 @@ def quantise_curves(
     """
     networks, _, epochs = curves.shape
     pairs = curves.reshape(networks, 2, 2 * epochs)
-    finite = np.isfinite(pairs)
+    # What float32 can't hold diverged as well.
+    finite = np.abs(pairs) <= np.finfo(np.float32).max
     low = np.min(pairs, axis=2, where=finite, initial=np.inf)
     high = np.max(pairs, axis=2, where=finite, initial=-np.inf)
     known = low <= high
@@ -218,7 +220,7 @@ def _kernels(zoo: Zoo, room: int) -> tuple[str | None, list[str]]:
         if len(text) <= room:
             break
     else:
-        count, text = _most_that_fit(networks, room, lambda count: packed(levels, count))
+        count, text = _most_that_fit(networks, room, partial(packed, levels))
     notes = [
         f"Kernels are drawn with {levels} shades a colour, each filter scaled by its own largest "
         "weight" + (", so that the page stays small." if levels < KERNEL_LEVELS[0] else ".")

@@ -47,9 +47,3 @@ def compress(content: bytes, *, noise: bool = False) -> str:
     strategy = zlib.Z_HUFFMAN_ONLY if noise else zlib.Z_DEFAULT_STRATEGY
     stream = zlib.compressobj(9, zlib.DEFLATED, _GZIP, 9, strategy)
     return base64.b64encode(stream.compress(content) + stream.flush()).decode("ascii")
-
-
-def json_for_script(value: object) -> str:
-    """JSON that can stand inside a `<script>` element whatever texts it holds."""
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import io
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,14 +9,13 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from hyperzoo.analysis.stream import Meter
-from hyperzoo.errors import AnalysisError, MissingExtraError, ZooWriteError
+from hyperzoo.errors import AnalysisError, MissingExtraError, ReportWriteError, ZooWriteError
 from hyperzoo.report import facts
 from hyperzoo.report.explorer import Explorer, explorer
 from hyperzoo.report.figure import Figure, Section
 from hyperzoo.report.packing import compress
+from hyperzoo.report.save import to_csv
 from hyperzoo.report.sections import sections as studies
 from hyperzoo.zoo import Zoo
 from hyperzoo.zoo.files import temporary_for, write_file
@@ -63,7 +61,7 @@ def write_report(
         AnalysisError: the zoo has no networks yet.
         MissingExtraError: matplotlib or jinja2 is not installed.
         ZooFormatError: a file of the zoo is missing or damaged.
-        ZooWriteError: the file can't be written; one that was there is still there.
+        ReportWriteError: the file can't be written; one that was there is still there.
     """
     path = Path(path)
     template = _template()
@@ -72,30 +70,35 @@ def write_report(
             f"{zoo.path} has no networks yet: none of its {len(zoo.plan)} parts is complete; "
             "train it first"
         )
-    check_target(path)
+    _check_target(path)
     if sections is None:
         sections = studies(zoo, seed=seed, meter=meter)
-    write_file(path, _render(template, zoo, tuple(sections)).encode())
+    page = _render(template, zoo, tuple(sections)).encode()
+    try:
+        write_file(path, page)
+    except ZooWriteError as error:
+        raise _refused(path, error.__cause__ or error) from error
     return path
 
 
-def check_target(path: Path) -> None:
-    """Refuse a file that can't be written, before the work that leads up to it.
-
-    Raises:
-        ZooWriteError: it can't; nothing has changed but that its folder may have been made.
-    """
+def _check_target(path: Path) -> None:
+    """Refuse a file that can't be written, before the work that leads up to it."""
     if path.is_dir():
-        raise ZooWriteError(f"can't write {path}: it is a folder; give a file, say report.html")
+        raise ReportWriteError(f"can't write {path}: it is a folder; give a file, say report.html")
     probe = temporary_for(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise ZooWriteError(
-            f"can't write {path}: {error.strerror or error}; mend the cause, or give another file"
-        ) from error
+        raise _refused(path, error) from error
+
+
+def _refused(path: Path, error: BaseException) -> ReportWriteError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+    return ReportWriteError(
+        f"can't write {path}: {reason}; make room or mend the cause, or give another file"
+    )
 
 
 def _template() -> "Template":
@@ -155,7 +158,7 @@ def _shown(section: Section) -> dict[str, Any]:
         _ShownFigure(
             figure=figure,
             source=None if figure.svg is None else svg_address(figure.svg),
-            csv=compress(_csv(figure.table)),
+            csv=compress(to_csv(figure.table)),
             rows=figure.table.to_pylist() if len(figure.table) <= SHOWN_ROWS else None,
         )
         for figure in section.figures
@@ -175,14 +178,6 @@ def svg_address(svg: str) -> str:
     for character in '%#"&':
         svg = svg.replace(character, f"%{ord(character):02X}")
     return "data:image/svg+xml," + svg
-
-
-def _csv(table: pa.Table) -> bytes:
-    from pyarrow import csv
-
-    sink = io.BytesIO()
-    csv.write_csv(table, sink)
-    return sink.getvalue()
 
 
 def _anchor(text: str) -> str:

@@ -310,6 +310,7 @@ function linkedNetwork() {
 }
 
 async function start() {
+  byId("explorer-off").hidden = true;
   try {
     const table = await unpacked("data-table");
     const card = new Card(table);
