@@ -49,7 +49,7 @@ def choose_bins(values: NDArray[np.float32], count: int, decimals: int) -> Bins:
         count: how many bins, at least 2.
         decimals: of the grid.
     """
-    mean, spread = float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
+    mean, spread = float(values.mean()), float(values.std())
     low = max(float(values.min()), mean - 5 * spread)
     high = min(float(values.max()), mean + 5 * spread)
     unit = 10.0**decimals
@@ -116,7 +116,11 @@ class LayerCounts:
 
 
 def count_layer(
-    matrix: NDArray[np.float32], labels: NDArray[np.int64], classes: int, bins: Bins
+    matrix: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    classes: int,
+    bins: Bins,
+    extremes: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
 ) -> LayerCounts:
     """Count one layer's weights of some networks.
 
@@ -125,8 +129,9 @@ def count_layer(
         labels: [network], the class of each, from 0.
         classes: how many classes there are.
         bins: the bins of the networks' own counts; their decimals are the grid's.
+        extremes: the least and the greatest weight of every network, where they are known.
     """
-    least, greatest = matrix.min(axis=1), matrix.max(axis=1)
+    least, greatest = extremes or (matrix.min(axis=1), matrix.max(axis=1))
     unit = 10.0**bins.decimals
     reach = np.clip(np.rint([least.min() * unit, greatest.max() * unit]), -FARTHEST, FARTHEST)
     # The bins belong to the grid's range, so that no edge lies outside.

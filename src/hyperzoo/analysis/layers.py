@@ -23,17 +23,26 @@ class Layer:
     parameters: tuple[str, ...]
     size: int
 
-    def matrix(self, weights: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+    def pieces(self, weights: Mapping[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        """The layer's parameters, the weight first, each as float32 [network, number]; views."""
+        tensors = [weights[name] for name in self.parameters]
+        return [tensor.reshape(len(tensor), -1) for tensor in tensors]
+
+    def matrix(
+        self,
+        weights: Mapping[str, NDArray[np.float32]],
+        out: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
         """The layer's parameters side by side.
 
         Args:
             weights: PyTorch name -> [network, *shape].
+            out: where to put them; None for a new array.
 
         Returns:
-            float32 [network, number], a new array: the weight, then the bias.
+            float32 [network, number]: the weight, then the bias.
         """
-        tensors = [weights[name] for name in self.parameters]
-        return np.concatenate([tensor.reshape(len(tensor), -1) for tensor in tensors], axis=1)
+        return np.concatenate(self.pieces(weights), axis=1, out=out)
 
 
 def layers_of(architecture: Architecture) -> tuple[Layer, ...]:

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from threadpoolctl import threadpool_limits
-
 T = TypeVar("T")
 S = TypeVar("S")
 
@@ -18,8 +16,7 @@ Meter = Callable[[int, int | None], None]
 def map_in_order(work: Callable[[S], T], items: Iterable[S], workers: int = 0) -> Iterator[T]:
     """Like `map`, on threads; results come in order, and few are kept waiting.
 
-    NumPy gives up Python's lock during its arithmetic. Its matrix products get one thread each
-    meanwhile, since all cores have work.
+    NumPy gives up Python's lock during its arithmetic.
 
     Args:
         work: what to do with an item.
@@ -28,7 +25,7 @@ def map_in_order(work: Callable[[S], T], items: Iterable[S], workers: int = 0) -
     """
     threads = workers or _cores()
     waiting: deque[Future[T]] = deque()
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         try:
             for item in items:
                 waiting.append(pool.submit(work, item))

@@ -21,7 +21,7 @@ Matrix = NDArray[np.float32]
 SAMPLE = 512
 """Networks from which the first axes are made; a zoo of no more has its exact components."""
 
-_AXES = 12
+_AXES = 8
 """Axes that are carried along; the first few of them are good."""
 
 
@@ -33,13 +33,39 @@ class Moments:
         count: int64 [class], networks.
         sums: float64 [class, parameter], sum of the networks.
         squares: float64 [class], sum of the networks' squared lengths.
-        product: float64 [parameter, axis], X^T (X V) for networks X and axes V.
+        product: float64 [axis, parameter], (X V)^T X for networks X and axes V.
     """
 
     count: NDArray[np.int64]
     sums: NDArray[np.float64]
     squares: NDArray[np.float64]
     product: NDArray[np.float64]
+
+    @staticmethod
+    def zeros(classes: int, parameters: int, axes: int) -> "Moments":
+        """Of no networks."""
+        return Moments(
+            count=np.zeros(classes, np.int64),
+            sums=np.zeros((classes, parameters)),
+            squares=np.zeros(classes),
+            product=np.zeros((axes, parameters)),
+        )
+
+    def include(self, block: Matrix, labels: NDArray[np.int64], axes: Matrix) -> None:
+        """Add the sums over a block of networks.
+
+        Args:
+            block: [network, parameter].
+            labels: [network], the class of each.
+            axes: [parameter, axis].
+        """
+        self.count += np.bincount(labels, minlength=len(self.count))
+        np.add.at(self.squares, labels, np.einsum("np,np->n", block, block))
+        member = (labels == np.arange(len(self.count))[:, None]).astype(np.float32)
+        # One product reads the block once for both sums.
+        both = np.concatenate([member, (block @ axes).T]) @ block
+        self.sums += both[: len(member)]
+        self.product += both[len(member) :]
 
     def add(self, other: "Moments") -> None:
         """Add the sums over other networks."""
@@ -53,25 +79,6 @@ class Moments:
         """The mean network: [parameter]."""
         mean: NDArray[np.float64] = self.sums.sum(axis=0) / self.count.sum()
         return mean
-
-
-def moments_of(block: Matrix, labels: NDArray[np.int64], classes: int, axes: Matrix) -> Moments:
-    """The sums over a block of networks.
-
-    Args:
-        block: [network, parameter].
-        labels: [network], the class of each.
-        classes: how many classes there are.
-        axes: [parameter, axis].
-    """
-    member = (labels == np.arange(classes)[:, None]).astype(np.float32)
-    squares = np.einsum("np,np->n", block, block)
-    return Moments(
-        count=np.bincount(labels, minlength=classes),
-        sums=(member @ block).astype(np.float64),
-        squares=np.bincount(labels, squares, classes).astype(np.float64),
-        product=(block.T @ (block @ axes)).astype(np.float64),
-    )
 
 
 def first_axes(sample: Matrix) -> Matrix:
@@ -92,7 +99,7 @@ def first_axes(sample: Matrix) -> Matrix:
 def better_axes(moments: Moments, axes: Matrix) -> Matrix:
     """One subspace iteration: the axes times the covariance of all networks, orthonormal again."""
     mean, networks = moments.mean, moments.count.sum()
-    return _orthonormal(moments.product - networks * np.outer(mean, mean @ axes))
+    return _orthonormal((moments.product - networks * np.outer(mean @ axes, mean)).T)
 
 
 def _orthonormal(columns: NDArray[np.floating]) -> Matrix:
@@ -218,16 +225,12 @@ def structure(
     """
     labels = np.asarray(labels, np.int64)
     axes = first_axes(_sample(blocks, len(labels)))
-    total: Moments | None = None
+    total = Moments.zeros(classes, *axes.shape)
     begin = 0
     for block in blocks():
-        part = moments_of(block, labels[begin : begin + len(block)], classes, axes)
+        total.include(block, labels[begin : begin + len(block)], axes)
         begin += len(block)
-        if total is None:
-            total = part
-        else:
-            total.add(part)
-    if total is None or begin != len(labels):
+    if begin != len(labels):
         raise AnalysisError(f"expected {len(labels)} networks, got {begin}")
     axes = better_axes(total, axes)
     projected = np.concatenate([block @ axes for block in blocks()])

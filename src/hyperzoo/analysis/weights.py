@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from hyperzoo.analysis.counts import Bins, LayerCounts, choose_bins, count_layer
 from hyperzoo.analysis.layers import Layer, layers_of
@@ -23,7 +24,6 @@ from hyperzoo.analysis.structure import (
     components,
     distances,
     first_axes,
-    moments_of,
 )
 from hyperzoo.errors import AnalysisError
 from hyperzoo.plan import PART_SIZE
@@ -33,6 +33,8 @@ FEWEST_DECIMALS, MOST_DECIMALS = 1, 5
 """What weights may be rounded to; the grid itself has at least 4 decimals."""
 
 _GRID_DECIMALS = 4
+Extremes = tuple[NDArray[np.float32], NDArray[np.float32]]
+
 _BINS = 100
 _COMPONENTS = 4
 _TASK = 4
@@ -81,14 +83,19 @@ def read_weights(
         ZooFormatError: a file of weights is missing or damaged.
     """
     check_decimals(decimals)
+    # Threads of matrix products would wait for each other more than they work.
+    with threadpool_limits(1, "blas"):
+        return _read(zoo, max(decimals, _GRID_DECIMALS), workers, meter or (lambda *_: None))
+
+
+def _read(zoo: Zoo, decimals: int, workers: int, meter: Meter) -> Weights:
     if not len(zoo):
         raise AnalysisError(
             f"{zoo.path} has no networks yet: none of its {len(zoo.plan)} parts is complete; "
             "train it first"
         )
-    meter = meter or (lambda done, total: None)
     reader = _Reader(zoo)
-    bins, axes = _first_look(reader, max(decimals, _GRID_DECIMALS))
+    bins, axes = _first_look(reader, decimals)
     parts = zoo.parts_complete
     tasks = [parts[begin : begin + _TASK] for begin in range(0, len(parts), _TASK)]
     meter(0, 2 * len(parts))
@@ -102,10 +109,10 @@ def read_weights(
     assert total.counts
     axes = {name: better_axes(total.moments[name], old) for name, old in axes.items()}
     projected: dict[str, list[Matrix]] = {name: [] for name in axes}
-    for found in map_in_order(lambda task: _projections(reader, task, axes), tasks, workers):
-        for name, matrices in found.items():
-            projected[name] += matrices
-        done += len(matrices)
+    for found in map_in_order(lambda part: reader.project(part, axes), parts, workers):
+        for name, matrix in found.items():
+            projected[name].append(matrix)
+        done += 1
         meter(done, 2 * len(parts))
     return _weights(reader, total, projected)
 
@@ -137,22 +144,52 @@ class _Reader:
         self._rows = dict(zip(zoo.parts_complete, rows, strict=True))
         self._labels, self._failed = labels, failed
 
-    def read(self, part: int) -> tuple[NDArray[np.int64], dict[str, Matrix]]:
+    def read(
+        self, part: int, buffers: dict[tuple[str, int], Matrix]
+    ) -> tuple[NDArray[np.int64], dict[str, Matrix], dict[str, Extremes]]:
         """The networks of a part that can be studied.
 
+        Args:
+            part: the part.
+            buffers: memory that is used again and again: what the last call with them returned
+                is lost.
+
         Returns:
-            Their rows in the zoo, and layer -> [network, number].
+            Their rows in the zoo; layer -> [network, number]; and layer -> the least and the
+            greatest weight of each network.
         """
         weights = self.zoo.part_weights(part)
-        matrices = {layer.name: layer.matrix(weights) for layer in self.layers}
         rows = self._rows[part]
         usable = ~self._failed[rows]
-        for matrix in matrices.values():
+        matrices: dict[str, Matrix] = {}
+        extremes: dict[str, Extremes] = {}
+        for layer in self.layers:
+            key = (layer.name, len(rows))
+            if key not in buffers:
+                buffers[key] = np.empty((len(rows), layer.size), np.float32)
+            matrices[layer.name] = matrix = layer.matrix(weights, buffers[key])
+            extremes[layer.name] = (matrix.min(axis=1), matrix.max(axis=1))
             # Not finite where any weight is not.
-            usable &= np.isfinite(matrix.max(axis=1)) & np.isfinite(matrix.min(axis=1))
+            usable &= np.isfinite(extremes[layer.name]).all(axis=0)
         if not usable.all():
             matrices = {name: matrix[usable] for name, matrix in matrices.items()}
-        return rows[usable], matrices
+            extremes = {name: (low[usable], high[usable]) for name, (low, high) in extremes.items()}
+        return rows[usable], matrices, extremes
+
+    def project(self, part: int, axes: dict[str, Matrix]) -> dict[str, Matrix]:
+        """All networks of a part along axes: layer -> [network, axis]; NaN where it failed."""
+        weights = self.zoo.part_weights(part)
+        projected = {}
+        with np.errstate(invalid="ignore", over="ignore"):
+            for layer in self.layers:
+                own = axes[layer.name]
+                found = np.zeros((len(self._rows[part]), own.shape[1]), np.float32)
+                begin = 0
+                for piece in layer.pieces(weights):
+                    found += piece @ own[begin : begin + piece.shape[1]]
+                    begin += piece.shape[1]
+                projected[layer.name] = found
+        return projected
 
     def labels(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """The classes of networks."""
@@ -167,7 +204,7 @@ def _first_look(reader: _Reader, decimals: int) -> tuple[dict[str, Bins], dict[s
     sample: dict[str, list[Matrix]] = {layer.name: [] for layer in reader.layers}
     networks = 0
     for part in [*spread, *(part for part in parts if part not in spread)]:
-        rows, matrices = reader.read(part)
+        rows, matrices, _ = reader.read(part, {})
         for name, matrix in matrices.items():
             sample[name].append(matrix[: SAMPLE - networks])
         networks = min(SAMPLE, networks + len(rows))
@@ -201,18 +238,22 @@ class _Sums:
 def _sums(
     reader: _Reader, parts: Sequence[int], bins: dict[str, Bins], axes: dict[str, Matrix]
 ) -> _Sums:
-    total: _Sums | None = None
     classes = len(reader.zoo.classes)
+    total = _Sums(parts=list(parts), rows=[], counts={}, networks={}, moments={})
+    buffers: dict[tuple[str, int], Matrix] = {}
     for part in parts:
-        rows, matrices = reader.read(part)
+        rows, matrices, extremes = reader.read(part, buffers)
+        total.rows.append(rows)
         labels = reader.labels(rows)
-        found = _Sums(parts=[part], rows=[rows], counts={}, networks={}, moments={})
         for name, matrix in matrices.items() if len(rows) else ():
-            counts = count_layer(matrix, labels, classes, bins[name])
-            found.counts[name], found.networks[name] = counts, [counts.networks]
-            found.moments[name] = moments_of(matrix, labels, classes, axes[name])
-        total = _joined(total, found)
-    assert total is not None
+            counts = count_layer(matrix, labels, classes, bins[name], extremes[name])
+            if name not in total.counts:
+                total.counts[name], total.networks[name] = counts, [counts.networks]
+                total.moments[name] = Moments.zeros(classes, *axes[name].shape)
+            else:
+                total.counts[name].add(counts)
+                total.networks[name].append(counts.networks)
+            total.moments[name].include(matrix, labels, axes[name])
     return total
 
 
@@ -232,17 +273,6 @@ def _joined(total: _Sums | None, found: _Sums) -> _Sums:
     return total
 
 
-def _projections(
-    reader: _Reader, parts: Sequence[int], axes: dict[str, Matrix]
-) -> dict[str, list[Matrix]]:
-    found: dict[str, list[Matrix]] = {name: [] for name in axes}
-    for part in parts:
-        _, matrices = reader.read(part)
-        for name, matrix in matrices.items():
-            found[name].append(matrix @ axes[name])
-    return found
-
-
 def _weights(reader: _Reader, sums: _Sums, projected: dict[str, list[Matrix]]) -> Weights:
     zoo, rows = reader.zoo, np.concatenate(sums.rows)
     studied = set(rows.tolist())
@@ -250,7 +280,7 @@ def _weights(reader: _Reader, sums: _Sums, projected: dict[str, list[Matrix]]) -
     for name, moments in sums.moments.items():
         sums.counts[name].networks = np.concatenate(sums.networks[name])
         structure[name] = Structure(
-            components=components(np.concatenate(projected[name]), moments, _COMPONENTS),
+            components=components(np.concatenate(projected[name])[rows], moments, _COMPONENTS),
             distances=distances(moments),
         )
     return Weights(
