@@ -10,7 +10,7 @@ KERNELS := src/hyperzoo/population/native/kernels
 .PHONY: help install zoo test lint check sanitize keras clean
 
 help:
-	@echo "make zoo      train the built-in zoo digits-lenet5 and show it"
+	@echo "make zoo      train the built-in zoo digits-lenet5, show it, and write its report"
 	@echo "make test     run the tests"
 	@echo "make lint     check format, style and types"
 	@echo "make check    lint and test: what CI runs"
@@ -33,6 +33,7 @@ $(VENV)/installed: pyproject.toml setup.py constraints.txt $(wildcard $(KERNELS)
 zoo: install
 	@$(BIN)/hyperzoo train digits-lenet5 --out zoos/digits-lenet5
 	@$(BIN)/hyperzoo show zoos/digits-lenet5
+	@$(BIN)/hyperzoo report zoos/digits-lenet5 --out zoos/digits-lenet5.html
 
 test: install
 	$(BIN)/pytest

@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "retrain": {"errors", "images", "population", "train", "zoo"},
     "exchange": {"errors", "plan", "images", "architectures", "population", "zoo"},
     "analysis": {"errors", "recipe", "plan", "architectures", "randomness", "zoo"},
-    "report": {"errors", "architectures", "zoo", "analysis"},
+    "report": {"errors", "version", "recipe", "architectures", "zoo", "analysis"},
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 

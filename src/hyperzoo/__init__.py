@@ -6,6 +6,7 @@ from hyperzoo.exchange.hub import Pushed, push_zoo
 from hyperzoo.exchange.importing import ImportedZoo, import_zoo
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.recipe import Recipe, load_recipe, parse_recipe
+from hyperzoo.report.page import write_report
 from hyperzoo.retrain import Retrained, retrain_network
 from hyperzoo.train import Progress, train_zoo
 from hyperzoo.version import VERSION
@@ -33,4 +34,5 @@ __all__ = [
     "retrain_network",
     "train_zoo",
     "verify_zoo",
+    "write_report",
 ]

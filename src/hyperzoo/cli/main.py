@@ -16,6 +16,7 @@ from hyperzoo.cli import (
     importing,
     push,
     recipes,
+    report,
     show,
     train,
     verify,
@@ -38,6 +39,7 @@ app.command("train")(train.train)
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
 app.command("analyze")(analyze.analyze)
+app.command("report")(report.report)
 app.command("import")(importing.import_)
 app.command("export")(exporting.export)
 app.command("push")(push.push)
