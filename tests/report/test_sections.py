@@ -167,6 +167,13 @@ def test_csv_keeps_numbers_in_full():
     ]
 
 
+def test_numbers_are_rounded_but_scales_are_not():
+    text = '<svg><g transform="translate(1.23456 2) scale(0.075 -0.075)" d="M 1.999 2.5"/></svg>'
+    svg = clean_svg(text, "n")
+    assert "translate(1.23 2) scale(0.075 -0.075)" in svg
+    assert 'd="M2.00 2.5"' in svg
+
+
 def test_names_of_a_zoo_are_text_in_a_figure():
     svg = clean_svg('<?xml?>\n<svg><text id="a">x</text><use href="#b"/><g id="b"/></svg>', "n")
     assert "id=" in svg

@@ -150,9 +150,14 @@ def clean_svg(text: str, name: str) -> str:
 
     text = re.sub(r'\s+id="([^"]+)"', renamed, text)
     text = re.sub(r'(href="|url\()#([^")]+)', lambda m: f"{m[1]}#{short[m[2]]}", text)
-    text = re.sub(r"(\d+\.\d\d)\d+", r"\1", text)
+    text = re.sub(r"scale\([^)]*\)|\d+\.\d{3,}", _rounded, text)
     text = re.sub(r' d="([^"]+)"', lambda m: f' d="{_packed(m[1])}"', text)
     return re.sub(r"\n\s*", "\n", text).strip() + "\n"
+
+
+def _rounded(match: re.Match[str]) -> str:
+    """A number with two decimals; scales stay, which everything else is multiplied by."""
+    return match[0] if match[0].startswith("scale") else f"{float(match[0]):.2f}"
 
 
 def _packed(path: str) -> str:
