@@ -9,7 +9,7 @@ random matrix but the principal axes of a sample of networks, which costs little
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from hyperzoo.errors import AnalysisError
 
 Matrix = NDArray[np.float32]
 
-SAMPLE = 512
+SAMPLE = 256
 """Networks from which the first axes are made; a zoo of no more has its exact components."""
 
 _AXES = 8
@@ -31,24 +31,30 @@ class Moments:
 
     Attributes:
         count: int64 [class], networks.
-        sums: float64 [class, parameter], sum of the networks.
+        sums: [class, parameter], sum of the networks.
         squares: float64 [class], sum of the networks' squared lengths.
-        product: float64 [axis, parameter], (X V)^T X for networks X and axes V.
+        product: [axis, parameter], (X V)^T X for networks X and axes V.
     """
 
     count: NDArray[np.int64]
-    sums: NDArray[np.float64]
+    sums: NDArray[np.floating]
     squares: NDArray[np.float64]
-    product: NDArray[np.float64]
+    product: NDArray[np.floating]
 
     @staticmethod
     def zeros(classes: int, parameters: int, axes: int) -> "Moments":
-        """Of no networks."""
+        """Of no networks; in float32, which is exact enough for some hundred."""
         return Moments(
             count=np.zeros(classes, np.int64),
-            sums=np.zeros((classes, parameters)),
+            sums=np.zeros((classes, parameters), np.float32),
             squares=np.zeros(classes),
-            product=np.zeros((axes, parameters)),
+            product=np.zeros((axes, parameters), np.float32),
+        )
+
+    def widened(self) -> "Moments":
+        """The same in float64, to add many others to."""
+        return replace(
+            self, sums=self.sums.astype(np.float64), product=self.product.astype(np.float64)
         )
 
     def include(self, pieces: Sequence[Matrix], labels: NDArray[np.int64], axes: Matrix) -> None:
@@ -83,7 +89,7 @@ class Moments:
     @property
     def mean(self) -> NDArray[np.float64]:
         """The mean network: [parameter]."""
-        mean: NDArray[np.float64] = self.sums.sum(axis=0) / self.count.sum()
+        mean: NDArray[np.float64] = self.sums.sum(axis=0, dtype=np.float64) / self.count.sum()
         return mean
 
 
@@ -241,7 +247,7 @@ def structure(
     """
     labels = np.asarray(labels, np.int64)
     axes = first_axes(_sample(blocks, len(labels)))
-    total = Moments.zeros(classes, *axes.shape)
+    total = Moments.zeros(classes, *axes.shape).widened()
     begin = 0
     for block in blocks():
         total.include([block], labels[begin : begin + len(block)], axes)

@@ -266,6 +266,8 @@ def _counts(
 
 def _joined(total: _Sums | None, found: _Sums) -> _Sums:
     """Add what was found in later parts."""
+    if total is None or not total.counts:
+        found.moments = {name: moments.widened() for name, moments in found.moments.items()}
     if total is None:
         return found
     total.parts += found.parts
