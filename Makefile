@@ -21,7 +21,7 @@ help:
 install: $(VENV)/installed
 
 # torch comes first and by itself, so that nothing else chooses its build.
-$(VENV)/installed: pyproject.toml setup.py constraints.txt $(wildcard $(KERNELS)/*)
+$(VENV)/installed: pyproject.toml setup.py constraints.txt $(wildcard $(KERNELS)/* src/hyperzoo/analysis/kernels/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "hyperzoo needs Python 3.11 or newer; set PYTHON=/path/to/python"; exit 1; }
 	$(PYTHON) -m venv $(VENV)

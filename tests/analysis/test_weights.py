@@ -22,7 +22,8 @@ def test_every_weight_of_every_layer_is_counted(tmp_path: Path):
         counts = weights.counts[layer.name]
         assert counts.classes.sum(axis=1).tolist() == [12 * layer.size] * 5
         assert counts.networks.sum(axis=1).tolist() == [layer.size] * 60
-        values = layer.matrix({name: zoo.weights(name) for name in layer.parameters})
+        pieces = layer.pieces({name: zoo.weights(name) for name in layer.parameters})
+        values = np.concatenate(pieces, axis=1)
         mean = (counts.classes @ counts.values).sum() / values.size
         assert mean == pytest.approx(values.mean(dtype=np.float64), abs=1e-6)
         assert float(counts.greatest.max()) == values.max()

@@ -7,10 +7,13 @@ every bin of some hundred grid points: enough to draw networks anew (the bootstr
 reading weights again.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hyperzoo.analysis import counting
 
 FARTHEST = 2**17
 """The grid ends at plus and minus this many points (13.1 at 4 decimals); weights beyond count
@@ -116,51 +119,108 @@ class LayerCounts:
 
 
 def count_layer(
-    matrix: NDArray[np.float32],
+    pieces: Sequence[NDArray[np.float32]],
     labels: NDArray[np.int64],
     classes: int,
     bins: Bins,
-    extremes: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
-) -> LayerCounts:
+    *,
+    compiled: bool | None = None,
+) -> LayerCounts | None:
     """Count one layer's weights of some networks.
 
     Args:
-        matrix: [network, number], finite.
+        pieces: the layer's parameters, each [network, number].
         labels: [network], the class of each, from 0.
         classes: how many classes there are.
         bins: the bins of the networks' own counts; their decimals are the grid's.
-        extremes: the least and the greatest weight of every network, where they are known.
+        compiled: whether the compiled kernel counts; None where it was built.
+
+    Returns:
+        The counts; None where a weight is not finite.
     """
-    least, greatest = extremes or (matrix.min(axis=1), matrix.max(axis=1))
+    width = int(bins.edges[-1] - bins.edges[0])
+    window = (int(bins.edges[0]) - width // 2, 2 * width + 2)
+    if counting.is_available() if compiled is None else compiled:
+        counted = _count_compiled(pieces, labels, _nothing(len(labels), classes, bins, window))
+        if counted is not None:
+            return counted
+    least = np.min([piece.min(axis=1) for piece in pieces], axis=0)
+    greatest = np.max([piece.max(axis=1) for piece in pieces], axis=0)
+    if not (np.isfinite(least).all() and np.isfinite(greatest).all()):
+        return None
     unit = 10.0**bins.decimals
     reach = np.clip(np.rint([least.min() * unit, greatest.max() * unit]), -FARTHEST, FARTHEST)
-    # The bins belong to the grid's range, so that no edge lies outside.
+    # The bins belong to the window, so that no edge lies outside.
     low = min(int(reach[0]), int(bins.edges[0]))
     span = max(int(reach[1]), int(bins.edges[-1])) + 1 - low
-    counted = LayerCounts(
+    counted = _nothing(len(labels), classes, bins, (low, span))
+    np.minimum.at(counted.least, labels, least)
+    np.maximum.at(counted.greatest, labels, greatest)
+    clip = max(-float(least.min()), float(greatest.max())) * unit > FARTHEST
+    for piece in pieces:
+        _count_piece(piece, labels, counted, clip=clip)
+    return counted
+
+
+def _nothing(networks: int, classes: int, bins: Bins, window: tuple[int, int]) -> LayerCounts:
+    """Counts of nothing, for grid points from window[0] on, window[1] of them."""
+    return LayerCounts(
         bins=bins,
-        low=low,
-        classes=np.zeros((classes, span), np.int64),
-        networks=np.zeros((len(labels), len(bins)), np.uint32),
+        low=window[0],
+        classes=np.zeros((classes, window[1]), np.int64),
+        networks=np.zeros((networks, len(bins)), np.uint32),
         least=np.full(classes, np.inf, np.float32),
         greatest=np.full(classes, -np.inf, np.float32),
         beyond=np.zeros(classes, np.int64),
     )
+
+
+def _count_compiled(
+    pieces: Sequence[NDArray[np.float32]], labels: NDArray[np.int64], counted: LayerCounts
+) -> LayerCounts | None:
+    """Count by the compiled kernel; None where a weight is not finite or far from the bins."""
+    points = counted.points
+    bin_of = np.searchsorted(counted.bins.edges[1:-1], points, side="right").astype(np.uint16)
+    least = np.full(len(labels), np.inf, np.float32)
+    greatest = np.full(len(labels), -np.inf, np.float32)
+    for piece in pieces:
+        if not counting.count(
+            np.require(piece, np.float32, ["C", "A"]),
+            (counted.low, len(points)),
+            10.0**counted.decimals,
+            FARTHEST,
+            labels,
+            bin_of,
+            counted.classes,
+            counted.networks,
+            least,
+            greatest,
+        ):
+            return None
     np.minimum.at(counted.least, labels, least)
     np.maximum.at(counted.greatest, labels, greatest)
-    clip = max(-float(least.min()), float(greatest.max())) * unit > FARTHEST
-    rows = max(1, _BLOCK // matrix.shape[1])
-    scaled = np.empty((rows, matrix.shape[1]), np.float32)
-    points = np.empty((rows, matrix.shape[1]), np.intp)
-    for begin in range(0, len(matrix), rows):
-        block, own = matrix[begin : begin + rows], labels[begin : begin + rows]
+    unit = 10.0**counted.decimals
+    # Only where the window reaches the grid's end can there be any beyond it.
+    if max(-float(least.min()), float(greatest.max())) * unit > FARTHEST:
+        return None
+    return counted
+
+
+def _count_piece(
+    piece: NDArray[np.float32], labels: NDArray[np.int64], counted: LayerCounts, *, clip: bool
+) -> None:
+    """Add one parameter's weights, block by block."""
+    rows = max(1, _BLOCK // piece.shape[1])
+    scaled = np.empty((rows, piece.shape[1]), np.float32)
+    points = np.empty((rows, piece.shape[1]), np.intp)
+    for begin in range(0, len(piece), rows):
+        block, own = piece[begin : begin + rows], labels[begin : begin + rows]
         _to_grid(block, own, scaled[: len(block)], points[: len(block)], counted, clip=clip)
         networks = counted.networks[begin : begin + rows]
         if len(block) == 1:
             _add_large(points[0], int(own[0]), networks[0], counted)
         else:
             _add_small(points[: len(block)], own, networks, counted)
-    return counted
 
 
 def _to_grid(

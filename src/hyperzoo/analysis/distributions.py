@@ -108,7 +108,9 @@ def moments(
         return {"weights": 0, "mean": None, "sd": None, "skewness": None, "kurtosis": None}
     mean = float(counts @ values) / number
     centred = values - mean
-    second, third, fourth = (float(counts @ centred**power) / number for power in (2, 3, 4))
+    square = centred * centred
+    powers = (square, square * centred, square * square)
+    second, third, fourth = (float(counts @ power) / number for power in powers)
     spread = second > 0
     return {
         "weights": number,

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from hyperzoo.analysis.distributions import moments
 from hyperzoo.analysis.resampling import bootstrap, halves
@@ -125,22 +126,39 @@ def divergence(
     rows = [np.flatnonzero(weights.labels == place) for place in places]
     drawn = [bootstrap(n, len(r), draws, seed) for n, r in zip(names, rows, strict=True)]
     halved = [halves(n, len(r), splits, seed) for n, r in zip(names, rows, strict=True)]
-    sizes = [len(r) for r in rows]
+    compared: dict[tuple[str, str], _Compared] = {}
+    # Threads of matrix products as small as these would wait for each other more than they work.
+    with threadpool_limits(1, "blas"):
+        for layer in weights.layers:
+            counts = weights.counts[layer.name].networks.astype(np.float64)
+            samples = _Samples.of([counts[r] for r in rows], drawn, halved)
+            for measure in MEASURES:
+                scale = _scale(weights, layer.name, measure)
+                compared[measure, layer.name] = _compare(samples, measure, scale)
+    return _tables(weights, compared, names, [len(r) for r in rows])
+
+
+def _tables(
+    weights: Weights,
+    compared: dict[tuple[str, str], "_Compared"],
+    names: list[str],
+    sizes: list[int],
+) -> Divergence:
     pairs: list[dict[str, object]] = []
     within: list[dict[str, object]] = []
     layers: list[dict[str, object]] = []
     for measure in MEASURES:
-        mean_draws = []
+        own, mean_draws = [], []
         for layer in weights.layers:
-            counts = weights.counts[layer.name].networks.astype(np.float64)
-            samples = _Samples.of([counts[r] for r in rows], drawn, halved)
-            compared = _compare(samples, measure, _scale(weights, layer.name, measure))
+            found = compared[measure, layer.name]
             where: dict[str, object] = {"measure": measure, "layer": layer.name}
-            pairs += [where | row for row in _pair_rows(compared, names)]
-            within += [where | row for row in _within_rows(compared, names, sizes)]
-            layers.append(where | {"weights": layer.size} | _layer_row(compared))
-            mean_draws.append(2 * compared.value.mean() - compared.drawn.mean(axis=1))
-        _add_ranks(layers[-len(weights.layers) :], np.stack(mean_draws))
+            own_pairs = _pair_rows(found, names)
+            pairs += [where | row for row in own_pairs]
+            within += [where | row for row in _within_rows(found, names, sizes)]
+            own.append(where | {"weights": layer.size} | _layer_row(found, own_pairs))
+            mean_draws.append(2 * found.value.mean() - found.drawn.mean(axis=1))
+        _add_ranks(own, np.stack(mean_draws))
+        layers += own
     return Divergence(
         pairs=pa.Table.from_pylist(pairs),
         within=pa.Table.from_pylist(within),
@@ -273,8 +291,8 @@ def _within_rows(
     ]
 
 
-def _layer_row(compared: _Compared) -> dict[str, object]:
-    distinct = [row["distinct"] for row in _pair_rows(compared, ["" for _ in compared.noise.T])]
+def _layer_row(compared: _Compared, pairs: list[dict[str, object]]) -> dict[str, object]:
+    distinct = [row["distinct"] for row in pairs]
     known = None not in distinct
     return {
         "pairs": len(compared.pairs),

@@ -28,22 +28,6 @@ class Layer:
         tensors = [weights[name] for name in self.parameters]
         return [tensor.reshape(len(tensor), -1) for tensor in tensors]
 
-    def matrix(
-        self,
-        weights: Mapping[str, NDArray[np.float32]],
-        out: NDArray[np.float32] | None = None,
-    ) -> NDArray[np.float32]:
-        """The layer's parameters side by side.
-
-        Args:
-            weights: PyTorch name -> [network, *shape].
-            out: where to put them; None for a new array.
-
-        Returns:
-            float32 [network, number]: the weight, then the bias.
-        """
-        return np.concatenate(self.pieces(weights), axis=1, out=out)
-
 
 def layers_of(architecture: Architecture) -> tuple[Layer, ...]:
     """The layers of an architecture that have parameters, in order."""

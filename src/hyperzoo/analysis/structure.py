@@ -51,21 +51,27 @@ class Moments:
             product=np.zeros((axes, parameters)),
         )
 
-    def include(self, block: Matrix, labels: NDArray[np.int64], axes: Matrix) -> None:
+    def include(self, pieces: Sequence[Matrix], labels: NDArray[np.int64], axes: Matrix) -> None:
         """Add the sums over a block of networks.
 
         Args:
-            block: [network, parameter].
+            pieces: the networks' parameters, each [network, number]; side by side they are
+                [network, parameter].
             labels: [network], the class of each.
             axes: [parameter, axis].
         """
         self.count += np.bincount(labels, minlength=len(self.count))
-        np.add.at(self.squares, labels, np.einsum("np,np->n", block, block))
         member = (labels == np.arange(len(self.count))[:, None]).astype(np.float32)
-        # One product reads the block once for both sums.
-        both = np.concatenate([member, (block @ axes).T]) @ block
-        self.sums += both[: len(member)]
-        self.product += both[len(member) :]
+        left = np.concatenate([member, project(pieces, axes).T])
+        begin = 0
+        for piece in pieces:
+            own = slice(begin, begin + piece.shape[1])
+            np.add.at(self.squares, labels, np.einsum("np,np->n", piece, piece))
+            # One product reads the piece once for both sums.
+            both = left @ piece
+            self.sums[:, own] += both[: len(member)]
+            self.product[:, own] += both[len(member) :]
+            begin = own.stop
 
     def add(self, other: "Moments") -> None:
         """Add the sums over other networks."""
@@ -79,6 +85,16 @@ class Moments:
         """The mean network: [parameter]."""
         mean: NDArray[np.float64] = self.sums.sum(axis=0) / self.count.sum()
         return mean
+
+
+def project(pieces: Sequence[Matrix], axes: Matrix) -> Matrix:
+    """Networks along axes: [network, axis], from pieces as `Moments.include` takes them."""
+    found = np.zeros((len(pieces[0]), axes.shape[1]), np.float32)
+    begin = 0
+    for piece in pieces:
+        found += piece @ axes[begin : begin + piece.shape[1]]
+        begin += piece.shape[1]
+    return found
 
 
 def first_axes(sample: Matrix) -> Matrix:
@@ -228,7 +244,7 @@ def structure(
     total = Moments.zeros(classes, *axes.shape)
     begin = 0
     for block in blocks():
-        total.include(block, labels[begin : begin + len(block)], axes)
+        total.include([block], labels[begin : begin + len(block)], axes)
         begin += len(block)
     if begin != len(labels):
         raise AnalysisError(f"expected {len(labels)} networks, got {begin}")

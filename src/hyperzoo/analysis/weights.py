@@ -5,6 +5,7 @@ parts, for counts and sums; then all again, for the networks' places along bette
 worked on by all cores, each dropped before the next, and their results are joined in order.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ from hyperzoo.analysis.structure import (
     components,
     distances,
     first_axes,
+    project,
 )
 from hyperzoo.errors import AnalysisError
 from hyperzoo.plan import PART_SIZE
@@ -33,10 +35,10 @@ FEWEST_DECIMALS, MOST_DECIMALS = 1, 5
 """What weights may be rounded to; the grid itself has at least 4 decimals."""
 
 _GRID_DECIMALS = 4
-Extremes = tuple[NDArray[np.float32], NDArray[np.float32]]
-
 _BINS = 100
 _COMPONENTS = 4
+_RANGE_SAMPLE = 64
+"""Networks from which the range of the bins is taken."""
 _TASK = 4
 """Parts that are worked on as one: fewer results to join."""
 
@@ -144,56 +146,44 @@ class _Reader:
         self._rows = dict(zip(zoo.parts_complete, rows, strict=True))
         self._labels, self._failed = labels, failed
 
-    def read(
-        self, part: int, buffers: dict[tuple[str, int], Matrix]
-    ) -> tuple[NDArray[np.int64], dict[str, Matrix], dict[str, Extremes]]:
-        """The networks of a part that can be studied.
-
-        Args:
-            part: the part.
-            buffers: memory that is used again and again: what the last call with them returned
-                is lost.
+    def read(self, part: int) -> tuple[NDArray[np.int64], dict[str, list[Matrix]]]:
+        """All networks of a part that did not fail.
 
         Returns:
-            Their rows in the zoo; layer -> [network, number]; and layer -> the least and the
-            greatest weight of each network.
+            Their rows in the zoo; and layer -> its parameters, each [network, number].
         """
-        weights = self.zoo.part_weights(part)
-        rows = self._rows[part]
+        weights, rows = self.zoo.part_weights(part), self._rows[part]
+        pieces = {layer.name: layer.pieces(weights) for layer in self.layers}
         usable = ~self._failed[rows]
-        matrices: dict[str, Matrix] = {}
-        extremes: dict[str, Extremes] = {}
-        for layer in self.layers:
-            key = (layer.name, len(rows))
-            if key not in buffers:
-                buffers[key] = np.empty((len(rows), layer.size), np.float32)
-            matrices[layer.name] = matrix = layer.matrix(weights, buffers[key])
-            extremes[layer.name] = (matrix.min(axis=1), matrix.max(axis=1))
+        return (rows, pieces) if usable.all() else (rows[usable], _chosen(pieces, usable))
+
+    def read_finite(self, part: int) -> tuple[NDArray[np.int64], dict[str, list[Matrix]]]:
+        """The same without networks of which a weight is not finite."""
+        rows, pieces = self.read(part)
+        usable = np.full(len(rows), True)
+        for piece in itertools.chain.from_iterable(pieces.values()):
             # Not finite where any weight is not.
-            usable &= np.isfinite(extremes[layer.name]).all(axis=0)
-        if not usable.all():
-            matrices = {name: matrix[usable] for name, matrix in matrices.items()}
-            extremes = {name: (low[usable], high[usable]) for name, (low, high) in extremes.items()}
-        return rows[usable], matrices, extremes
+            usable &= np.isfinite(piece.min(axis=1)) & np.isfinite(piece.max(axis=1))
+        return (rows, pieces) if usable.all() else (rows[usable], _chosen(pieces, usable))
 
     def project(self, part: int, axes: dict[str, Matrix]) -> dict[str, Matrix]:
         """All networks of a part along axes: layer -> [network, axis]; NaN where it failed."""
         weights = self.zoo.part_weights(part)
-        projected = {}
         with np.errstate(invalid="ignore", over="ignore"):
-            for layer in self.layers:
-                own = axes[layer.name]
-                found = np.zeros((len(self._rows[part]), own.shape[1]), np.float32)
-                begin = 0
-                for piece in layer.pieces(weights):
-                    found += piece @ own[begin : begin + piece.shape[1]]
-                    begin += piece.shape[1]
-                projected[layer.name] = found
-        return projected
+            return {
+                layer.name: project(layer.pieces(weights), axes[layer.name])
+                for layer in self.layers
+            }
 
     def labels(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """The classes of networks."""
         return self._labels[rows]
+
+
+def _chosen(
+    pieces: dict[str, list[Matrix]], networks: NDArray[np.bool_]
+) -> dict[str, list[Matrix]]:
+    return {name: [piece[networks] for piece in own] for name, own in pieces.items()}
 
 
 def _first_look(reader: _Reader, decimals: int) -> tuple[dict[str, Bins], dict[str, Matrix]]:
@@ -204,9 +194,10 @@ def _first_look(reader: _Reader, decimals: int) -> tuple[dict[str, Bins], dict[s
     sample: dict[str, list[Matrix]] = {layer.name: [] for layer in reader.layers}
     networks = 0
     for part in [*spread, *(part for part in parts if part not in spread)]:
-        rows, matrices, _ = reader.read(part, {})
-        for name, matrix in matrices.items():
-            sample[name].append(matrix[: SAMPLE - networks])
+        rows, pieces = reader.read_finite(part)
+        for name, own in pieces.items():
+            wanted = [piece[: SAMPLE - networks] for piece in own]
+            sample[name].append(np.concatenate(wanted, axis=1))
         networks = min(SAMPLE, networks + len(rows))
         # Beyond the spread parts one looks only for any network at all.
         if networks == SAMPLE or (networks and part == spread[-1]):
@@ -219,7 +210,7 @@ def _first_look(reader: _Reader, decimals: int) -> tuple[dict[str, Bins], dict[s
     bins, axes = {}, {}
     for layer in reader.layers:
         matrix = np.concatenate(sample.pop(layer.name))
-        bins[layer.name] = choose_bins(matrix, _BINS, decimals)
+        bins[layer.name] = choose_bins(matrix[:_RANGE_SAMPLE], _BINS, decimals)
         axes[layer.name] = first_axes(matrix)
     return bins, axes
 
@@ -238,23 +229,39 @@ class _Sums:
 def _sums(
     reader: _Reader, parts: Sequence[int], bins: dict[str, Bins], axes: dict[str, Matrix]
 ) -> _Sums:
-    classes = len(reader.zoo.classes)
     total = _Sums(parts=list(parts), rows=[], counts={}, networks={}, moments={})
-    buffers: dict[tuple[str, int], Matrix] = {}
     for part in parts:
-        rows, matrices, extremes = reader.read(part, buffers)
+        rows, pieces = reader.read(part)
+        counted = _counts(reader, rows, pieces, bins)
+        if counted is None:
+            rows, pieces = reader.read_finite(part)
+            counted = _counts(reader, rows, pieces, bins)
         total.rows.append(rows)
-        labels = reader.labels(rows)
-        for name, matrix in matrices.items() if len(rows) else ():
-            counts = count_layer(matrix, labels, classes, bins[name], extremes[name])
+        for name, counts in (counted or {}).items():
             if name not in total.counts:
-                total.counts[name], total.networks[name] = counts, [counts.networks]
-                total.moments[name] = Moments.zeros(classes, *axes[name].shape)
+                total.counts[name], total.networks[name] = counts, []
+                total.moments[name] = Moments.zeros(len(counts.classes), *axes[name].shape)
             else:
                 total.counts[name].add(counts)
-                total.networks[name].append(counts.networks)
-            total.moments[name].include(matrix, labels, axes[name])
+            total.networks[name].append(counts.networks)
+            total.moments[name].include(pieces[name], reader.labels(rows), axes[name])
     return total
+
+
+def _counts(
+    reader: _Reader,
+    rows: NDArray[np.int64],
+    pieces: dict[str, list[Matrix]],
+    bins: dict[str, Bins],
+) -> dict[str, LayerCounts] | None:
+    """Counts of every layer; of none where there are no networks; None where one is not finite."""
+    counted = {}
+    for name, own in pieces.items() if len(rows) else ():
+        counts = count_layer(own, reader.labels(rows), len(reader.zoo.classes), bins[name])
+        if counts is None:
+            return None
+        counted[name] = counts
+    return counted
 
 
 def _joined(total: _Sums | None, found: _Sums) -> _Sums:
