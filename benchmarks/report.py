@@ -102,8 +102,9 @@ def measure(zoo: hz.Zoo, target: Path) -> None:
     for name in ("table", "curves", "kernels"):
         data = re.search(rf'id="data-{name}">([^<]*)<', page)
         print(f"  {name}: {len(data[1]) if data else 0:,}")
-    print(f"  drawings: {sum(map(len, re.findall(r'data:image/svg[^>]*', page))):,}")
-    print(f"  tables as CSV: {sum(map(len, re.findall('data:application/gzip[^>]*', page))):,}")
+    for name, address in (("drawings", "image/svg"), ("tables as CSV", "application/gzip")):
+        found_there = re.findall(rf'data:{address}[^"]*', page)
+        print(f"  {name}: {sum(map(len, found_there)):,}")
     for note in re.findall(r"<li>([^<]+)</li>", page):
         print(f"- {note}")
 
