@@ -226,3 +226,31 @@ def test_without_jinja2(zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(MissingExtraError, match=r'pip install "hyperzoo\[report\]"'):
         written(zoo, tmp_path)
+
+
+def test_an_imported_zoo_says_what_is_not_known(
+    zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name, value in {
+        "recipe": None,
+        "classes": CLASSES,
+        "images_name": None,
+        "image_fingerprint": None,
+        "image_classes": (),
+    }.items():
+        monkeypatch.setattr(Zoo, name, value)
+    monkeypatch.setattr(Zoo, "history", lambda self, network_id=None: pa.table({"id": []}))
+    monkeypatch.setattr(Zoo, "provenance_of", lambda self, network_id: {})
+    monkeypatch.setattr(Zoo, "_check_epoch", lambda self, epoch: None)
+    columns = ("loss", "accuracy", "precision", "recall", "specificity", "f1", "auc")
+    bare = zoo.models
+    for name in columns:
+        place = bare.column_names.index(name)
+        bare = bare.set_column(place, name, pa.array([None] * len(bare), pa.float64()))
+    monkeypatch.setattr(zoo, "models", bare)
+    text = Elements(written(zoo, tmp_path)).text
+    assert "The zoo has no recipe: it was imported" in text
+    assert "of an unknown image set" in text
+    assert "Training curves: the zoo has no training history." in text
+    assert "each tells one class of 5 from all others" in text
+    assert re.search(r"Trained with\s*unknown", text)

@@ -136,7 +136,7 @@ def clean_svg(text: str, name: str) -> str:
     """Make matplotlib's SVG fit to stand in a page among others.
 
     The XML declaration, comments and metadata go; ids that nothing refers to go, the others become
-    short and the figure's own; numbers keep two decimals (a hundredth of a point).
+    short and the figure's own; numbers keep two decimals (a hundredth of a point), scales all.
     """
     text = text[text.index("<svg") :]
     text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
@@ -150,13 +150,13 @@ def clean_svg(text: str, name: str) -> str:
 
     text = re.sub(r'\s+id="([^"]+)"', renamed, text)
     text = re.sub(r'(href="|url\()#([^")]+)', lambda m: f"{m[1]}#{short[m[2]]}", text)
-    text = re.sub(r"scale\([^)]*\)|\d+\.\d{3,}", _rounded, text)
+    text = re.sub(r"scale\([^)]*\)|\d+\.\d{3,}", _shorter, text)
     text = re.sub(r' d="([^"]+)"', lambda m: f' d="{_packed(m[1])}"', text)
     return re.sub(r"\n\s*", "\n", text).strip() + "\n"
 
 
-def _rounded(match: re.Match[str]) -> str:
-    """A number with two decimals; scales stay, which everything else is multiplied by."""
+def _shorter(match: re.Match[str]) -> str:
+    # A glyph's scale is small, and a hundredth off would be seen.
     return match[0] if match[0].startswith("scale") else f"{float(match[0]):.2f}"
 
 
