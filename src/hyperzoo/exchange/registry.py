@@ -4,12 +4,15 @@ from hyperzoo.exchange.format import Format
 from hyperzoo.exchange.keras import KerasArchives, KerasModels, KerasWeights
 from hyperzoo.exchange.metrics_csv import MetricsCsv
 from hyperzoo.exchange.plots import Plots
+from hyperzoo.exchange.published_pickles import LayerwisePickle, ModelwisePickle
 from hyperzoo.exchange.pytorch import Pytorch
 
 _ALL: tuple[Format, ...] = (
     KerasModels(),
     KerasWeights(),
     KerasArchives(),
+    ModelwisePickle(),
+    LayerwisePickle(),
     Pytorch(),
     MetricsCsv(),
     Plots(),
