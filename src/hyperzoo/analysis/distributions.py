@@ -106,11 +106,12 @@ def moments(
     number = int(counts.sum())
     if not number:
         return {"weights": 0, "mean": None, "sd": None, "skewness": None, "kurtosis": None}
-    mean = float(counts @ values) / number
+    # Sums of products, not matrix products, whose threads would wait more than they work.
+    mean = float((counts * values).sum()) / number
     centred = values - mean
     square = centred * centred
     powers = (square, square * centred, square * square)
-    second, third, fourth = (float(counts @ power) / number for power in powers)
+    second, third, fourth = (float((counts * power).sum()) / number for power in powers)
     spread = second > 0
     return {
         "weights": number,

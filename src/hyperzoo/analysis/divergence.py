@@ -23,7 +23,9 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from hyperzoo.analysis.distributions import moments
+from hyperzoo.analysis.layers import Layer
 from hyperzoo.analysis.resampling import bootstrap, halves
+from hyperzoo.analysis.stream import map_in_order
 from hyperzoo.analysis.weights import Weights
 from hyperzoo.errors import AnalysisError
 
@@ -126,15 +128,20 @@ def divergence(
     rows = [np.flatnonzero(weights.labels == place) for place in places]
     drawn = [bootstrap(n, len(r), draws, seed) for n, r in zip(names, rows, strict=True)]
     halved = [halves(n, len(r), splits, seed) for n, r in zip(names, rows, strict=True)]
+
+    def compare(layer: Layer) -> dict[tuple[str, str], _Compared]:
+        counts = weights.counts[layer.name].networks.astype(np.float64)
+        samples = _Samples.of([counts[r] for r in rows], drawn, halved)
+        return {
+            (measure, layer.name): _compare(samples, measure, _scale(weights, layer.name, measure))
+            for measure in MEASURES
+        }
+
     compared: dict[tuple[str, str], _Compared] = {}
     # Threads of matrix products as small as these would wait for each other more than they work.
     with threadpool_limits(1, "blas"):
-        for layer in weights.layers:
-            counts = weights.counts[layer.name].networks.astype(np.float64)
-            samples = _Samples.of([counts[r] for r in rows], drawn, halved)
-            for measure in MEASURES:
-                scale = _scale(weights, layer.name, measure)
-                compared[measure, layer.name] = _compare(samples, measure, scale)
+        for found in map_in_order(compare, weights.layers):
+            compared |= found
     return _tables(weights, compared, names, [len(r) for r in rows])
 
 

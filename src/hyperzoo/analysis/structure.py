@@ -6,10 +6,12 @@ passes and never copied; a matrix in memory (aligned networks, say) is one block
 Principal components follow Halko, Martinsson and Tropp, "Finding structure with randomness",
 SIAM Review 53 (2011), algorithm 4.4 (subspace iteration) with one difference: the start is not a
 random matrix but the principal axes of a sample of networks, which costs little and is closer.
+The networks of the sample are left out of the iteration: axes made of them suit them by chance,
+and where nothing stands out they would look like outliers.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +20,11 @@ from hyperzoo.errors import AnalysisError
 
 Matrix = NDArray[np.float32]
 
-SAMPLE = 512
-"""Networks from which the first axes are made; a zoo of no more has its exact components."""
+EXACT = 512
+"""A zoo of no more networks has its exact components."""
+
+_SAMPLE = 256
+"""Networks of a larger zoo from which the first axes are made."""
 
 _AXES = 8
 """Axes that are carried along; the first few of them are good."""
@@ -31,27 +36,39 @@ class Moments:
 
     Attributes:
         count: int64 [class], networks.
-        sums: float64 [class, parameter], sum of the networks.
+        sums: [class, parameter], sum of the networks.
         squares: float64 [class], sum of the networks' squared lengths.
-        product: float64 [axis, parameter], (X V)^T X for networks X and axes V.
+        product: [axis, parameter], (X V)^T X for the networks X outside of the sample, axes V.
     """
 
     count: NDArray[np.int64]
-    sums: NDArray[np.float64]
+    sums: NDArray[np.floating]
     squares: NDArray[np.float64]
-    product: NDArray[np.float64]
+    product: NDArray[np.floating]
 
     @staticmethod
     def zeros(classes: int, parameters: int, axes: int) -> "Moments":
-        """Of no networks."""
+        """Of no networks; in float32, which is exact enough for some hundred."""
         return Moments(
             count=np.zeros(classes, np.int64),
-            sums=np.zeros((classes, parameters)),
+            sums=np.zeros((classes, parameters), np.float32),
             squares=np.zeros(classes),
-            product=np.zeros((axes, parameters)),
+            product=np.zeros((axes, parameters), np.float32),
         )
 
-    def include(self, pieces: Sequence[Matrix], labels: NDArray[np.int64], axes: Matrix) -> None:
+    def widened(self) -> "Moments":
+        """The same in float64, to add many others to."""
+        return replace(
+            self, sums=self.sums.astype(np.float64), product=self.product.astype(np.float64)
+        )
+
+    def include(
+        self,
+        pieces: Sequence[Matrix],
+        labels: NDArray[np.int64],
+        axes: Matrix,
+        sampled: NDArray[np.bool_],
+    ) -> None:
         """Add the sums over a block of networks.
 
         Args:
@@ -59,10 +76,12 @@ class Moments:
                 [network, parameter].
             labels: [network], the class of each.
             axes: [parameter, axis].
+            sampled: [network], whether it belongs to the sample that the axes are made of.
         """
         self.count += np.bincount(labels, minlength=len(self.count))
         member = (labels == np.arange(len(self.count))[:, None]).astype(np.float32)
         left = np.concatenate([member, project(pieces, axes).T])
+        left[len(member) :, sampled] = 0
         begin = 0
         for piece in pieces:
             own = slice(begin, begin + piece.shape[1])
@@ -83,7 +102,7 @@ class Moments:
     @property
     def mean(self) -> NDArray[np.float64]:
         """The mean network: [parameter]."""
-        mean: NDArray[np.float64] = self.sums.sum(axis=0) / self.count.sum()
+        mean: NDArray[np.float64] = self.sums.sum(axis=0, dtype=np.float64) / self.count.sum()
         return mean
 
 
@@ -97,11 +116,16 @@ def project(pieces: Sequence[Matrix], axes: Matrix) -> Matrix:
     return found
 
 
+def sample_size(networks: int) -> int:
+    """How many networks of a zoo the first axes are made of."""
+    return networks if networks <= EXACT else _SAMPLE
+
+
 def first_axes(sample: Matrix) -> Matrix:
     """The principal axes of a sample of networks.
 
     Args:
-        sample: [network, parameter]; no more than `SAMPLE` networks.
+        sample: [network, parameter]; some hundred networks.
 
     Returns:
         [parameter, axis], orthonormal; at most `_AXES`, fewer for fewer networks.
@@ -112,9 +136,17 @@ def first_axes(sample: Matrix) -> Matrix:
     return _orthonormal(centred.T @ vectors[:, : -_AXES - 1 : -1].astype(np.float32))
 
 
-def better_axes(moments: Moments, axes: Matrix) -> Matrix:
-    """One subspace iteration: the axes times the covariance of all networks, orthonormal again."""
-    mean, networks = moments.mean, moments.count.sum()
+def better_axes(moments: Moments, axes: Matrix, sampled: int) -> Matrix:
+    """One subspace iteration: the axes times the covariance of the networks outside of the sample.
+
+    Args:
+        moments: of all networks.
+        axes: [parameter, axis].
+        sampled: how many networks are in the sample; where it is all, the axes are exact.
+    """
+    mean, networks = moments.mean, int(moments.count.sum()) - sampled
+    if networks <= 0:
+        return axes
     return _orthonormal((moments.product - networks * np.outer(mean @ axes, mean)).T)
 
 
@@ -240,27 +272,29 @@ def structure(
         AnalysisError: there are no networks, or not as many as labels.
     """
     labels = np.asarray(labels, np.int64)
-    axes = first_axes(_sample(blocks, len(labels)))
-    total = Moments.zeros(classes, *axes.shape)
-    begin = 0
-    for block in blocks():
-        total.include([block], labels[begin : begin + len(block)], axes)
-        begin += len(block)
-    if begin != len(labels):
-        raise AnalysisError(f"expected {len(labels)} networks, got {begin}")
-    axes = better_axes(total, axes)
+    if not len(labels):
+        raise AnalysisError("there are no networks to study; expected at least one")
+    size = sample_size(len(labels))
+    sampled = np.full(len(labels), False)
+    sampled[np.linspace(0, len(labels) - 1, size).round().astype(int)] = True
+    found = [block[own] for block, own, _ in _with_rows(blocks(), sampled, labels)]
+    axes = first_axes(np.concatenate(found))
+    total = Moments.zeros(classes, *axes.shape).widened()
+    for block, own, own_labels in _with_rows(blocks(), sampled, labels):
+        total.include([block], own_labels, axes, own)
+    axes = better_axes(total, axes, size)
     projected = np.concatenate([block @ axes for block in blocks()])
     return Structure(components=components(projected, total, count), distances=distances(total))
 
 
-def _sample(blocks: Callable[[], Iterable[Matrix]], networks: int) -> Matrix:
-    """Networks evenly spread over the blocks, at most `SAMPLE`."""
-    if networks == 0:
-        raise AnalysisError("there are no networks to study; expected at least one")
-    wanted = np.unique(np.linspace(0, networks - 1, min(networks, SAMPLE)).round().astype(int))
-    rows, begin = [], 0
-    for block in blocks():
-        own = wanted[(wanted >= begin) & (wanted < begin + len(block))] - begin
-        rows.append(block[own])
-        begin += len(block)
-    return np.concatenate(rows) if rows else np.zeros((0, 1), np.float32)
+def _with_rows(
+    blocks: Iterable[Matrix], sampled: NDArray[np.bool_], labels: NDArray[np.int64]
+) -> Iterator[tuple[Matrix, NDArray[np.bool_], NDArray[np.int64]]]:
+    """Every block with what belongs to its networks."""
+    begin = 0
+    for block in blocks:
+        end = begin + len(block)
+        yield block, sampled[begin:end], labels[begin:end]
+        begin = end
+    if begin != len(labels):
+        raise AnalysisError(f"expected {len(labels)} networks, got {begin}")

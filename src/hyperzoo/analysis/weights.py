@@ -17,7 +17,6 @@ from hyperzoo.analysis.counts import Bins, LayerCounts, choose_bins, count_layer
 from hyperzoo.analysis.layers import Layer, layers_of
 from hyperzoo.analysis.stream import Meter, map_in_order
 from hyperzoo.analysis.structure import (
-    SAMPLE,
     Matrix,
     Moments,
     Structure,
@@ -26,6 +25,7 @@ from hyperzoo.analysis.structure import (
     distances,
     first_axes,
     project,
+    sample_size,
 )
 from hyperzoo.errors import AnalysisError
 from hyperzoo.plan import PART_SIZE
@@ -97,7 +97,7 @@ def _read(zoo: Zoo, decimals: int, workers: int, meter: Meter) -> Weights:
             "train it first"
         )
     reader = _Reader(zoo)
-    bins, axes = _first_look(reader, decimals)
+    bins, axes = _first_look(reader, decimals, workers)
     parts = zoo.parts_complete
     tasks = [parts[begin : begin + _TASK] for begin in range(0, len(parts), _TASK)]
     meter(0, 2 * len(parts))
@@ -109,7 +109,8 @@ def _read(zoo: Zoo, decimals: int, workers: int, meter: Meter) -> Weights:
         meter(done, 2 * len(parts))
     assert total is not None
     assert total.counts
-    axes = {name: better_axes(total.moments[name], old) for name, old in axes.items()}
+    sampled = int(reader.sampled.sum())
+    axes = {name: better_axes(total.moments[name], old, sampled) for name, old in axes.items()}
     projected: dict[str, list[Matrix]] = {name: [] for name in axes}
     for found in map_in_order(lambda part: reader.project(part, axes), parts, workers):
         for name, matrix in found.items():
@@ -133,7 +134,13 @@ def check_decimals(decimals: int, most: int = MOST_DECIMALS) -> None:
 
 
 class _Reader:
-    """Reads the networks of parts that can be studied."""
+    """Reads the networks of parts that can be studied.
+
+    Attributes:
+        zoo: the zoo.
+        layers: its layers.
+        sampled: [network], whether the first axes are made of it.
+    """
 
     def __init__(self, zoo: Zoo) -> None:
         self.zoo = zoo
@@ -145,6 +152,7 @@ class _Reader:
         rows = np.split(np.arange(len(zoo)), np.cumsum(sizes)[:-1])
         self._rows = dict(zip(zoo.parts_complete, rows, strict=True))
         self._labels, self._failed = labels, failed
+        self.sampled = np.full(len(zoo), False)
 
     def read(self, part: int) -> tuple[NDArray[np.int64], dict[str, list[Matrix]]]:
         """All networks of a part that did not fail.
@@ -186,33 +194,39 @@ def _chosen(
     return {name: [piece[networks] for piece in own] for name, own in pieces.items()}
 
 
-def _first_look(reader: _Reader, decimals: int) -> tuple[dict[str, Bins], dict[str, Matrix]]:
+def _first_look(
+    reader: _Reader, decimals: int, workers: int
+) -> tuple[dict[str, Bins], dict[str, Matrix]]:
     """Bins and first axes of every layer, from a sample of networks spread over the parts."""
     parts = reader.zoo.parts_complete
-    step = -(-len(parts) * PART_SIZE // SAMPLE)
-    spread = parts[:: max(step, 1)]
+    size = sample_size(len(reader.zoo))
+    step = max(1, len(parts) * PART_SIZE // (size + PART_SIZE))
+    spread = parts[::step]
     sample: dict[str, list[Matrix]] = {layer.name: [] for layer in reader.layers}
     networks = 0
     for part in [*spread, *(part for part in parts if part not in spread)]:
         rows, pieces = reader.read_finite(part)
+        rows = rows[: size - networks]
+        reader.sampled[rows] = True
         for name, own in pieces.items():
-            wanted = [piece[: SAMPLE - networks] for piece in own]
-            sample[name].append(np.concatenate(wanted, axis=1))
-        networks = min(SAMPLE, networks + len(rows))
+            sample[name].append(np.concatenate([piece[: len(rows)] for piece in own], axis=1))
+        networks += len(rows)
         # Beyond the spread parts one looks only for any network at all.
-        if networks == SAMPLE or (networks and part == spread[-1]):
+        if networks == size or (networks and part == spread[-1]):
             break
     if not networks:
         raise AnalysisError(
             f"all {len(reader.zoo)} networks of {reader.zoo.path} failed or have weights that are "
             "not finite; there is nothing to analyse"
         )
-    bins, axes = {}, {}
-    for layer in reader.layers:
+
+    def choose(layer: Layer) -> tuple[str, Bins, Matrix]:
         matrix = np.concatenate(sample.pop(layer.name))
-        bins[layer.name] = choose_bins(matrix[:_RANGE_SAMPLE], _BINS, decimals)
-        axes[layer.name] = first_axes(matrix)
-    return bins, axes
+        bins = choose_bins(matrix[:_RANGE_SAMPLE], _BINS, decimals)
+        return layer.name, bins, first_axes(matrix)
+
+    chosen = list(map_in_order(choose, reader.layers, workers))
+    return {name: bins for name, bins, _ in chosen}, {name: axes for name, _, axes in chosen}
 
 
 @dataclass(kw_only=True)
@@ -244,7 +258,9 @@ def _sums(
             else:
                 total.counts[name].add(counts)
             total.networks[name].append(counts.networks)
-            total.moments[name].include(pieces[name], reader.labels(rows), axes[name])
+            total.moments[name].include(
+                pieces[name], reader.labels(rows), axes[name], reader.sampled[rows]
+            )
     return total
 
 
@@ -266,6 +282,8 @@ def _counts(
 
 def _joined(total: _Sums | None, found: _Sums) -> _Sums:
     """Add what was found in later parts."""
+    if total is None or not total.counts:
+        found.moments = {name: moments.widened() for name, moments in found.moments.items()}
     if total is None:
         return found
     total.parts += found.parts

@@ -231,11 +231,11 @@ def label_classes(drawing: "Drawing", axes: "Axes") -> None:
 
 def logarithmic(axes: "Axes") -> None:
     """A logarithmic vertical axis with labels at powers of ten alone."""
-    from matplotlib.ticker import LogLocator, NullFormatter
+    from matplotlib.ticker import LogLocator, NullLocator
 
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(numticks=6))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def from_zero(axes: "Axes", room: float = 1.08) -> None:

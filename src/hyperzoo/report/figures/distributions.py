@@ -198,7 +198,7 @@ def _classes(weights: Weights, *, png: bool) -> Figure:
 
 def _layers_and_classes(weights: Weights, *, png: bool) -> Figure:
     tables = {
-        layer.name: histogram(weights, (layer.name,), _bins(weights, layer.name, 48))
+        layer.name: histogram(weights, (layer.name,), _bins(weights, layer.name, 36))
         for layer in weights.layers
     }
     columns = min(3, len(tables))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
-SHOWN = 300
+SHOWN = 150
 """Networks in a figure, the first of each class; the table has all up to `LISTED`."""
 
 LISTED = 2000
