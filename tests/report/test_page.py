@@ -129,6 +129,15 @@ def test_class_names_of_all_scripts(tmp_path: Path):
     assert all(name in text for name in names)
 
 
+def test_long_tables_are_cut_and_say_so(zoo: Zoo, tmp_path: Path):
+    table = pa.table({"row": [f"row {number}" for number in range(1234)]})
+    figure = replace(section().figures[0], svg=None, table=table)
+    text = Elements(written(zoo, tmp_path, section(figures=(figure,)))).text
+    assert "row 199" in text
+    assert "row 200" not in text
+    assert "The first 200 of 1,234 rows; the CSV has them all." in text
+
+
 def test_a_drawing_as_an_address():
     address = svg_address("<svg a='1'>\n<b c=\"#%&é\"/>\n</svg>")
     assert address == "data:image/svg+xml,<svg a='1'> <b c=%22%23%25%26é%22/> </svg>"

@@ -17,6 +17,7 @@ from hyperzoo.report.figure import Figure, Section
 from hyperzoo.report.packing import compress
 from hyperzoo.report.save import to_csv
 from hyperzoo.report.sections import sections as studies
+from hyperzoo.report.style import WIDTH
 from hyperzoo.zoo import Zoo
 from hyperzoo.zoo.files import temporary_for, write_file
 
@@ -26,8 +27,11 @@ if TYPE_CHECKING:
 PAGE_BYTES = 5_000_000
 """What a page of 10,610 networks must stay below."""
 
-SHOWN_ROWS = 66
-"""Figures with a longer table have it as CSV alone."""
+UNFOLDED_ROWS = 66
+"""Drawings with a longer table have it as CSV alone."""
+
+SHOWN_ROWS = 200
+"""Of a longer table that is no drawing only so many rows are shown."""
 
 _SPARE = 20_000  # for the notes of the explorer, written after it has been packed
 _SCRIPTS = ("page.js", "explorer.js", "card.js")
@@ -145,10 +149,11 @@ def _render(template: "Template", zoo: Zoo, sections: tuple[Section, ...]) -> st
 
 @dataclass(frozen=True, kw_only=True)
 class _ShownFigure:
-    """A figure as the template wants it."""
+    """A figure as the template wants it; `share` is its width in text widths, 1 at most."""
 
     figure: Figure
     source: str | None
+    share: float
     csv: str
     rows: list[dict[str, Any]] | None
 
@@ -158,8 +163,9 @@ def _shown(section: Section) -> dict[str, Any]:
         _ShownFigure(
             figure=figure,
             source=None if figure.svg is None else svg_address(figure.svg),
+            share=_share(figure.svg or ""),
             csv=compress(to_csv(figure.table)),
-            rows=figure.table.to_pylist() if len(figure.table) <= SHOWN_ROWS else None,
+            rows=_rows(figure),
         )
         for figure in section.figures
     ]
@@ -178,6 +184,19 @@ def svg_address(svg: str) -> str:
     for character in '%#"&':
         svg = svg.replace(character, f"%{ord(character):02X}")
     return "data:image/svg+xml," + svg
+
+
+def _rows(figure: Figure) -> list[dict[str, Any]] | None:
+    if figure.svg is None:
+        rows: list[dict[str, Any]] = figure.table.slice(0, SHOWN_ROWS).to_pylist()
+        return rows
+    return figure.table.to_pylist() if len(figure.table) <= UNFOLDED_ROWS else None
+
+
+def _share(svg: str) -> float:
+    # So that the letters of narrow figures are as large as those of wide ones.
+    width = re.match(r'<svg[^>]* width="([\d.]+)pt"', svg)
+    return round(min(float(width[1]) / (72 * WIDTH), 1.0), 3) if width else 1.0
 
 
 def _anchor(text: str) -> str:

@@ -48,7 +48,7 @@ function metricsTable(table, row) {
 
 /** Counts of right and wrong answers, as far as they follow from the metrics. */
 function confusion(table, row) {
-  const { arrays, images, positives, classes } = table;
+  const { arrays, images, positives } = table;
   const own = arrays.class[row];
   if (table.outputs > 1) {
     return soft("Unknown: of several outputs the zoo keeps means over the classes alone.");
@@ -71,8 +71,8 @@ function confusion(table, row) {
       `${((100 * count) / of).toFixed(1)} % of ${of.toLocaleString("en")}`,
     );
   const body = [
-    [`is “${classes[own]}”`, cell(found, yes, true), cell(yes - found, yes, false)],
-    ["is not", cell(no - rejected, no, false), cell(rejected, no, true)],
+    ["of the class", cell(found, yes, true), cell(yes - found, yes, false)],
+    ["of others", cell(no - rejected, no, false), cell(rejected, no, true)],
   ].map(([label, ...cells]) => element("tr", {}, element("th", { scope: "row" }, label), ...cells));
   const made = element("table", { className: "confusion" });
   const head = ["the image", "says yes", "says no"].map((label) =>
