@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.errors import ForeignFileError, HyperzooError, MissingExtraError, ZooFormatError
+from hyperzoo.exchange.hdf5_heap import check_global_heaps
 from hyperzoo.zoo.files import read_file
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -73,6 +74,7 @@ def open_hdf5(content: bytes, source: str) -> Iterator[Any]:
     h5py = import_h5py()
     if not content.startswith(MAGIC):
         raise ForeignFileError(f"{source}: not an HDF5 file: it does not begin as one")
+    check_global_heaps(content, source)
     try:
         with h5py.File(h5py.h5f.open_file_image(content), "r") as file:
             yield file
@@ -241,7 +243,9 @@ def _texts(item: Any, name: str, source: str, most: int) -> list[str]:
     # Keras writes an empty list as an empty array of float64.
     if 0 in attribute.shape:
         return []
-    if attribute.dtype.kind not in "SO" or attribute.dtype.itemsize > MAX_TEXT_BYTES:
+    # An object may also be a ragged array or a reference, which h5py would follow.
+    is_text = import_h5py().check_string_dtype(attribute.dtype) is not None
+    if not is_text or attribute.dtype.itemsize > MAX_TEXT_BYTES:
         raise _flaw(item, source, f"attribute {name}: expected texts, got {attribute.dtype}")
     values = np.atleast_1d(np.asarray(item.attrs[name], dtype=object)).ravel().tolist()
     return [_decoded(item, name, source, value) for value in values]
