@@ -7,21 +7,22 @@ VENV := .venv
 BIN := $(VENV)/bin
 KERNELS := src/hyperzoo/population/native/kernels
 
-.PHONY: help install zoo test lint check sanitize clean
+.PHONY: help install zoo test lint check sanitize keras clean
 
 help:
-	@echo "make zoo      train the built-in zoo digits-lenet5 and show it"
+	@echo "make zoo      train the built-in zoo digits-lenet5, show it, and write its report"
 	@echo "make test     run the tests"
 	@echo "make lint     check format, style and types"
 	@echo "make check    lint and test: what CI runs"
 	@echo "make sanitize  run the native kernels under sanitizers"
+	@echo "make keras    load exported files with TensorFlow 2.15 and with Keras 3"
 	@echo "make install  put everything into .venv"
 	@echo "make clean    remove .venv and caches (zoos stay)"
 
 install: $(VENV)/installed
 
 # torch comes first and by itself, so that nothing else chooses its build.
-$(VENV)/installed: pyproject.toml setup.py constraints.txt $(wildcard $(KERNELS)/*)
+$(VENV)/installed: pyproject.toml setup.py constraints.txt $(wildcard $(KERNELS)/* src/hyperzoo/analysis/kernels/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "hyperzoo needs Python 3.11 or newer; set PYTHON=/path/to/python"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
@@ -32,6 +33,7 @@ $(VENV)/installed: pyproject.toml setup.py constraints.txt $(wildcard $(KERNELS)
 zoo: install
 	@$(BIN)/hyperzoo train digits-lenet5 --out zoos/digits-lenet5
 	@$(BIN)/hyperzoo show zoos/digits-lenet5
+	@$(BIN)/hyperzoo report zoos/digits-lenet5 --out zoos/digits-lenet5.html
 
 test: install
 	$(BIN)/pytest
@@ -46,6 +48,26 @@ check: lint test
 # The native kernels under AddressSanitizer and UndefinedBehaviorSanitizer.
 sanitize: install
 	tests/population/native/sanitize.sh
+
+# Exported files in the hands of those who read them: each Keras has an environment of its own.
+KERAS_2 := build/keras2
+KERAS_3 := build/keras3
+
+$(KERAS_2)/installed:
+	$(PYTHON) -m venv $(KERAS_2)
+	$(KERAS_2)/bin/pip install --quiet tensorflow-cpu==2.15.1
+	@touch $@
+
+$(KERAS_3)/installed:
+	$(PYTHON) -m venv $(KERAS_3)
+	$(KERAS_3)/bin/pip install --quiet tensorflow-cpu==2.21.0 keras==3.15.1
+	@touch $@
+
+keras: install $(KERAS_2)/installed $(KERAS_3)/installed
+	rm -rf build/keras-files
+	$(BIN)/python -m tests.exchange.real_keras.make build/keras-files
+	TF_CPP_MIN_LOG_LEVEL=3 $(KERAS_2)/bin/python tests/exchange/real_keras/check.py build/keras-files
+	TF_CPP_MIN_LOG_LEVEL=3 $(KERAS_3)/bin/python tests/exchange/real_keras/check.py build/keras-files
 
 clean:
 	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,7 +1,8 @@
-"""Builds the native engine's kernels; everything else is in pyproject.toml.
+"""Builds the native engine's and the analysis's kernels; everything else is in pyproject.toml.
 
-The extension is optional: without a C++17 compiler the install succeeds, and hyperzoo trains with
-PyTorch. It is a plain C library (called through ctypes) and does not depend on Python's version.
+The extensions are optional: without a C++17 compiler the install succeeds, and hyperzoo trains with
+PyTorch and counts with NumPy. They are plain C libraries (called through ctypes) and do not depend
+on Python's version.
 """
 
 import os
@@ -51,7 +52,16 @@ setup(
             language="c++",
             optional=True,
             py_limited_api=True,
-        )
+        ),
+        Extension(
+            "hyperzoo.analysis._counting",
+            sources=["src/hyperzoo/analysis/kernels/counting.cpp"],
+            extra_compile_args=FLAGS + EXTRA,
+            extra_link_args=EXTRA,
+            language="c++",
+            optional=True,
+            py_limited_api=True,
+        ),
     ],
     cmdclass={"build_ext": BuildNative},
     options={"bdist_wheel": {"py_limited_api": "cp311"}},

@@ -12,7 +12,13 @@
     │   ├── ZooLockedError     (RuntimeError)  another run writes to the folder
     │   ├── ZooWriteError      (OSError)       the disk refused: full, read-only, ...
     │   └── NetworkNotFoundError (KeyError)    an id, a class or a parameter that the zoo has not
-    └── VerificationError      (ValueError)    a zoo whose content is not what it should be
+    ├── VerificationError      (ValueError)    a zoo whose content is not what it should be
+    ├── ForeignFileError       (ValueError)    another format's file that can't be read or trusted
+    ├── AnalysisError          (ValueError)    a study that the zoo's networks don't allow
+    ├── ReportWriteError       (OSError)       tables, figures or a page that can't be written
+    ├── ExportError            (OSError)       an export that the folder or the disk refuses
+    ├── HubError               (OSError)       the Hugging Face Hub can't be reached, or refused
+    └── MissingExtraError      (ImportError)   an optional package that is not installed
 
 A message says what is wrong, what was expected, what was found, and what to do next. The
 command line prints exactly that message and exits with status 1.
@@ -70,5 +76,29 @@ class NetworkNotFoundError(ZooError, KeyError):
     __str__ = Exception.__str__
 
 
+class AnalysisError(HyperzooError, ValueError):
+    """A study can't be made of the networks that the zoo has."""
+
+
+class ReportWriteError(HyperzooError, OSError):
+    """The disk refused tables, figures or a page."""
+
+
 class VerificationError(HyperzooError, ValueError):
     """A zoo's content is not what its recipe and its checksums say."""
+
+
+class ForeignFileError(HyperzooError, ValueError):
+    """A file of another format is damaged, hostile, unknown, or does not fit the others."""
+
+
+class ExportError(HyperzooError, OSError):
+    """A zoo can't be written in another format: the folder is in use, or the disk refused."""
+
+
+class HubError(HyperzooError, OSError):
+    """The Hugging Face Hub can't be reached, has no such repository, or refused."""
+
+
+class MissingExtraError(HyperzooError, ImportError):
+    """An optional package is not installed; the message says how to install it."""

@@ -21,8 +21,8 @@ class PlannedNetwork:
     Attributes:
         class_name: the class it detects, or `ALL_CLASSES`.
         index: 0, 1, 2, ... within the class.
-        learning_rate: Adam's.
-        batch_size: images a step.
+        learning_rate: Adam's; 0 where it is not known, of an imported network.
+        batch_size: images a step; 0 where it is not known.
     """
 
     class_name: str
@@ -70,6 +70,19 @@ def plan_parts(
             tuple(networks[row : row + PART_SIZE]) for row in range(0, len(networks), PART_SIZE)
         ]
     return parts
+
+
+def imported_parts(networks: Sequence[tuple[str, int]]) -> list[tuple[PlannedNetwork, ...]]:
+    """Cut networks that were trained elsewhere into parts of `PART_SIZE`.
+
+    Args:
+        networks: class and index of each, in the zoo's order.
+    """
+    planned = [
+        PlannedNetwork(class_name=class_name, index=index, learning_rate=0, batch_size=0)
+        for class_name, index in networks
+    ]
+    return [tuple(planned[row : row + PART_SIZE]) for row in range(0, len(planned), PART_SIZE)]
 
 
 def _planned(recipe: Recipe, class_name: str, index: int) -> PlannedNetwork:

@@ -57,10 +57,12 @@ def retrain_network(
     Raises:
         NetworkNotFoundError: the zoo has no such network.
         ZooMismatchError: the images are not those that the zoo was trained on.
-        VerificationError: the network was not trained by an engine of hyperzoo's.
+        VerificationError: the network was imported, or not trained by an engine of hyperzoo's.
     """
-    then = zoo.provenance_of(id)
-    image_set = images if isinstance(images, ImageSet) else recipe_images(zoo.recipe, images)
+    then, recipe = zoo.provenance_of(id), zoo.recipe
+    if recipe is None:
+        raise VerificationError(f"{id} was imported: without a recipe it can't be trained again")
+    image_set = images if isinstance(images, ImageSet) else recipe_images(recipe, images)
     if image_set.fingerprint != zoo.image_fingerprint:
         raise ZooMismatchError(
             f"the zoo was trained on images with fingerprint {zoo.image_fingerprint[:16]}, these "
@@ -70,7 +72,7 @@ def retrain_network(
         engine = _engine(then, engine, device, zoo)
     network = next(n for part in zoo.plan for n in part if n.id == id)
     with closing(
-        engine.train(zoo.architecture, [network], image_set, recipe_settings(zoo.recipe))
+        engine.train(zoo.architecture, [network], image_set, recipe_settings(recipe))
     ) as events:
         trained = next(event for event in events if isinstance(event, TrainedNetwork))
     now = engine.provenance

@@ -228,7 +228,8 @@ def _complete_zoo(folder: Path, recipe: Recipe, images: ImageSet) -> Zoo | None:
         return None
     zoo = open_zoo(folder)
     same = (
-        zoo.recipe.digest == recipe.digest
+        zoo.recipe is not None
+        and zoo.recipe.digest == recipe.digest
         and zoo.recipe.networks_per_class == recipe.networks_per_class
         and zoo.image_fingerprint == images.fingerprint
     )

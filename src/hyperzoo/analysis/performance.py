@@ -10,6 +10,8 @@ PERFORMANCE_METRICS = ("accuracy", "precision", "recall", "f1")
 
 OVERALL = "all classes"
 
+DISTRIBUTION_METRICS = ("accuracy", "precision", "recall", "specificity", "f1", "auc")
+
 
 def performance(zoo: Zoo) -> pa.Table:
     """Minimum, maximum and average of the metrics, by class and over all networks.
@@ -47,3 +49,61 @@ def performance(zoo: Zoo) -> pa.Table:
             row[f"{metric}_avg"] = float(known.mean()) if len(known) else None
         rows.append(row)
     return pa.Table.from_pylist(rows)
+
+
+def metric_distributions(zoo: Zoo) -> pa.Table:
+    """How each metric is distributed over the networks of each class.
+
+    Args:
+        zoo: the zoo.
+
+    Returns:
+        A row a metric of `DISTRIBUTION_METRICS` that any network has, and class. Columns: metric,
+        class, networks (that have the metric), min, q25, median, q75, max, mean, sd (with n - 1;
+        null for fewer than two networks).
+    """
+    classes = np.array(zoo.models["class"].to_pylist(), dtype=object)
+    rows = []
+    for metric in DISTRIBUTION_METRICS:
+        column = zoo.models[metric].to_numpy().astype(np.float64)
+        known = ~np.isnan(column)
+        for name in zoo.classes if known.any() else ():
+            values = column[known & (classes == name)]
+            levels = np.quantile(values, (0, 0.25, 0.5, 0.75, 1)) if len(values) else [None] * 5
+            row: dict[str, object] = {"metric": metric, "class": name, "networks": len(values)}
+            for key, level in zip(("min", "q25", "median", "q75", "max"), levels, strict=True):
+                row[key] = None if level is None else float(level)
+            row["mean"] = float(values.mean()) if len(values) else None
+            row["sd"] = float(values.std(ddof=1)) if len(values) > 1 else None
+            rows.append(row)
+    return pa.Table.from_pylist(rows, schema=_DISTRIBUTION_SCHEMA)
+
+
+_DISTRIBUTION_SCHEMA = pa.schema(
+    [("metric", pa.string()), ("class", pa.string()), ("networks", pa.int64())]
+    + [(key, pa.float64()) for key in ("min", "q25", "median", "q75", "max", "mean", "sd")]
+)
+
+
+def remarkable_networks(zoo: Zoo) -> pa.Table:
+    """Networks that failed, and one-vs-all networks that give every image the same answer.
+
+    Args:
+        zoo: the zoo.
+
+    Returns:
+        Columns id, class, finding: "failed" (a loss or a weight is not finite), "always no"
+        (recall 0, specificity 1) or "always yes" (recall 1, specificity 0) on the validation
+        split. In the zoo's order.
+    """
+    rows = []
+    columns = ("id", "class", "status", "recall", "specificity")
+    for row in zoo.models.select(columns).to_pylist():
+        answers = (row["recall"], row["specificity"])
+        finding = {(0.0, 1.0): "always no", (1.0, 0.0): "always yes"}.get(answers)
+        if row["status"] == "failed":
+            finding = "failed"
+        if finding is not None:
+            rows.append({"id": row["id"], "class": row["class"], "finding": finding})
+    schema = pa.schema([("id", pa.string()), ("class", pa.string()), ("finding", pa.string())])
+    return pa.Table.from_pylist(rows, schema=schema)

@@ -9,7 +9,18 @@ from typing import Annotated, NoReturn
 import typer
 from rich.markup import escape
 
-from hyperzoo.cli import images, recipes, show, train, verify
+from hyperzoo.cli import (
+    analyze,
+    exporting,
+    images,
+    importing,
+    push,
+    recipes,
+    report,
+    show,
+    train,
+    verify,
+)
 from hyperzoo.cli.console import err
 from hyperzoo.errors import HyperzooError
 from hyperzoo.version import VERSION
@@ -27,6 +38,11 @@ app.add_typer(images.app, name="images")
 app.command("train")(train.train)
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
+app.command("analyze")(analyze.analyze)
+app.command("report")(report.report)
+app.command("import")(importing.import_)
+app.command("export")(exporting.export)
+app.command("push")(push.push)
 
 
 def _version(wanted: bool) -> None:

@@ -27,7 +27,8 @@ def show(
     if as_csv:
         _print_csv(rows)
     elif as_json:
-        facts = _facts(zoo) | {"recipe": zoo.recipe.canonical(), "performance": rows}
+        recipe = None if zoo.recipe is None else zoo.recipe.canonical()
+        facts = _facts(zoo) | {"recipe": recipe, "performance": rows}
         out.print_json(json.dumps(facts, indent=2))
     else:
         _print_facts(zoo)
@@ -37,7 +38,7 @@ def show(
 def _facts(zoo: Zoo) -> dict[str, Any]:
     return {
         "folder": str(zoo.path),
-        "name": zoo.recipe.name,
+        "name": zoo.name,
         "networks": len(zoo),
         "networks_planned": zoo.planned,
         "failed": zoo.models["status"].to_pylist().count("failed"),
@@ -45,35 +46,48 @@ def _facts(zoo: Zoo) -> dict[str, Any]:
         "architecture": zoo.architecture.name,
         "parameters": zoo.architecture.parameter_count,
         "bytes": sum(file.stat().st_size for file in zoo.path.rglob("*") if file.is_file()),
-        "recipe_digest": zoo.recipe.digest,
+        "recipe_digest": None if zoo.recipe is None else zoo.recipe.digest,
         "image_fingerprint": zoo.image_fingerprint,
     }
 
 
 def _print_facts(zoo: Zoo) -> None:
-    facts, recipe = _facts(zoo), zoo.recipe
-    training = recipe.training
+    facts = _facts(zoo)
     incomplete = "" if zoo.is_complete else f" of {facts['networks_planned']} planned"
     failed = f", {facts['failed']} failed" if facts["failed"] else ""
-    varied = [key for key in type(recipe.vary).model_fields if getattr(recipe.vary, key)]
     lines = {
         "zoo": facts["folder"],
         "networks": f"{facts['networks']}{incomplete}{failed}",
         "network": f"{facts['architecture']}, {facts['parameters']:,} parameters, "
         f"{zoo.architecture.outputs} output{'s' * (zoo.architecture.outputs > 1)}",
-        "task": f"{recipe.task.kind} on {zoo.images_name} "
+        "task": f"{zoo.kind} on {zoo.images_name} "
         f"({len(zoo.image_classes)} classes, {' x '.join(map(str, zoo.architecture.input_shape))})",
-        "training": f"{training.optimizer}, learning rate {training.learning_rate:g}, "
-        f"batch {training.batch_size}, {training.epochs} epochs, {training.keep} weights kept"
-        + (f"; {' and '.join(varied)} drawn for each network" if varied else ""),
-        "checkpoints": ", ".join(map(str, training.checkpoint_epochs)) or "none",
+        **_origin(zoo),
         "size": f"{facts['bytes'] / 1e6:,.1f} MB",
-        "recipe": f"{recipe.name}, seed {recipe.seed}, digest {facts['recipe_digest'][:16]}",
-        "images": f"fingerprint {facts['image_fingerprint'][:16]}",
+        "images": f"fingerprint {facts['image_fingerprint'][:16]}"
+        if zoo.image_fingerprint
+        else "not known; `hyperzoo import --images` evaluates on some",
     }
     for key, value in lines.items():
         out.print(f"[bold]{key:<12}[/]{escape(str(value))}")
     out.print()
+
+
+def _origin(zoo: Zoo) -> dict[str, str]:
+    """Lines on where the networks come from."""
+    if zoo.recipe is None:
+        formats = {} if zoo.imported is None else zoo.imported.formats
+        counts = ", ".join(f"{count} as {name}" for name, count in formats.items())
+        return {"imported": f"{counts}; how they were trained is not known"}
+    recipe, training = zoo.recipe, zoo.recipe.training
+    varied = [key for key in type(recipe.vary).model_fields if getattr(recipe.vary, key)]
+    return {
+        "training": f"{training.optimizer}, learning rate {training.learning_rate:g}, "
+        f"batch {training.batch_size}, {training.epochs} epochs, {training.keep} weights kept"
+        + (f"; {' and '.join(varied)} drawn for each network" if varied else ""),
+        "checkpoints": ", ".join(map(str, training.checkpoint_epochs)) or "none",
+        "recipe": f"{recipe.name}, seed {recipe.seed}, digest {recipe.digest[:16]}",
+    }
 
 
 def _performance_table(rows: list[dict[str, Any]]) -> Table:

@@ -6,6 +6,7 @@ from typing import Literal
 from hyperzoo.architectures import Architecture
 from hyperzoo.errors import EngineError
 from hyperzoo.population.engine import Engine, EpochRecord, Parameters, Settings, TrainedNetwork
+from hyperzoo.population.evaluate import evaluate
 from hyperzoo.population.metrics import METRICS, metrics
 from hyperzoo.population.task import targets
 
@@ -18,6 +19,7 @@ __all__ = [
     "Parameters",
     "Settings",
     "TrainedNetwork",
+    "evaluate",
     "make_engine",
     "metrics",
     "targets",

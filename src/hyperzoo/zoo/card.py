@@ -11,7 +11,14 @@ from hyperzoo.zoo.files import read_file, write_file
 from hyperzoo.zoo.layout import CARD_FILE
 
 _MAX_BYTES = 2**20
-_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+_SIZES = (
+    (1_000, "n<1K"),
+    (10_000, "1K<n<10K"),
+    (100_000, "10K<n<100K"),
+    (1_000_000, "100K<n<1M"),
+    (10_000_000, "1M<n<10M"),
+    (100_000_000, "10M<n<100M"),
+)
 _SEAL = re.compile(r"<!-- hyperzoo ([0-9a-f]{64}): [^\n]*-->\n\Z")
 
 
@@ -25,10 +32,7 @@ def update_card(folder: Path, document: ZooDocument) -> None:
         ZooWriteError: the disk refused.
     """
     path = folder / CARD_FILE
-    text = card(document)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    seal = f"<!-- hyperzoo {digest}: an edited card is left alone when the zoo grows -->\n"
-    content = (text + seal).encode()
+    content = sealed(card(document))
     try:
         found = read_file(path, _MAX_BYTES)
     except FileNotFoundError:
@@ -36,11 +40,19 @@ def update_card(folder: Path, document: ZooDocument) -> None:
         return
     except ZooFormatError:
         return
-    if found != content and _is_ours(found):
+    if found != content and is_sealed(found):
         write_file(path, content)
 
 
-def _is_ours(content: bytes) -> bool:
+def sealed(text: str) -> bytes:
+    """A card's content: its text, and the line that seals it."""
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    seal = f"<!-- hyperzoo {digest}: an edited card is left alone when the zoo grows -->\n"
+    return (text + seal).encode()
+
+
+def is_sealed(content: bytes) -> bool:
+    """Whether a card is as hyperzoo wrote it."""
     text = content.decode("utf-8", errors="replace")
     seal = _SEAL.search(text)
     if seal is None:
@@ -48,21 +60,31 @@ def _is_ours(content: bytes) -> bool:
     return hashlib.sha256(text[: seal.start()].encode()).hexdigest() == seal[1]
 
 
-def card(document: ZooDocument) -> str:
+def card(
+    document: ZooDocument, *, address: str = "path/to/this/folder", license: str | None = None
+) -> str:
     """The text of the card, its seal aside.
 
-    It says nothing of a license: that is for whoever publishes the zoo to choose.
+    Its YAML block is what huggingface_hub's `DatasetCard` reads, but written without it, so that
+    a zoo can be made where it is not installed.
+
+    Args:
+        document: the zoo.
+        address: what a reader opens the zoo by.
+        license: the zoo's license as the Hub calls it, e.g. "cc-by-4.0"; None says nothing, for
+            that is for whoever publishes the zoo to choose.
     """
-    recipe, architecture = document.recipe, document.architecture
+    architecture = document.architecture
     networks = sum(len(part) for part in document.plan())
-    size = next((name for limit, name in _SIZES if networks < limit), "n>1M")
+    size = next((name for limit, name in _SIZES if networks < limit), "100M<n<1B")
     task = (
         "one-vs-all: each network tells one class from all others"
-        if recipe.task.kind == "one-vs-all"
+        if document.kind == "one-vs-all"
         else "multi-class: each network tells all classes apart"
     )
+    license_line = "" if license is None else f"license: {license}\n"
     return f"""---
-pretty_name: "{recipe.name}"
+{license_line}pretty_name: {json.dumps(document.name)}
 tags:
 - hyperzoo
 - weight-space-learning
@@ -77,42 +99,67 @@ configs:
   data_files: "history/*.parquet"
 ---
 
-# {recipe.name}
+# {document.name}
 
-A zoo of {networks:,} trained neural networks, made by hyperzoo.
+A zoo of {networks:,} trained neural networks, {_made(document)}.
 
 - Networks: `{architecture.name}`, {architecture.parameter_count:,} parameters,
   {architecture.outputs} output{"s" if architecture.outputs > 1 else ""}
 - Task: {task}
 - Images: {document.images_name}, {len(document.image_classes)} classes
-  ({", ".join(document.image_classes)}), fingerprint `{document.image_fingerprint}`
-- Recipe digest: `{recipe.digest}`
+  ({", ".join(document.image_classes)}), fingerprint `{document.image_fingerprint or "unknown"}`
 
-{_usage(document)}
-## Recipe
+{_usage(document, address)}
+{_origin(document)}"""
 
-With these images, the recipe makes the same networks again.
+
+def _made(document: ZooDocument) -> str:
+    return "made by hyperzoo" if document.recipe else "imported by hyperzoo"
+
+
+def _origin(document: ZooDocument) -> str:
+    if document.recipe is None:
+        formats = document.imported.formats if document.imported else {}
+        counts = ", ".join(f"{count:,} as {name}" for name, count in formats.items())
+        return f"""## Origin
+
+The networks were trained elsewhere and came in as files: {counts}. How they were trained is not
+known here, so they can't be made again from a recipe.
+"""
+    return f"""## Recipe
+
+With these images, the recipe makes the same networks again. Its digest is
+`{document.recipe.digest}`.
 
 ```json
-{json.dumps(recipe.canonical(), indent=1)}
+{json.dumps(document.recipe.canonical(), indent=1)}
 ```
 """
 
 
-def _usage(document: ZooDocument) -> str:
+def _usage(document: ZooDocument, address: str) -> str:
     first = document.architecture.parameters[0].name
     return f"""## Use
 
 ```python
 import hyperzoo as hz
 
-zoo = hz.open_zoo("path/to/this/folder")
+zoo = hz.open_zoo("{address}")
 zoo.models  # a row a network: id, class, accuracy, ...
 zoo.weights("{first}")  # numpy [network, ...]
 network = zoo.network(zoo.ids[0])  # torch.nn.Module
 ```
 
-Without hyperzoo:
+With [datasets](https://huggingface.co/docs/datasets), the tables without the weights:
+
+```python
+from datasets import load_dataset
+
+models = load_dataset("{address.removeprefix("hf://datasets/")}", "models", split="train")
+history = load_dataset("{address.removeprefix("hf://datasets/")}", "history", split="train")
+```
+
+With neither, in this folder:
 
 ```python
 import pyarrow.parquet as pq

@@ -28,6 +28,16 @@ MODELS_SCHEMA = pa.schema(
     ]
 )
 
+IMPORTED_MODELS_SCHEMA = pa.schema(
+    [
+        field.with_nullable(True)
+        if field.name in ("epoch", "learning_rate", "batch_size")
+        else field
+        for field in MODELS_SCHEMA
+    ]
+)
+"""Of networks that were trained elsewhere, whose training is not known."""
+
 HISTORY_COLUMNS = (
     "training_loss",
     "training_accuracy",

@@ -25,7 +25,7 @@ class FinishedNetwork:
     Attributes:
         network: its identity and hyper-parameters.
         status: "failed" when a loss or a weight is not finite.
-        epoch: the epoch whose weights are kept.
+        epoch: the epoch whose weights are kept; None where it is not known.
         metrics: name -> value for every name in `layout.METRICS`; None where not defined.
         history: name -> float64 [epoch] for every name in `layout.HISTORY_COLUMNS`.
         parameters: PyTorch name -> float32 tensor in PyTorch's axes.
@@ -34,7 +34,7 @@ class FinishedNetwork:
 
     network: PlannedNetwork
     status: Literal["ok", "failed"]
-    epoch: int
+    epoch: int | None
     metrics: Mapping[str, float | None]
     history: Mapping[str, NDArray[np.float64]]
     parameters: Mapping[str, NDArray[np.float32]]
@@ -66,20 +66,22 @@ def check_networks(
 
 
 def _flaws(finished: FinishedNetwork, document: ZooDocument) -> Iterator[str]:
-    training = document.recipe.training
     if finished.status not in ("ok", "failed"):
         yield f"expected status 'ok' or 'failed', got {finished.status!r}"
-    if not 0 <= finished.epoch <= training.epochs:
-        yield f"expected an epoch from 0 to {training.epochs}, got {finished.epoch}"
+    if document.recipe is None:
+        if finished.epoch is not None:
+            yield f"expected no epoch of an imported network, got {finished.epoch}"
+    elif finished.epoch is None or not 0 <= finished.epoch <= document.epochs:
+        yield f"expected an epoch from 0 to {document.epochs}, got {finished.epoch}"
     missing = set(layout.METRICS) ^ set(finished.metrics)
     if missing:
         yield f"expected the metrics {', '.join(layout.METRICS)}; not so: {sorted(missing)}"
-    if sorted(finished.checkpoints) != list(training.checkpoint_epochs):
+    if sorted(finished.checkpoints) != list(document.checkpoint_epochs):
         yield (
-            f"expected checkpoints of the epochs {list(training.checkpoint_epochs)}, "
+            f"expected checkpoints of the epochs {list(document.checkpoint_epochs)}, "
             f"got {sorted(finished.checkpoints)}"
         )
-    expected = dict.fromkeys(layout.HISTORY_COLUMNS, (training.epochs,))
+    expected = dict.fromkeys(layout.HISTORY_COLUMNS, (document.epochs,))
     yield from _array_flaws("history", expected, finished.history, np.float64)
     shapes = {parameter.name: parameter.shape for parameter in document.architecture.parameters}
     yield from _array_flaws("parameter", shapes, finished.parameters, np.float32)
@@ -109,7 +111,7 @@ def encode_data_files(
     names = [parameter.name for parameter in document.architecture.parameters]
     yield layout.weights_file(part), _weights(part, None, names, [n.parameters for n in networks])
     yield layout.history_file(part), _history(networks)
-    for epoch in document.recipe.training.checkpoint_epochs:
+    for epoch in document.checkpoint_epochs:
         sets = [finished.checkpoints[epoch] for finished in networks]
         yield layout.weights_file(part, epoch), _weights(part, epoch, names, sets)
 
@@ -161,7 +163,7 @@ def encode_models(
     ]
     planned = planned_rows(part, [finished.network for finished in networks])
     rows = [plan | own for plan, own in zip(planned, own_columns, strict=True)]
-    table = pa.Table.from_pylist(rows, schema=layout.MODELS_SCHEMA)
+    table = pa.Table.from_pylist(rows, schema=document.models_schema)
     return encode_table(table, mark(part, document) | {"sha256": digests})
 
 
@@ -174,8 +176,8 @@ def planned_rows(part: int, networks: Sequence[PlannedNetwork]) -> list[dict[str
             "index": network.index,
             "part": part,
             "row": row,
-            "learning_rate": network.learning_rate,
-            "batch_size": network.batch_size,
+            "learning_rate": network.learning_rate or None,
+            "batch_size": network.batch_size or None,
         }
         for row, network in enumerate(networks)
     ]
@@ -186,6 +188,6 @@ def mark(part: int, document: ZooDocument) -> dict[str, Any]:
     return {
         "format_version": layout.FORMAT_VERSION,
         "part": part,
-        "recipe_digest": document.recipe.digest,
+        "recipe_digest": None if document.recipe is None else document.recipe.digest,
         "image_fingerprint": document.image_fingerprint,
     }

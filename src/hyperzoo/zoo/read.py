@@ -1,9 +1,10 @@
 """Opens a zoo: networks by id, weights by layer and class, all mapped from the files."""
 
 import difflib
+import operator
 import reprlib
-from collections.abc import Collection, Sequence
-from functools import cached_property
+from collections.abc import Callable, Collection, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,16 +15,19 @@ from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture
 from hyperzoo.errors import NetworkNotFoundError, ZooFormatError
-from hyperzoo.plan import PlannedNetwork, network_classes
+from hyperzoo.plan import PlannedNetwork
 from hyperzoo.recipe import Recipe
 from hyperzoo.zoo import layout
-from hyperzoo.zoo.document import ZooDocument, read_document
+from hyperzoo.zoo.document import Imported, ZooDocument, read_document
+from hyperzoo.zoo.hub import download_all, find_on_hub, is_hub_address
 from hyperzoo.zoo.parts import planned_rows, weights_metadata
 from hyperzoo.zoo.tables import read_table
 from hyperzoo.zoo.tensors import TensorFile, open_tensors
 
 if TYPE_CHECKING:
     import torch
+
+Rows = slice | NDArray[np.int64]
 
 _IDENTITY = ("id", "class", "index", "part", "row")
 
@@ -35,15 +39,24 @@ def open_zoo(path: str | Path, *, mmap: bool = True) -> "Zoo":
     complete are not there.
 
     Args:
-        path: the zoo's folder.
+        path: the zoo's folder; or "hf://datasets/owner/name", with "@revision" if need be, for one
+            on the Hugging Face Hub: of that, weights and history of a part are downloaded when
+            they are first asked for.
         mmap: False reads by offset what is asked for instead of mapping files, for network file
             systems on which mapping is slow or fails.
 
     Raises:
-        ZooNotFoundError: the folder holds no zoo.
+        ZooNotFoundError: the folder or repository holds no zoo.
         ZooFormatError: the zoo is damaged or of an unknown format version.
+        HubError: the Hub can't be reached, or has no such repository or revision.
+        MissingExtraError: huggingface_hub is not installed.
     """
-    return Zoo(Path(path), read_document(Path(path)), mmap=mmap)
+    if not is_hub_address(path):
+        return Zoo(Path(path), read_document(Path(path)), mmap=mmap)
+    folder, locate = find_on_hub(path)
+    document = read_document(folder)
+    download_all(locate, map(layout.models_file, range(len(document.plan()))))
+    return Zoo(folder, document, mmap=mmap, locate=locate)
 
 
 class Zoo:
@@ -53,16 +66,24 @@ class Zoo:
     its rows are in the order of `zoo.ids`.
 
     Attributes:
-        path: the zoo's folder.
+        path: the zoo's folder; for one on the Hub, where the cache keeps what has been downloaded.
         plan: all parts with their networks, whether they are there or not.
         models: a row a network that is there: id, class, hyper-parameters, performance.
         parts_complete: the numbers of the parts that are there.
     """
 
-    def __init__(self, path: Path, document: ZooDocument, *, mmap: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        document: ZooDocument,
+        *,
+        mmap: bool = True,
+        locate: Callable[[Path], Path] | None = None,
+    ) -> None:
         self.path = path
-        # Files are opened when they are needed, from wherever the process has gone by then.
-        self._root = path.absolute()
+        # Gives the place of one of the zoo's files, getting it first if it is elsewhere. Files are
+        # opened when they are needed, from wherever the process has gone by then.
+        self._locate = locate or partial(operator.truediv, path.absolute())
         self._document = document
         self._mmap = mmap
         self._files: dict[Path, TensorFile] = {}
@@ -78,24 +99,44 @@ class Zoo:
     def __repr__(self) -> str:
         classes = f"{len(self.classes)} class" + "es" * (len(self.classes) > 1)
         return (
-            f"<Zoo {self.recipe.name!r}: {len(self)} of {self.planned} networks "
+            f"<Zoo {self._document.name!r}: {len(self)} of {self.planned} networks "
             f"({self.architecture.name}, {classes}) in {self.path}>"
         )
 
     @property
-    def recipe(self) -> Recipe:
-        """The recipe of the zoo."""
+    def recipe(self) -> Recipe | None:
+        """The recipe of the zoo; None where its networks were trained elsewhere and imported."""
         return self._document.recipe
+
+    @property
+    def name(self) -> str:
+        """The recipe's name, or "imported"."""
+        return self._document.name
+
+    @property
+    def kind(self) -> Literal["one-vs-all", "multi-class"]:
+        """The networks' task."""
+        return self._document.kind
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs of history a network has; 0 in an imported zoo."""
+        return self._document.epochs
+
+    @property
+    def imported(self) -> Imported | None:
+        """Where the networks come from, of a zoo without a recipe."""
+        return self._document.imported
 
     @property
     def architecture(self) -> Architecture:
         """The architecture of all networks."""
         return self._document.architecture
 
-    @property
+    @cached_property
     def classes(self) -> tuple[str, ...]:
         """The classes of the networks; ("all",) in a multi-class zoo."""
-        return network_classes(self.recipe, self.image_classes)
+        return self._document.network_classes
 
     @property
     def image_classes(self) -> tuple[str, ...]:
@@ -104,7 +145,7 @@ class Zoo:
 
     @property
     def image_fingerprint(self) -> str:
-        """Fingerprint of the images that the networks were trained on."""
+        """Fingerprint of the images that the networks were trained on; "" where not known."""
         return self._document.image_fingerprint
 
     @property
@@ -159,11 +200,34 @@ class Zoo:
         _check_known("parameter", name, shapes)
         self._check_epoch(epoch)
         pieces = [
-            self._file(part, epoch).tensor(name)[rows] for part, rows in self._selected(class_name)
+            self._file(part, epoch).tensor(name)[rows]
+            for part, rows, _ in self._selected(class_name)
         ]
         if len(pieces) == 1:
             return pieces[0]
         return np.concatenate(pieces) if pieces else np.zeros((0, *shapes[name]), np.float32)
+
+    def part_weights(self, part: int, epoch: int | None = None) -> dict[str, NDArray[np.float32]]:
+        """All parameters of one part's networks, for work that goes through a zoo part by part.
+
+        The file is opened for this call alone: when the arrays are gone, so is the memory that
+        its pages took.
+
+        Args:
+            part: one of `parts_complete`; its networks are `plan[part]`.
+            epoch: as in `weights`.
+
+        Returns:
+            PyTorch name -> float32 [network, *shape], mapped from the file.
+
+        Raises:
+            NetworkNotFoundError: there is no such complete part or checkpoint.
+            ZooFormatError: the file is missing or damaged.
+        """
+        _check_known("complete part", str(part), [str(known) for known in self.parts_complete])
+        self._check_epoch(epoch)
+        file = self._open_file(part, epoch)
+        return {p.name: file.tensor(p.name) for p in self.architecture.parameters}
 
     def matrix(
         self,
@@ -192,15 +256,15 @@ class Zoo:
             raise ValueError(f"order must be 'torch' or 'published', got {order!r}")
         self._check_epoch(epoch)
         selected = self._selected(class_name)
-        counts = [len(self.plan[part][rows]) for part, rows in selected]
-        matrix = np.empty((sum(counts), self.architecture.parameter_count), np.float32)
+        total = sum(count for _, _, count in selected)
+        matrix = np.empty((total, self.architecture.parameter_count), np.float32)
         begin = 0
-        for (part, rows), count in zip(selected, counts, strict=True):
+        for part, rows, count in selected:
             self._fill(matrix[begin : begin + count], self._file(part, epoch), rows, order)
             begin += count
         return matrix
 
-    def _fill(self, block: NDArray[np.float32], file: TensorFile, rows: slice, order: str) -> None:
+    def _fill(self, block: NDArray[np.float32], file: TensorFile, rows: Rows, order: str) -> None:
         """Write the weights of one part's networks into their rows of a matrix."""
         published = order == "published"
         table = self.architecture.published_order if published else self.architecture.parameters
@@ -224,13 +288,26 @@ class Zoo:
         """
         import torch
 
+        arrays = self.arrays(network_id, epoch)
+        return {
+            name: torch.from_numpy(np.array(array, np.float32)) for name, array in arrays.items()
+        }
+
+    def arrays(self, network_id: str, epoch: int | None = None) -> dict[str, NDArray[np.float32]]:
+        """The weights of a network: PyTorch name -> array that can't be written to.
+
+        Args:
+            network_id: the network's id.
+            epoch: as in `weights`.
+
+        Raises:
+            NetworkNotFoundError: there is no such network or checkpoint.
+            ZooFormatError: a file of weights is missing or damaged.
+        """
         part, row = self._place(network_id)
         self._check_epoch(epoch)
         file = self._file(part, epoch)
-        return {
-            parameter.name: torch.from_numpy(np.array(file.row(parameter.name, row), np.float32))
-            for parameter in self.architecture.parameters
-        }
+        return {p.name: file.row(p.name, row) for p in self.architecture.parameters}
 
     def network(self, network_id: str, epoch: int | None = None) -> "torch.nn.Module":
         """A network, ready to use.
@@ -291,22 +368,20 @@ class Zoo:
         _check_known("network", network_id, self._places)
         return self._places[network_id]
 
-    def _selected(self, class_name: str | None) -> list[tuple[int, slice]]:
-        """The complete parts that hold networks of a class (None: of any), each with their rows."""
+    def _selected(self, class_name: str | None) -> list[tuple[int, Rows, int]]:
+        """The complete parts with networks of a class (None: of any), their rows, how many."""
         if class_name is None:
-            return [(part, slice(None)) for part in self.parts_complete]
+            return [(part, slice(None), len(self.plan[part])) for part in self.parts_complete]
         _check_known("class", class_name, self.classes)
         selected = []
         for part in self.parts_complete:
-            classes = [network.class_name for network in self.plan[part]]
-            if class_name in classes:
-                # Within a part the classes take turns, so that a class is a slice, not a copy.
-                rows = slice(classes.index(class_name), None, len(self.classes))
-                selected.append((part, rows))
+            rows = [row for row, own in enumerate(self.plan[part]) if own.class_name == class_name]
+            if rows:
+                selected.append((part, _as_slice(rows), len(rows)))
         return selected
 
     def _check_epoch(self, epoch: int | None) -> None:
-        kept = self.recipe.training.checkpoint_epochs
+        kept = self._document.checkpoint_epochs
         if epoch is not None and epoch not in kept:
             known = ", ".join(map(str, kept)) or "none"
             raise NetworkNotFoundError(
@@ -317,29 +392,47 @@ class Zoo:
         """A part's weights, opened when they are first asked for."""
         name = layout.weights_file(part, epoch)
         if name not in self._files:
-            file = open_tensors(self._root / name, mmap=self._mmap)
-            check_weights(file, part, epoch, len(self.plan[part]), self.architecture)
-            self._files[name] = file
+            self._files[name] = self._open_file(part, epoch)
         return self._files[name]
 
+    def _open_file(self, part: int, epoch: int | None) -> TensorFile:
+        name = layout.weights_file(part, epoch)
+        file = open_tensors(self._locate(name), mmap=self._mmap)
+        check_weights(file, part, epoch, len(self.plan[part]), self.architecture)
+        return file
+
     def _history(self, part: int) -> pa.Table:
-        rows = len(self.plan[part]) * self.recipe.training.epochs
-        return read_table(self._root / layout.history_file(part), layout.HISTORY_SCHEMA, rows)
+        rows = len(self.plan[part]) * self.epochs
+        return read_table(self._locate(layout.history_file(part)), layout.HISTORY_SCHEMA, rows)
 
     def _read_models(self) -> tuple[pa.Table, tuple[int, ...]]:
-        tables, parts = [layout.MODELS_SCHEMA.empty_table()], []
+        schema = self._document.models_schema
+        tables, parts = [schema.empty_table()], []
         for part, networks in enumerate(self.plan):
-            file = self._root / layout.models_file(part)
+            file = self._locate(layout.models_file(part))
             if file.exists():
-                tables.append(_read_part(file, part, networks))
+                tables.append(_read_part(file, part, networks, schema))
                 parts.append(part)
         return pa.concat_tables(tables), tuple(parts)
 
 
-def _read_part(file: Path, part: int, networks: Sequence[PlannedNetwork]) -> pa.Table:
+def _as_slice(rows: list[int]) -> Rows:
+    """Evenly spaced rows as a slice, which views where other rows copy.
+
+    Within a part of a recipe's zoo the classes take turns, so that this is the rule.
+    """
+    step = rows[1] - rows[0] if len(rows) > 1 else 1
+    if rows == list(range(rows[0], rows[-1] + 1, step)):
+        return slice(rows[0], rows[-1] + 1, step)
+    return np.array(rows)
+
+
+def _read_part(
+    file: Path, part: int, networks: Sequence[PlannedNetwork], models_schema: pa.Schema
+) -> pa.Table:
     """One part's models, which must be those of the plan."""
-    table = read_table(file, layout.MODELS_SCHEMA, len(networks))
-    schema = pa.schema([layout.MODELS_SCHEMA.field(name) for name in _IDENTITY])
+    table = read_table(file, models_schema, len(networks))
+    schema = pa.schema([models_schema.field(name) for name in _IDENTITY])
     planned = pa.Table.from_pylist(planned_rows(part, networks), schema=schema)
     if not table.select(_IDENTITY).equals(planned):
         raise ZooFormatError(

@@ -14,6 +14,7 @@ from hyperzoo.errors import ZooMismatchError
 from hyperzoo.version import VERSION
 from hyperzoo.zoo import layout
 from hyperzoo.zoo.document import Run, ZooDocument, read_document
+from hyperzoo.zoo.hub import is_hub_address
 
 _NOT_COMPARED = ("name", "networks_per_class", "images.path")
 """Entries of a recipe that do not enter its digest."""
@@ -34,6 +35,11 @@ def zoo_to_go_on_with(folder: Path, wanted: ZooDocument) -> ZooDocument | None:
         ZooFormatError: its zoo.json is damaged.
         OSError: the folder can't be read.
     """
+    if is_hub_address(folder):
+        raise ZooMismatchError(
+            f"can't write to {folder}: a zoo on the Hub is only read; give a folder, and "
+            "`hyperzoo push` it when it is done"
+        )
     if not folder.exists():
         return None
     if not folder.is_dir():
@@ -59,6 +65,11 @@ def zoo_to_go_on_with(folder: Path, wanted: ZooDocument) -> ZooDocument | None:
 
 
 def _check_recipe(folder: Path, found: ZooDocument, wanted: ZooDocument) -> None:
+    if found.recipe is None or wanted.recipe is None:
+        raise ZooMismatchError(
+            f"{folder} holds a zoo of networks that were imported, which does not grow; give "
+            "another folder"
+        )
     if found.recipe.digest == wanted.recipe.digest:
         return
     differences = [
@@ -108,7 +119,7 @@ def merged(found: ZooDocument | None, wanted: ZooDocument) -> ZooDocument:
     """The zoo that is there, grown to what is wanted."""
     if found is None:
         return wanted
-    if wanted.sizes[-1] == found.sizes[-1]:
+    if found.recipe is None or wanted.sizes[-1] == found.sizes[-1]:
         return found
     recipe = found.recipe.with_changes(networks_per_class=wanted.sizes[-1])
     return replace(found, recipe=recipe, sizes=(*found.sizes, *wanted.sizes))

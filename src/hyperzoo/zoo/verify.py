@@ -16,6 +16,7 @@ from hyperzoo.plan import PlannedNetwork
 from hyperzoo.zoo import layout
 from hyperzoo.zoo.document import ZooDocument, read_document
 from hyperzoo.zoo.files import regular_size
+from hyperzoo.zoo.hub import download_zoo, is_hub_address
 from hyperzoo.zoo.parts import mark, planned_rows
 from hyperzoo.zoo.read import check_weights
 from hyperzoo.zoo.tables import read_metadata, read_table
@@ -47,7 +48,7 @@ def verify_zoo(
     """Check every part: checksums, shapes, finite values, row counts, ids against the plan.
 
     Args:
-        path: the zoo's folder.
+        path: the zoo's folder, or its address on the Hub, from where all of it is downloaded.
         meter: is told how many parts of how many are checked.
 
     Returns:
@@ -55,8 +56,9 @@ def verify_zoo(
 
     Raises:
         ZooNotFoundError: the folder holds no zoo.
+        HubError: the Hub can't be reached, or has no such repository or revision.
     """
-    folder = Path(path)
+    folder = download_zoo(path) if is_hub_address(path) else Path(path)
     try:
         document = read_document(folder)
     except ZooFormatError as error:
@@ -92,7 +94,7 @@ class _Part:
         """Everything that is wrong, each with its file."""
         models = self.folder / layout.models_file(self.number)
         try:
-            table = read_table(models, layout.MODELS_SCHEMA, len(self.networks))
+            table = read_table(models, self.document.models_schema, len(self.networks))
             self.failed = np.array(table["status"].to_pylist()) == "failed"
             yield from self._models_problems(models, table)
         except ZooError as error:
@@ -104,7 +106,7 @@ class _Part:
             yield from _mark_problems(models, found, mark(self.number, self.document))
         except ZooError as error:
             yield str(error)
-        epochs = self.document.recipe.training.checkpoint_epochs
+        epochs = self.document.checkpoint_epochs
         for file in layout.data_files(self.number, epochs):
             try:
                 yield from self._digest_problems(file, digests)
@@ -123,12 +125,18 @@ class _Part:
                     yield f"{place}: expected {key} {value!r}, got {found[key]!r}"
             if found["status"] not in ("ok", "failed"):
                 yield f"{place}: expected status 'ok' or 'failed', got {found['status']!r}"
-            if not 0 <= found["epoch"] <= self.document.recipe.training.epochs:
-                yield f"{place}: the recipe has no epoch {found['epoch']}"
+            yield from self._epoch_problems(place, found["epoch"])
             for name in layout.METRICS:
                 value = found[name]
                 if value is not None and not np.isfinite(value) and not self.failed[row]:
                     yield f"{place}: {name} is {value}, though the network has not failed"
+
+    def _epoch_problems(self, place: str, epoch: int | None) -> Iterator[str]:
+        if self.document.recipe is None:
+            if epoch is not None:
+                yield f"{place}: expected no epoch of an imported network, got {epoch}"
+        elif epoch is None or not 0 <= epoch <= self.document.epochs:
+            yield f"{place}: the recipe has no epoch {epoch}"
 
     def _digest_problems(self, file: Path, digests: object) -> Iterator[str]:
         place = self.folder / file
@@ -146,12 +154,12 @@ class _Part:
         if file == layout.history_file(self.number):
             yield from self._history_problems(self.folder / file)
             return
-        for epoch in (None, *self.document.recipe.training.checkpoint_epochs):
+        for epoch in (None, *self.document.checkpoint_epochs):
             if file == layout.weights_file(self.number, epoch):
                 yield from self._weights_problems(self.folder / file, epoch)
 
     def _history_problems(self, place: Path) -> Iterator[str]:
-        epochs = self.document.recipe.training.epochs
+        epochs = self.document.epochs
         table = read_table(place, layout.HISTORY_SCHEMA, len(self.networks) * epochs)
         keys = list(zip(table["id"].to_pylist(), table["epoch"].to_pylist(), strict=True))
         if keys != [(network.id, e) for network in self.networks for e in range(1, epochs + 1)]:
@@ -191,7 +199,7 @@ def _mark_problems(models: Path, found: dict[str, Any], expected: dict[str, Any]
 
 def _notes(folder: Path, document: ZooDocument, complete: Sequence[int]) -> Iterator[str]:
     """Files that a reader ignores; hidden ones, such as the lock, go without saying."""
-    epochs = document.recipe.training.checkpoint_epochs
+    epochs = document.checkpoint_epochs
     known = {Path(layout.DOCUMENT_FILE), Path(layout.CARD_FILE)}
     for number in complete:
         known |= {layout.models_file(number), *layout.data_files(number, epochs)}

@@ -1,7 +1,7 @@
 """Writes a zoo part by part."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -126,13 +126,7 @@ class ZooWriter:
                 + ("it is complete" if 0 <= part < len(self.parts) else "the plan has no such part")
             )
         check_networks(part, self.parts[part], networks, self._document)
-        digests = {}
-        for file, content in encode_data_files(part, networks, self._document):
-            digests[file.as_posix()] = hashlib.sha256(content).hexdigest()
-            write_file(self.path / file, content)
-        # The models file comes last: it says that the part is complete.
-        models = encode_models(part, networks, self._document, digests)
-        write_file(self.path / layout.models_file(part), models)
+        _write_part(self.path, part, networks, self._document)
         self._unwritten.remove(part)
 
     def close(self) -> None:
@@ -151,8 +145,44 @@ class ZooWriter:
         self.close()
 
 
+def write_imported_zoo(
+    folder: Path, document: ZooDocument, parts: Iterable[Sequence[FinishedNetwork]]
+) -> None:
+    """Write a zoo without a recipe, in one go.
+
+    Args:
+        folder: an empty folder that nobody else writes to or reads yet.
+        document: the zoo.
+        parts: the networks of every part of the document's plan, in order.
+
+    Raises:
+        ZooWriteError: the disk refused; or the networks are not the document's, which is a fault
+            of the caller's.
+    """
+    plan = document.plan()
+    for number, networks in enumerate(parts):
+        check_networks(number, plan[number], networks, document)
+        _write_part(folder, number, networks, document)
+    update_card(folder, document)
+    write_file(folder / layout.DOCUMENT_FILE, document.encode())
+
+
+def _write_part(
+    folder: Path, part: int, networks: Sequence[FinishedNetwork], document: ZooDocument
+) -> None:
+    digests = {}
+    for file, content in encode_data_files(part, networks, document):
+        digests[file.as_posix()] = hashlib.sha256(content).hexdigest()
+        write_file(folder / file, content)
+    # The models file comes last: it says that the part is complete.
+    models = encode_models(part, networks, document, digests)
+    write_file(folder / layout.models_file(part), models)
+
+
 def _check_readable(wanted: ZooDocument) -> None:
     """Refuse what no reader would take, which is a fault of the caller's."""
+    if wanted.recipe is None:
+        raise ZooWriteError("a zoo without a recipe is written in one go, by write_imported_zoo")
     try:
         check_class_names(wanted.image_classes)
     except ValueError as error:

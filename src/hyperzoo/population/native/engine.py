@@ -47,7 +47,7 @@ class NativeEngine(Engine):
         variant()
         if workers < 0:
             raise EngineError(f"workers must be 0 (one a core) or more, got {workers}")
-        self._workers = workers or _cores()
+        self._workers = workers or cores()
 
     @staticmethod
     def is_available() -> bool:
@@ -112,7 +112,8 @@ class NativeEngine(Engine):
         yield from run_on_threads(train_one, len(cohort), self._workers)
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

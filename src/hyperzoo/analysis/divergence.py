@@ -1,0 +1,318 @@
+"""How different the weights of two classes are, layer by layer, and how much of that is noise.
+
+Two measures on common bins of equal width (`LayerCounts.bins`):
+
+- the Jensen-Shannon *divergence* (Lin, "Divergence measures based on the Shannon entropy", IEEE
+  Transactions on Information Theory 37, 1991), not its square root, the distance; with the
+  logarithm to base 2, so in bits, from 0 (equal) to 1 (no value in common);
+- the Wasserstein-1 distance, how far weights must be moved on average to turn one distribution
+  into the other, in units of the layer's standard deviation over all classes.
+
+Both are above 0 for any two finite sets of networks. So each comes with what says how much of it
+is signal: a bootstrap interval over networks (Efron and Tibshirani, "An introduction to the
+bootstrap", 1993), and the same measure between two random halves of one class.
+"""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from hyperzoo.analysis.distributions import moments
+from hyperzoo.analysis.layers import Layer
+from hyperzoo.analysis.resampling import bootstrap, halves
+from hyperzoo.analysis.stream import map_in_order
+from hyperzoo.analysis.weights import Weights
+from hyperzoo.errors import AnalysisError
+
+Array = NDArray[np.float64]
+
+LEVEL = 0.95
+"""The share of draws that an interval holds, and that lie below `noise_high`."""
+
+
+def jensen_shannon(first: Array, second: Array) -> Array:
+    """Jensen-Shannon divergence in bits.
+
+    Args:
+        first: [..., bin], counts or shares; normalised here.
+        second: the same.
+
+    Returns:
+        [...], from 0 to 1; NaN where there is nothing counted.
+    """
+    with np.errstate(invalid="ignore"):
+        p = first / first.sum(axis=-1, keepdims=True)
+        q = second / second.sum(axis=-1, keepdims=True)
+    divergence = _entropy((p + q) / 2) - (_entropy(p) + _entropy(q)) / 2
+    return np.clip(divergence, 0.0, 1.0)
+
+
+def _entropy(shares: Array) -> Array:
+    logarithms = np.log2(shares, out=np.zeros_like(shares), where=shares > 0)
+    entropy: Array = -(shares * logarithms).sum(axis=-1)
+    return np.where(np.isnan(shares).any(axis=-1), np.nan, entropy)
+
+
+def wasserstein(first: Array, second: Array) -> Array:
+    """Wasserstein-1 distance in bin widths: the area between the cumulated distributions.
+
+    Args:
+        first: [..., bin], counts or shares; normalised here.
+        second: the same.
+    """
+    with np.errstate(invalid="ignore"):
+        p = first / first.sum(axis=-1, keepdims=True)
+        q = second / second.sum(axis=-1, keepdims=True)
+    area: Array = np.abs((p - q).cumsum(axis=-1)).sum(axis=-1)
+    return area
+
+
+MEASURES: dict[str, Callable[[Array, Array], Array]] = {
+    "jensen_shannon": jensen_shannon,
+    "wasserstein": wasserstein,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Divergence:
+    """Differences between the classes of a zoo.
+
+    In all tables `measure` is "jensen_shannon" (bits) or "wasserstein" (standard deviations of
+    the layer's weights over all classes).
+
+    Attributes:
+        pairs: a row a measure, layer and pair of classes. value: over all networks; corrected:
+            that less the bias that the bootstrap finds, not below 0; low, high: the basic
+            bootstrap interval; halves: the mean over random halves of both classes; noise: the
+            mean over the two halves of the same class; noise_high: the 95 % quantile of those;
+            distinct: whether halves lies above noise_high. Null where a class has too few
+            networks: 2 for the bootstrap, 4 for halves.
+        within: a row a measure, layer and class: networks, and noise and noise_high of its halves.
+        layers: a row a measure and layer: weights (of one network), pairs (of classes), distinct
+            (pairs), the means over the pairs of value, corrected, halves and noise, low and high
+            of corrected's; least, most: the share of bootstrap draws in which the layer's mean is
+            the least, the greatest of all layers'.
+    """
+
+    pairs: pa.Table
+    within: pa.Table
+    layers: pa.Table
+
+
+def divergence(
+    weights: Weights, *, seed: int = 0, draws: int = 200, splits: int = 50
+) -> Divergence:
+    """Compare the classes of a zoo by the distributions of their weights.
+
+    Args:
+        weights: the studied weights.
+        seed: of the bootstrap and of the halves; for all layers the same networks are drawn.
+        draws: bootstrap samples.
+        splits: random halves of each class.
+
+    Raises:
+        AnalysisError: fewer than two classes have networks.
+    """
+    places = np.unique(weights.labels)
+    if len(places) < 2:
+        raise AnalysisError(
+            f"divergence compares classes, but the networks that can be studied are all of "
+            f"{len(places)} class; expected at least 2"
+        )
+    names = [weights.classes[place] for place in places]
+    rows = [np.flatnonzero(weights.labels == place) for place in places]
+    drawn = [bootstrap(n, len(r), draws, seed) for n, r in zip(names, rows, strict=True)]
+    halved = [halves(n, len(r), splits, seed) for n, r in zip(names, rows, strict=True)]
+
+    def compare(layer: Layer) -> dict[tuple[str, str], _Compared]:
+        counts = weights.counts[layer.name].networks.astype(np.float64)
+        samples = _Samples.of([counts[r] for r in rows], drawn, halved)
+        return {
+            (measure, layer.name): _compare(samples, measure, _scale(weights, layer.name, measure))
+            for measure in MEASURES
+        }
+
+    compared: dict[tuple[str, str], _Compared] = {}
+    # Threads of matrix products as small as these would wait for each other more than they work.
+    with threadpool_limits(1, "blas"):
+        for found in map_in_order(compare, weights.layers):
+            compared |= found
+    return _tables(weights, compared, names, [len(r) for r in rows])
+
+
+def _tables(
+    weights: Weights,
+    compared: dict[tuple[str, str], "_Compared"],
+    names: list[str],
+    sizes: list[int],
+) -> Divergence:
+    pairs: list[dict[str, object]] = []
+    within: list[dict[str, object]] = []
+    layers: list[dict[str, object]] = []
+    for measure in MEASURES:
+        own, mean_draws = [], []
+        for layer in weights.layers:
+            found = compared[measure, layer.name]
+            where: dict[str, object] = {"measure": measure, "layer": layer.name}
+            own_pairs = _pair_rows(found, names)
+            pairs += [where | row for row in own_pairs]
+            within += [where | row for row in _within_rows(found, names, sizes)]
+            own.append(where | {"weights": layer.size} | _layer_row(found, own_pairs))
+            mean_draws.append(2 * found.value.mean() - found.drawn.mean(axis=1))
+        _add_ranks(own, np.stack(mean_draws))
+        layers += own
+    return Divergence(
+        pairs=pa.Table.from_pylist(pairs),
+        within=pa.Table.from_pylist(within),
+        layers=pa.Table.from_pylist(layers),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Samples:
+    """Counts in bins of one layer: [class, bin], [draw, class, bin] and [split, class, bin]."""
+
+    all: Array
+    drawn: Array
+    one_half: Array
+    other_half: Array
+
+    @staticmethod
+    def of(counts: list[Array], drawn: list[Array], halved: list[Array]) -> "_Samples":
+        """From the networks' counts of every class, [network, bin], and the draws of each."""
+
+        def sums(chosen: list[Array]) -> Array:
+            return np.stack([c @ own for c, own in zip(chosen, counts, strict=True)], axis=1)
+
+        return _Samples(
+            all=np.stack([own.sum(axis=0) for own in counts]),
+            drawn=sums(drawn),
+            # A comparison with NaN is False, and networks too few would count as none.
+            one_half=sums([np.where(np.isnan(h), np.nan, h > 0) for h in halved]),
+            other_half=sums([np.where(np.isnan(h), np.nan, h < 0) for h in halved]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Compared:
+    """One measure in one layer; NaN where there are too few networks.
+
+    Attributes:
+        pairs: the pairs of classes.
+        value: [pair], over all networks.
+        drawn: [draw, pair], over bootstrap samples.
+        halves: [split, pair], over halves of both classes.
+        noise: [split, class], between halves of one class.
+    """
+
+    pairs: list[tuple[int, int]]
+    value: Array
+    drawn: Array
+    halves: Array
+    noise: Array
+
+
+def _compare(samples: _Samples, measure: str, scale: float) -> _Compared:
+    function = MEASURES[measure]
+    pairs = list(itertools.combinations(range(len(samples.all)), 2))
+
+    def over_pairs(counts: Array) -> Array:
+        values = [function(counts[..., a, :], counts[..., b, :]) for a, b in pairs]
+        return scale * np.stack(values, axis=-1)
+
+    return _Compared(
+        pairs=pairs,
+        value=over_pairs(samples.all),
+        drawn=over_pairs(samples.drawn),
+        halves=over_pairs(samples.one_half),
+        noise=scale * function(samples.one_half, samples.other_half),
+    )
+
+
+def _scale(weights: Weights, layer: str, measure: str) -> float:
+    """What turns a measure on bins into its unit."""
+    if measure == "jensen_shannon":
+        return 1.0
+    counts = weights.counts[layer]
+    spread = moments(counts.values, counts.classes.sum(axis=0))["sd"]
+    width = np.diff(counts.bins.limits[:2])[0]
+    return float(width) / spread if spread else 0.0
+
+
+def _estimate(value: float, drawn: Array) -> dict[str, float | None]:
+    """The value, less its bias, and the basic bootstrap interval of that (E&T, section 13.3).
+
+    A plug-in divergence is too great by about as much as its bootstrap draws lie above it; the
+    basic interval turns them round the value, which corrects for that.
+    """
+    if np.isnan(drawn).any():
+        return {"value": float(value), "corrected": None, "low": None, "high": None}
+    tail = (1 - LEVEL) / 2
+    upper, lower = np.quantile(drawn, [1 - tail, tail])
+    figures: dict[str, float | None] = {"value": float(value)}
+    for key, figure in {"corrected": drawn.mean(), "low": upper, "high": lower}.items():
+        figures[key] = max(0.0, float(2 * value - figure))
+    return figures
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _pair_rows(compared: _Compared, names: list[str]) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    for place, (a, b) in enumerate(compared.pairs):
+        noise = compared.noise[:, [a, b]]
+        halves_mean, high = compared.halves[:, place].mean(), np.quantile(noise, LEVEL)
+        known = not np.isnan(halves_mean)
+        rows.append(
+            {
+                "class_a": names[a],
+                "class_b": names[b],
+                **_estimate(compared.value[place], compared.drawn[:, place]),
+                "halves": _known(halves_mean),
+                "noise": _known(noise.mean()),
+                "noise_high": _known(high),
+                "distinct": bool(halves_mean > high) if known else None,
+            }
+        )
+    return rows
+
+
+def _within_rows(
+    compared: _Compared, names: list[str], sizes: list[int]
+) -> list[dict[str, object]]:
+    return [
+        {
+            "class": name,
+            "networks": size,
+            "noise": _known(noise.mean()),
+            "noise_high": _known(np.quantile(noise, LEVEL)),
+        }
+        for name, size, noise in zip(names, sizes, compared.noise.T, strict=True)
+    ]
+
+
+def _layer_row(compared: _Compared, pairs: list[dict[str, object]]) -> dict[str, object]:
+    distinct = [row["distinct"] for row in pairs]
+    known = None not in distinct
+    return {
+        "pairs": len(compared.pairs),
+        "distinct": sum(map(bool, distinct)) if known else None,
+        **_estimate(float(compared.value.mean()), compared.drawn.mean(axis=1)),
+        "halves": _known(compared.halves.mean()),
+        "noise": _known(compared.noise.mean()),
+    }
+
+
+def _add_ranks(rows: list[dict[str, object]], drawn: Array) -> None:
+    """Add how often each layer's mean is the least and the greatest; drawn is [layer, draw]."""
+    known = not np.isnan(drawn).any()
+    for place, row in enumerate(rows):
+        row["least"] = float((drawn.argmin(axis=0) == place).mean()) if known else None
+        row["most"] = float((drawn.argmax(axis=0) == place).mean()) if known else None

@@ -1,0 +1,58 @@
+"""`hyperzoo import`: other people's files become a zoo."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hyperzoo.cli.console import err, out
+from hyperzoo.cli.image_choice import HELP, image_choice
+from hyperzoo.cli.progress import counting_meter
+from hyperzoo.exchange.importing import Found, find_foreign, import_zoo
+
+MOST_NOTES = 20
+
+
+def import_(
+    path: Annotated[Path, typer.Argument(help="A file, or a folder of files.", show_default=False)],
+    folder: Annotated[Path, typer.Option("--out", help="The zoo's folder.", show_default=False)],
+    images: Annotated[
+        str | None,
+        typer.Option(help=f"Evaluate the networks on the validation split of these. {HELP}"),
+    ] = None,
+) -> None:
+    """Make a zoo of networks that were trained elsewhere.
+
+    Files are recognised by name and content (`hyperzoo export --help` lists the formats), with
+    metrics as CSV beside them. A file with one network is named by its id, such as church_649
+    or binary_oneVall_church_649_model.
+    """
+    load = image_choice(images)
+    out.print(_told(find_foreign(path)), markup=False)
+    with counting_meter("bytes" if path.is_file() else "files") as meter:
+        imported = import_zoo(path, folder, images=load, meter=meter)
+    for note in imported.notes[:MOST_NOTES]:
+        err.print(f"note: {note}", markup=False)
+    if len(imported.notes) > MOST_NOTES:
+        err.print(f"note: and {len(imported.notes) - MOST_NOTES} more of these", markup=False)
+    zoo = imported.zoo
+    classes = f"{len(zoo.classes)} class" + "es" * (len(zoo.classes) > 1)
+    out.print(
+        f"{folder}: {len(zoo)} networks ({zoo.architecture.name}, {classes}); "
+        f"look at it with: hyperzoo show {folder}",
+        markup=False,
+    )
+
+
+def _told(found: Found) -> str:
+    """One line on what was found."""
+    counts = Counter(entry.name for _, entry in found.networks)
+    parts = [f"{count} {name} file{'s' * (count > 1)}" for name, count in counts.items()]
+    if found.metrics:
+        parts.append(f"{len(found.metrics)} of metrics")
+    if found.others:
+        names = ", ".join(file.name for file in found.others[:3])
+        more = ", ..." * (len(found.others) > 3)
+        parts.append(f"{len(found.others)} passed over ({names}{more})")
+    return f"found {'; '.join(parts)}"

@@ -1,0 +1,33 @@
+"""`hyperzoo report`: a zoo on one HTML page."""
+
+import time
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from hyperzoo.cli.console import err, out
+from hyperzoo.cli.progress import counting_meter, duration
+from hyperzoo.report.page import write_report
+from hyperzoo.zoo import open_zoo
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="The zoo's folder.", show_default=False)],
+    target: Annotated[
+        Path, typer.Option("--out", help="The HTML file; one that is there is replaced.")
+    ] = Path("report.html"),
+    seed: Annotated[int, typer.Option(help="Of all random draws of the studies.")] = 0,
+    open_it: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+) -> None:
+    """Put a zoo on one HTML page: figures, tables, recipe, and an explorer of its networks."""
+    zoo = open_zoo(folder)
+    started = time.monotonic()
+    with counting_meter("parts read") as meter:
+        path = write_report(zoo, target, seed=seed, meter=meter)
+    err.print(f"made in {duration(time.monotonic() - started)}")
+    out.print(f"{escape(str(path))}: {len(zoo):,} networks, {path.stat().st_size / 1e6:.1f} MB")
+    if open_it and not webbrowser.open(path.absolute().as_uri()):
+        err.print("no browser could be opened; open the file yourself")

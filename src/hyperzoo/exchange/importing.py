@@ -1,0 +1,425 @@
+"""Makes a zoo of networks that were trained elsewhere.
+
+Files are found and recognised, then read one after another into a file on disk that has a row a
+network: however large the files, only a part's networks are in memory. When all are known to fit
+together they are put in the zoo's order and written, and the zoo gets its name.
+"""
+
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperzoo.architectures import Architecture
+from hyperzoo.errors import (
+    ForeignFileError,
+    HyperzooError,
+    ImageError,
+    ZooMismatchError,
+    ZooWriteError,
+)
+from hyperzoo.exchange.format import Format, Meter
+from hyperzoo.exchange.metrics_csv import Metrics, read_metrics_csv
+from hyperzoo.exchange.network import ForeignNetwork
+from hyperzoo.exchange.registry import FORMATS
+from hyperzoo.images import ImageSet
+from hyperzoo.plan import ALL_CLASSES, PlannedNetwork
+from hyperzoo.population import METRICS, Parameters, evaluate, metrics, targets
+from hyperzoo.zoo import FinishedNetwork, Zoo, layout, open_zoo
+from hyperzoo.zoo.document import (
+    Imported,
+    NetworkKey,
+    ZooDocument,
+    check_class_names,
+    in_order,
+)
+from hyperzoo.zoo.write import write_imported_zoo
+
+UNKNOWN_IMAGES = "images that are not known"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What lies in a file or folder that is to be imported.
+
+    Attributes:
+        networks: files with networks, each with its format, in the order of their names.
+        metrics: files with metrics.
+        others: files that are passed over.
+    """
+
+    networks: tuple[tuple[Path, Format], ...]
+    metrics: tuple[Path, ...]
+    others: tuple[Path, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportedZoo:
+    """A zoo that was imported, and what there is to say of it.
+
+    Attributes:
+        zoo: the zoo.
+        found: which files it was made of.
+        notes: metrics of the files that differ from those on the images, metrics of networks that
+            are not there, and the like.
+    """
+
+    zoo: Zoo
+    found: Found
+    notes: tuple[str, ...]
+
+
+def find_foreign(path: str | Path) -> Found:
+    """Look what a file or a folder holds, without reading the networks.
+
+    Symbolic links inside a folder are passed over: they may lead anywhere.
+
+    Raises:
+        ForeignFileError: there is nothing there, or nothing that is recognised.
+    """
+    root = Path(path)
+    if not root.exists():
+        raise ForeignFileError(f"{root} does not exist; give a file or a folder to import")
+    networks: list[tuple[Path, Format]] = []
+    tables, others = [], []
+    try:
+        for file in _files(root):
+            entry = _recognise(file)
+            if entry is None:
+                others.append(file)
+            elif entry.reads_metrics:
+                tables.append(file)
+            else:
+                networks.append((file, entry))
+    except OSError as error:
+        raise ForeignFileError(
+            f"{error.filename or root} can't be read: {error.strerror or error}"
+        ) from error
+    if not networks:
+        known = "; ".join(f"{e.name} ({e.description})" for e in FORMATS.values() if e.reads)
+        raise ForeignFileError(f"{root} holds no file of a known format; known: {known}")
+    return Found(networks=tuple(networks), metrics=tuple(tables), others=tuple(others))
+
+
+def import_zoo(
+    path: str | Path,
+    folder: str | Path,
+    *,
+    images: ImageSet | Callable[[Architecture], ImageSet] | None = None,
+    meter: Meter | None = None,
+) -> ImportedZoo:
+    """Make a zoo of files that somebody else made.
+
+    Nothing of the zoo is there until all of it is: an interrupted import leaves nothing.
+
+    Args:
+        path: a file, or a folder with files, of any formats that `exchange.FORMATS` reads, and of
+            published metrics.
+        folder: the zoo's folder, which is empty or not there.
+        images: evaluate all networks on the validation split of these, and fill their metrics;
+            or a function that gives the images for the networks' architecture.
+        meter: is told how much of how much is done: bytes of a single file, files of several.
+
+    Raises:
+        ForeignFileError: a file is damaged or hostile, or the files do not fit together.
+        ImageError: the networks do not take these images, or detect other classes.
+        ZooMismatchError: the folder holds files.
+        ZooWriteError: the disk refused.
+        MissingExtraError: a package that reads the files is not installed.
+    """
+    target, found = Path(folder), find_foreign(path)
+    _check_target(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        try:
+            notes = _import_into(work, found, images, meter)
+            (work / "zoo").replace(target)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    except OSError as error:
+        if isinstance(error, HyperzooError):
+            raise
+        raise ZooWriteError(
+            f"can't import into {target}: {error.strerror or error}; nothing was written. Make "
+            "room or mend the cause, then run the same command again"
+        ) from error
+    return ImportedZoo(zoo=open_zoo(target), found=found, notes=tuple(notes))
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """The regular files of a folder and those below, in the order of their names."""
+    if root.is_file():
+        yield root
+        return
+    for place, folders, names in os.walk(root):
+        folders.sort()
+        for name in sorted(names):
+            file = Path(place, name)
+            if file.is_file() and not file.is_symlink() and not name.startswith("."):
+                yield file
+
+
+def _recognise(file: Path) -> Format | None:
+    for entry in FORMATS.values():
+        if (entry.reads or entry.reads_metrics) and entry.recognises(file):
+            return entry
+    return None
+
+
+def _check_target(target: Path) -> None:
+    if target.exists() and not target.is_dir():
+        raise ZooMismatchError(f"{target} is a file; give a folder for the zoo")
+    if target.exists() and any(target.iterdir()):
+        raise ZooMismatchError(
+            f"{target} holds files; an imported zoo does not grow, so give an empty or new folder"
+        )
+
+
+@dataclass
+class _Rows:
+    """The networks that have been read; their weights lie on disk, a row a network.
+
+    Attributes:
+        path: the file of rows.
+        architecture: of all networks.
+        sources: network -> where it came from, in the order of the rows.
+    """
+
+    path: Path
+    architecture: Architecture | None = None
+    sources: dict[NetworkKey, str] = field(default_factory=dict)
+
+    def add(self, network: ForeignNetwork) -> NDArray[np.float32]:
+        """Note a network that must fit to the others; returns its row."""
+        key = NetworkKey(network.class_name, network.index)
+        if self.architecture is None:
+            self.architecture = network.architecture
+        if network.architecture != self.architecture:
+            first = next(iter(self.sources.values()))
+            raise ForeignFileError(
+                f"{network.source} holds a '{network.architecture.name}' with "
+                f"{network.architecture.outputs} outputs, but {first} a "
+                f"'{self.architecture.name}' with {self.architecture.outputs}; a zoo has one "
+                "architecture, so import them apart"
+            )
+        if key in self.sources:
+            raise ForeignFileError(
+                f"{network.source} and {self.sources[key]} both hold {network.id}; ids are "
+                "unique, so import one of them, or rename"
+            )
+        self.sources[key] = network.source
+        tensors = [network.weights[p.name].ravel() for p in self.architecture.parameters]
+        return np.concatenate(tensors).astype("<f4")
+
+    def weights(self, order: Sequence[int]) -> Iterator[Parameters]:
+        """The networks' weights in another order, by name."""
+        if self.architecture is None:
+            return
+        shape = (len(self.sources), self.architecture.parameter_count)
+        rows = np.memmap(self.path, dtype="<f4", mode="r", shape=shape)
+        for row in order:
+            numbers, begin, own = np.array(rows[row]), 0, {}
+            for parameter in self.architecture.parameters:
+                end = begin + parameter.size
+                own[parameter.name] = numbers[begin:end].reshape(parameter.shape)
+                begin = end
+            yield own
+
+
+def _import_into(
+    work: Path,
+    found: Found,
+    images: ImageSet | Callable[[Architecture], ImageSet] | None,
+    meter: Meter | None,
+) -> list[str]:
+    """Make `work/zoo`; returns notes."""
+    known = _read_metrics(found.metrics)
+    rows, formats = _read(work / "rows", found, meter)
+    if callable(images):
+        assert rows.architecture is not None  # there are networks
+        images = images(rows.architecture)
+    document = _document(rows, formats, images)
+    keys = list(rows.sources)
+    planned = [network for part in document.plan() for network in part]
+    places = {key: row for row, key in enumerate(keys)}
+    order = [places[NetworkKey(own.class_name, own.index)] for own in planned]
+    judged = _judged(document, planned, rows, order, images, known)
+    notes: list[str] = []
+    (work / "zoo").mkdir()
+    parts = _parts(document, planned, rows.weights(order), judged, notes)
+    write_imported_zoo(work / "zoo", document, parts)
+    strangers = sorted(f"{k.class_name}_{k.index}" for k in known.keys() - set(keys))
+    if strangers:
+        notes.append(
+            f"metrics of {len(strangers)} networks that are not there were passed over: "
+            f"{', '.join(strangers[:5])}{', ...' * (len(strangers) > 5)}"
+        )
+    return notes
+
+
+def _read(path: Path, found: Found, meter: Meter | None) -> tuple[_Rows, Counter[str]]:
+    """Read all networks, one after another, into a file of rows."""
+    rows, formats, alone = _Rows(path), Counter[str](), len(found.networks) == 1
+    with path.open("wb") as out:
+        for done, (file, entry) in enumerate(found.networks, start=1):
+            try:
+                for network in entry.read(file, meter if alone else None):
+                    out.write(rows.add(network).tobytes())
+                    formats[entry.name] += 1
+            except OSError as error:
+                if isinstance(error, HyperzooError):
+                    raise
+                raise ForeignFileError(f"{file} can't be read: {error}") from error
+            if meter is not None and not alone:
+                meter(done, len(found.networks))
+    if not rows.sources:
+        raise ForeignFileError(f"{found.networks[0][0]} holds no networks")
+    return rows, formats
+
+
+def _read_metrics(files: Sequence[Path]) -> dict[NetworkKey, Metrics]:
+    known: dict[NetworkKey, Metrics] = {}
+    for file in files:
+        own = read_metrics_csv(file)
+        twice = known.keys() & own.keys()
+        if twice:
+            key = min(twice, key=lambda key: (key.class_name, key.index))
+            raise ForeignFileError(
+                f"{file}: {key.class_name}_{key.index} is in another metrics file too; keep one"
+            )
+        known |= own
+    return known
+
+
+def _document(rows: _Rows, formats: Counter[str], images: ImageSet | None) -> ZooDocument:
+    """The zoo of all networks that were read."""
+    architecture = rows.architecture
+    assert architecture is not None  # there are networks
+    there = sorted({key.class_name for key in rows.sources})
+    classes = tuple(there) if images is None else images.class_names
+    if architecture.outputs > 1:
+        classes = _outputs(architecture, there, images)
+    elif strangers := sorted(set(there) - set(classes)):
+        raise ImageError(
+            f"the networks detect {', '.join(strangers[:5])}, which the images "
+            f"({', '.join(classes)}) do not have; give the images that they were trained on"
+        )
+    try:
+        check_class_names(tuple(there), least=1)
+    except ValueError as error:
+        raise ForeignFileError(f"these networks can't go into a zoo: {error}") from error
+    if images is not None and images.validation_images.shape[1:] != architecture.input_shape:
+        raise ImageError(
+            f"architecture '{architecture.name}' takes images of shape "
+            f"{architecture.input_shape}, got {images.validation_images.shape[1:]}"
+        )
+    empty = ZooDocument(
+        recipe=None,
+        imported=Imported(formats=dict(sorted(formats.items())), networks=()),
+        images_name=UNKNOWN_IMAGES if images is None else images.name,
+        image_fingerprint="" if images is None else images.fingerprint,
+        image_classes=classes,
+        architecture=architecture,
+        sizes=(),
+        runs=(),
+    )
+    own_classes = (ALL_CLASSES,) if architecture.outputs > 1 else classes
+    return _with_networks(empty, in_order(rows.sources, own_classes))
+
+
+def _with_networks(document: ZooDocument, networks: tuple[NetworkKey, ...]) -> ZooDocument:
+    assert document.imported is not None
+    return replace(document, imported=replace(document.imported, networks=networks))
+
+
+def _outputs(
+    architecture: Architecture, there: Sequence[str], images: ImageSet | None
+) -> tuple[str, ...]:
+    """The classes that a multi-class network tells apart."""
+    if set(there) != {ALL_CLASSES}:
+        raise ForeignFileError(
+            f"networks with {architecture.outputs} outputs belong to no one class: expected ids "
+            f"such as {ALL_CLASSES}_0, got the classes {', '.join(there[:5])}"
+        )
+    if images is None:
+        return tuple(f"output_{number}" for number in range(architecture.outputs))
+    if len(images.class_names) != architecture.outputs:
+        raise ImageError(
+            f"the networks have {architecture.outputs} outputs, the images "
+            f"{len(images.class_names)} classes; give the images that they were trained on"
+        )
+    return images.class_names
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Judged:
+    """A network's metrics, and those of its file that differ."""
+
+    metrics: Mapping[str, float | None]
+    notes: tuple[str, ...] = ()
+
+
+def _judged(
+    document: ZooDocument,
+    planned: Sequence[PlannedNetwork],
+    rows: _Rows,
+    order: Sequence[int],
+    images: ImageSet | None,
+    known: Mapping[NetworkKey, Metrics],
+) -> Iterator[_Judged]:
+    """Every network's metrics: on the images where there are some, else those of the files."""
+    own = [known.get(NetworkKey(network.class_name, network.index), {}) for network in planned]
+    if images is None:
+        for figures in own:
+            values = {name: figure.value for name, figure in figures.items()}
+            yield _Judged(metrics={name: values.get(name) for name in METRICS})
+        return
+    said = evaluate(document.architecture, rows.weights(order), images.validation_images)
+    for network, figures, logits in zip(planned, own, said, strict=True):
+        wanted = targets(network, document.kind, images.validation_labels, images.class_names)
+        found = metrics(logits, wanted)
+        yield _Judged(metrics=found, notes=tuple(_differences(network.id, found, figures)))
+
+
+def _differences(
+    network_id: str, found: Mapping[str, float | None], figures: Metrics
+) -> Iterator[str]:
+    for name, figure in figures.items():
+        value = found[name]
+        if value is None or abs(value - figure.value) > figure.half_unit + 1e-6:
+            yield f"{network_id}: {name} is {value} on these images, the file says {figure.value:g}"
+
+
+def _parts(
+    document: ZooDocument,
+    planned: Sequence[PlannedNetwork],
+    weights: Iterator[Parameters],
+    judged: Iterator[_Judged],
+    notes: list[str],
+) -> Iterator[list[FinishedNetwork]]:
+    """The zoo's parts; adds to the notes on the way."""
+    networks = zip(planned, weights, judged, strict=True)
+    for part in document.plan():
+        finished = []
+        for _ in part:
+            network, own, verdict = next(networks)
+            notes += verdict.notes
+            finite = all(np.isfinite(tensor).all() for tensor in own.values())
+            finished.append(
+                FinishedNetwork(
+                    network=network,
+                    status="ok" if finite else "failed",
+                    epoch=None,
+                    metrics=verdict.metrics,
+                    history={name: np.empty(0) for name in layout.HISTORY_COLUMNS},
+                    parameters=own,
+                )
+            )
+        yield finished

@@ -1,0 +1,247 @@
+"""What Keras's JSON says of a model: written for an architecture, and compared with one.
+
+The form is that of Keras 2.15, which Keras 3 reads too.
+"""
+
+import json
+import reprlib
+from collections.abc import Iterator
+from typing import Any
+
+from hyperzoo.architectures import Architecture
+from hyperzoo.architectures.layers import Conv2d, Dense, GlobalAveragePool, Layer, Pool2d
+from hyperzoo.errors import ForeignFileError
+
+KERAS_VERSION = "2.15.0"
+MODEL_NAME = "sequential"
+LEARNING_RATE_WIDTH = 24
+"""Characters that every float64 fits into: see `training_config`."""
+
+_POOLS = {"average": "AveragePooling2D", "max": "MaxPooling2D"}
+_WITHOUT_EFFECT = {"InputLayer", "Flatten", "Dropout"}
+"""Layers that do nothing to a network's answers, or are in every model that has dense layers."""
+
+Facts = dict[str, Any]
+
+
+def keras_layers(architecture: Architecture) -> Iterator[tuple[str, str, Facts]]:
+    """Class name, name and own settings of every layer that Keras needs, in order."""
+    counts: dict[str, int] = {}
+
+    def named(class_name: str) -> str:
+        base = _snake_case(class_name)
+        counts[base] = counts.get(base, 0) + 1
+        return base + (f"_{counts[base] - 1}" if counts[base] > 1 else "")
+
+    flat = False
+    for layer in architecture.layers:
+        if isinstance(layer, Dense) and not flat:
+            yield "Flatten", named("Flatten"), {"data_format": "channels_last"}
+        flat = isinstance(layer, Dense | GlobalAveragePool)
+        class_name, settings = _settings(layer)
+        if layer is architecture.layers[-1]:
+            settings["activation"] = "sigmoid" if architecture.outputs == 1 else "softmax"
+        yield class_name, named(class_name), settings
+
+
+def _snake_case(class_name: str) -> str:
+    return {
+        "Conv2D": "conv2d",
+        "AveragePooling2D": "average_pooling2d",
+        "MaxPooling2D": "max_pooling2d",
+        "GlobalAveragePooling2D": "global_average_pooling2d",
+    }.get(class_name, class_name.lower())
+
+
+def _settings(layer: Layer) -> tuple[str, Facts]:
+    """Keras's class of a layer, and what determines what it computes."""
+    match layer:
+        case Conv2d():
+            return "Conv2D", {
+                "filters": layer.filters,
+                "kernel_size": [layer.kernel, layer.kernel],
+                "strides": [layer.stride, layer.stride],
+                "padding": layer.padding,
+                "data_format": "channels_last",
+                "dilation_rate": [1, 1],
+                "groups": 1,
+                "activation": layer.activation,
+                "use_bias": True,
+            }
+        case Pool2d():
+            return _POOLS[layer.kind], {
+                "pool_size": [layer.size, layer.size],
+                "padding": "valid",
+                "strides": [layer.size, layer.size],
+                "data_format": "channels_last",
+            }
+        case GlobalAveragePool():
+            return "GlobalAveragePooling2D", {"data_format": "channels_last", "keepdims": False}
+        case Dense():
+            return "Dense", {
+                "units": layer.units,
+                "activation": layer.activation,
+                "use_bias": True,
+            }
+
+
+def model_config(architecture: Architecture) -> str:
+    """The JSON from which `load_model` of Keras 2 and of Keras 3 builds the model."""
+    shape = [None, *architecture.input_shape]
+    layers: list[Facts] = []
+    for class_name, name, settings in keras_layers(architecture):
+        if not layers:
+            layers.append(_input_layer(name, shape))
+            settings = {"batch_input_shape": shape} | settings
+        config = {"name": name, "trainable": True, "dtype": "float32"} | settings
+        if "use_bias" in settings:
+            config |= _TRAINING_DETAILS
+        layers.append({"class_name": class_name, "config": config})
+    model = {"class_name": "Sequential", "config": {"name": MODEL_NAME, "layers": layers}}
+    return json.dumps(model)
+
+
+def _input_layer(first: str, shape: list[int | None]) -> Facts:
+    config = {"batch_input_shape": shape, "dtype": "float32", "sparse": False, "ragged": False}
+    return {"class_name": "InputLayer", "config": config | {"name": f"{first}_input"}}
+
+
+def _initializer(class_name: str, config: Facts) -> Facts:
+    return {
+        "module": "keras.initializers",
+        "class_name": class_name,
+        "config": config,
+        "registered_name": None,
+    }
+
+
+_TRAINING_DETAILS: Facts = {
+    "kernel_initializer": _initializer("GlorotUniform", {"seed": None}),
+    "bias_initializer": _initializer("Zeros", {}),
+    "kernel_regularizer": None,
+    "bias_regularizer": None,
+    "activity_regularizer": None,
+    "kernel_constraint": None,
+    "bias_constraint": None,
+}
+
+
+def training_config(architecture: Architecture, learning_rate: float | None) -> str:
+    """The JSON with which Keras compiles the model.
+
+    It is equally long for every learning rate, so that one file is a template for others.
+
+    Args:
+        architecture: the networks' architecture.
+        learning_rate: Adam's; None for Keras's default.
+    """
+    binary = architecture.outputs == 1
+    kind = "binary" if binary else "sparse_categorical"
+    wrapper = {"name": "accuracy", "dtype": "float32", "fn": f"{kind}_accuracy"}
+    adam = {
+        "name": "Adam",
+        "weight_decay": None,
+        "clipnorm": None,
+        "global_clipnorm": None,
+        "clipvalue": None,
+        "use_ema": False,
+        "ema_momentum": 0.99,
+        "ema_overwrite_frequency": None,
+        "jit_compile": False,
+        "is_legacy_optimizer": False,
+        "learning_rate": "RATE",
+        "beta_1": 0.9,
+        "beta_2": 0.999,
+        "epsilon": 1e-07,
+        "amsgrad": False,
+    }
+    text = json.dumps(
+        {
+            "loss": f"{kind}_crossentropy",
+            "metrics": [[{"class_name": "MeanMetricWrapper", "config": wrapper}]],
+            "weighted_metrics": None,
+            "loss_weights": None,
+            "optimizer_config": {"class_name": "Custom>Adam", "config": adam},
+        }
+    )
+    return text.replace('"RATE"', padded_rate(learning_rate))
+
+
+def padded_rate(learning_rate: float | None) -> str:
+    """A learning rate as JSON, filled up with spaces to `LEARNING_RATE_WIDTH` characters."""
+    rate = 1e-3 if learning_rate is None else learning_rate
+    return json.dumps(rate).ljust(LEARNING_RATE_WIDTH)
+
+
+def check_config(text: str | bytes, architecture: Architecture, source: str) -> None:
+    """Compare a model's JSON with an architecture whose tensors have the same shapes.
+
+    Two networks with the same tensors may compute different things: another activation, pooling
+    by the maximum, other padding.
+
+    Args:
+        text: Keras 2's or Keras 3's `model_config`, or the `config.json` of a `.keras` file.
+        architecture: what the tensors' shapes look like.
+        source: the file, for messages.
+
+    Raises:
+        ForeignFileError: it says something else, or can't be understood.
+    """
+    try:
+        model = json.loads(text)
+        layers = [(layer["class_name"], layer["config"]) for layer in model["config"]["layers"]]
+        kind = model["class_name"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ForeignFileError(
+            f"{source}: the model's config is damaged: {reprlib.repr(str(error))}"
+        ) from error
+    if kind not in ("Sequential", "Functional", "Model"):
+        raise ForeignFileError(
+            f"{source}: expected a Sequential or a Functional model, got {reprlib.repr(kind)}"
+        )
+    found = [(name, config) for name, config in layers if name not in _WITHOUT_EFFECT]
+    expected = [
+        (name, settings)
+        for name, _, settings in keras_layers(architecture)
+        if name not in _WITHOUT_EFFECT
+    ]
+    names = [name for name, _ in expected]
+    if [name for name, _ in found] != names:
+        raise ForeignFileError(
+            f"{source}: its tensors are those of '{architecture.name}', its layers are not: "
+            f"expected {', '.join(names)}, got {_listed([name for name, _ in found])}"
+        )
+    for number, ((name, settings), (_, config)) in enumerate(zip(expected, found, strict=True)):
+        last = number == len(expected) - 1
+        _check_layer(f"{source}: layer {number + 1} ({name})", settings, config, last)
+    _check_input(layers, architecture, source)
+
+
+def _check_layer(place: str, settings: Facts, config: Any, last: bool) -> None:
+    if not isinstance(config, dict):
+        raise ForeignFileError(f"{place}: its config is no object: {reprlib.repr(config)}")
+    for key, expected in settings.items():
+        found = config.get(key, expected)
+        # A network without its last activation gives logits, which are the same network.
+        allowed = [expected, "linear"] if last and key == "activation" else [expected]
+        if found not in allowed:
+            raise ForeignFileError(
+                f"{place}: its tensors fit a known architecture, but its {key} does not: "
+                f"expected {expected!r}, got {reprlib.repr(found)}"
+            )
+
+
+def _check_input(layers: list[tuple[Any, Any]], architecture: Architecture, source: str) -> None:
+    """An input of another size can give the same tensors, and another network."""
+    expected = [None, *architecture.input_shape]
+    for _, config in layers:
+        for key in ("batch_input_shape", "batch_shape"):
+            if isinstance(config, dict) and config.get(key, expected) != expected:
+                raise ForeignFileError(
+                    f"{source}: expected images of shape {architecture.input_shape}, got "
+                    f"{reprlib.repr(config[key])}"
+                )
+
+
+def _listed(names: list[Any]) -> str:
+    return ", ".join(reprlib.repr(name)[1:-1] for name in names[:20]) or "none"

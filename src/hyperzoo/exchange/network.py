@@ -1,0 +1,179 @@
+"""A network read from somebody else's file: its identity, its architecture, its weights."""
+
+import re
+import reprlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperzoo.architectures import Architecture, architecture_names, get_architecture
+from hyperzoo.errors import ForeignFileError
+
+Shapes = Sequence[tuple[int, ...]]
+
+_ID = re.compile(r"(?P<class_name>.+)_(?P<index>[0-9]{1,18})", re.DOTALL)
+_PREFIX = "binary_oneVall_"
+_ENDINGS = (".weights.h5", ".h5", ".hdf5", ".keras", ".safetensors", ".pth", ".pt")
+_MODEL_ENDINGS = ("_best_model", "_model")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ForeignNetwork:
+    """One network as a file of another format gives it.
+
+    Attributes:
+        class_name: its class.
+        index: its index within the class, 0 or more.
+        architecture: which of the known architectures it has.
+        weights: PyTorch name -> float32 tensor in PyTorch's axes, for every parameter.
+        source: the file, and the place in it, for messages.
+    """
+
+    class_name: str
+    index: int
+    architecture: Architecture
+    weights: Mapping[str, NDArray[np.float32]]
+    source: str
+
+    @property
+    def id(self) -> str:
+        """The network's name in a zoo, e.g. "church_649"."""
+        return f"{self.class_name}_{self.index}"
+
+
+def parse_id(text: str) -> tuple[str, int]:
+    """Class and index from a network's id or from the name of its file.
+
+    Args:
+        text: e.g. "church_649", "church_649.keras", "binary_oneVall_church_649_model.h5" or
+            "binary_oneVall_church_649_best_model.weights.h5"; no folder.
+
+    Returns:
+        Class name and index: ("church", 649).
+
+    Raises:
+        ForeignFileError: the text has no class and index, or a class name that no zoo can have.
+    """
+    name = text
+    for endings in (_ENDINGS, _MODEL_ENDINGS):
+        name = next((name.removesuffix(end) for end in endings if name.endswith(end)), name)
+    match = _ID.fullmatch(name.removeprefix(_PREFIX))
+    if match is None or not all(c.isalnum() or c in "_-." for c in match["class_name"]):
+        raise ForeignFileError(
+            f"can't tell class and index from {reprlib.repr(text)}: expected a name such as "
+            "'church_649' or 'binary_oneVall_church_649_model.h5', the class of letters, digits, "
+            "'_', '-' and '.'; rename it"
+        )
+    return match["class_name"], int(match["index"])
+
+
+def file_stem(class_name: str, index: int, architecture: Architecture) -> str:
+    """How the published dataset's names of a network's files begin; `parse_id` reads them."""
+    prefix = _PREFIX if architecture.outputs == 1 else ""
+    return f"{prefix}{class_name}_{index}"
+
+
+def match_architecture(
+    shapes: Shapes, *, source: str, axes: Literal["keras", "torch"] = "keras"
+) -> Architecture:
+    """The known architecture that has these tensors.
+
+    Args:
+        shapes: kernel, then bias, of every layer in the model's order.
+        source: the file, for messages.
+        axes: whose axes the shapes have.
+
+    Raises:
+        ForeignFileError: none has; the message shows what was expected and what was found.
+    """
+    found = list(shapes)
+    outputs = found[-1][-1] if found and found[-1] and found[-1][-1] > 0 else 1
+    candidates = _candidates([outputs])
+    for architecture in candidates:
+        if _table(architecture, axes) == found:
+            return architecture
+    raise ForeignFileError(_mismatch(source, found, candidates, axes))
+
+
+def match_layers(
+    layers: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]], *, source: str
+) -> tuple[Architecture, tuple[str, ...]]:
+    """The known architecture that these layers make, where their order is not known.
+
+    Args:
+        layers: name -> shapes of kernel and bias, in Keras's axes.
+        source: the file, for messages.
+
+    Returns:
+        The architecture, and the names in the order of its layers.
+
+    Raises:
+        ForeignFileError: no architecture has such layers, or they fit in more than one way.
+    """
+    biases = {bias[0] for _, bias in layers.values() if len(bias) == 1 and bias[0] > 0}
+    candidates = _candidates(sorted(biases))
+    for architecture in candidates:
+        table = _table(architecture, "keras")
+        wanted = list(zip(table[::2], table[1::2], strict=True))
+        if sorted(wanted) != sorted(layers.values()):
+            continue
+        if len(set(wanted)) < len(wanted):
+            raise ForeignFileError(
+                f"{source}: the order of its layers is not known: {', '.join(sorted(layers))} fit "
+                f"the architecture '{architecture.name}' in more than one way, as several have "
+                "the same shapes; give a file that keeps the order, such as a whole model"
+            )
+        names = {shapes: name for name, shapes in layers.items()}
+        return architecture, tuple(names[shapes] for shapes in wanted)
+    found = [shape for name in sorted(layers) for shape in layers[name]]
+    raise ForeignFileError(_mismatch(source, found, candidates, "keras"))
+
+
+def torch_weights(
+    architecture: Architecture, tensors: Iterable[NDArray[np.float32]]
+) -> dict[str, NDArray[np.float32]]:
+    """A network's weights in PyTorch's names and axes.
+
+    Args:
+        architecture: the network's architecture.
+        tensors: kernel, then bias, of every layer in the model's order, in Keras's axes.
+
+    Returns:
+        PyTorch name -> contiguous float32 tensor.
+    """
+    pairs = zip(architecture.parameters, tensors, strict=True)
+    return {p.name: np.ascontiguousarray(p.from_keras(t[np.newaxis])[0]) for p, t in pairs}
+
+
+def _candidates(outputs: Iterable[int]) -> list[Architecture]:
+    return [get_architecture(name, count) for name in architecture_names() for count in outputs]
+
+
+def _table(architecture: Architecture, axes: Literal["keras", "torch"]) -> list[tuple[int, ...]]:
+    """Kernel and bias of every layer in order."""
+    if axes == "torch":
+        return [parameter.shape for parameter in architecture.parameters]
+    return [parameter.keras_shape for parameter in architecture.parameters]
+
+
+def _mismatch(
+    source: str,
+    found: Shapes,
+    candidates: Sequence[Architecture],
+    axes: Literal["keras", "torch"],
+) -> str:
+    expected = "; ".join(
+        f"{architecture.name}: {_shown(_table(architecture, axes))}" for architecture in candidates
+    )
+    return (
+        f"{source}: no known architecture has its tensors\n  expected {expected or 'layers'}\n"
+        f"  found    {_shown(found)}"
+    )
+
+
+def _shown(shapes: Shapes) -> str:
+    more = f" and {len(shapes) - 24} more" if len(shapes) > 24 else ""
+    return (", ".join("x".join(map(str, shape)) or "()" for shape in shapes[:24]) or "none") + more

@@ -1,0 +1,1 @@
+"""Reports of a zoo: figures, tables, and the page that holds them."""

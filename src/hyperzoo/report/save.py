@@ -1,0 +1,88 @@
+"""Saves sections as files: tables as CSV, figures as SVG and PNG, an index of them all."""
+
+import io
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+
+from hyperzoo.errors import ReportWriteError, ZooWriteError
+from hyperzoo.report.figure import Figure, Section
+from hyperzoo.zoo.files import write_file
+
+INDEX_FILE = "README.md"
+
+
+def save_sections(found: Iterable[Section], folder: str | Path, heading: str) -> list[Path]:
+    """Save the tables and figures of sections, as each is made, and an index.
+
+    Files of the same names are replaced, each at once; other files are left alone.
+
+    Args:
+        found: the sections.
+        folder: where to; made if it is not there.
+        heading: of the index.
+
+    Returns:
+        The files, the index last.
+
+    Raises:
+        ReportWriteError: the system refused.
+    """
+    folder = Path(folder)
+    files: list[Path] = []
+    lines = [f"# {_plain(heading)}"]
+    try:
+        for section in found:
+            lines += ["", f"## {_plain(section.title)}"]
+            lines += [
+                line
+                for text in (section.text, section.missing)
+                if text
+                for line in ("", _plain(text))
+            ]
+            for figure in section.figures:
+                names = _save(figure, folder)
+                files += [folder / name for name in names]
+                lines += _entry(figure, names)
+        files.append(folder / INDEX_FILE)
+        write_file(files[-1], ("\n".join(lines) + "\n").encode())
+    except ZooWriteError as error:
+        raise ReportWriteError(
+            f"can't write to {folder}: {error.__cause__ or error}; make room or mend the cause, "
+            "or give another folder"
+        ) from error
+    return files
+
+
+def to_csv(table: pa.Table) -> bytes:
+    """A table as CSV with a header: UTF-8, numbers in full, nothing where a value is null."""
+    text = io.BytesIO()
+    pa.csv.write_csv(table, text, pa.csv.WriteOptions(quoting_style="needed"))
+    return text.getvalue()
+
+
+def _save(figure: Figure, folder: Path) -> list[str]:
+    contents = {"csv": to_csv(figure.table)}
+    if figure.svg is not None:
+        declaration = '<?xml version="1.0" encoding="utf-8"?>\n'
+        contents["svg"] = (declaration + figure.svg).encode()
+    if figure.png is not None:
+        contents["png"] = figure.png
+    for ending, content in contents.items():
+        write_file(folder / f"{figure.name}.{ending}", content)
+    return [f"{figure.name}.{ending}" for ending in contents]
+
+
+def _entry(figure: Figure, names: list[str]) -> list[str]:
+    links = ", ".join(f"[{name}]({name})" for name in names)
+    pictures = [name for name in names if name.endswith((".png", ".svg"))]
+    shown = [f"![{_plain(figure.alt)}]({pictures[-1]})", ""] if pictures else []
+    return ["", f"### {_plain(figure.title)}", "", *shown, _plain(figure.caption), "", links]
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return re.sub(r"([\\`*_{}\[\]<>#|])", r"\\\1", text)

@@ -1,0 +1,253 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hyperzoo.errors import (
+    ExportError,
+    ForeignFileError,
+    ImageError,
+    VerificationError,
+    ZooFormatError,
+    ZooMismatchError,
+    ZooWriteError,
+)
+from hyperzoo.exchange.exporting import export_zoo
+from hyperzoo.exchange.importing import find_foreign, import_zoo
+from hyperzoo.images import ImageSet, load_images
+from hyperzoo.retrain import retrain_network
+from hyperzoo.train import train_zoo
+from hyperzoo.zoo import Zoo, open_zoo, verify_zoo
+from hyperzoo.zoo.card import card
+from hyperzoo.zoo.document import read_document
+from tests.helpers import few
+from tests.zoo.makers import make_zoo, recipe
+
+
+@pytest.fixture(scope="module")
+def images() -> ImageSet:
+    return few(load_images("digits", channels=1), 150, 60)
+
+
+@pytest.fixture(scope="module")
+def trained(images: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> Zoo:
+    """Twenty trained networks."""
+    folder = tmp_path_factory.mktemp("zoos") / "zoo"
+    chosen = recipe(networks_per_class=2, images={"source": "digits", "channels": 1})
+    return train_zoo(chosen, folder, images=images)
+
+
+@pytest.fixture
+def files(trained: Zoo, tmp_path: Path) -> Path:
+    """Those networks as state_dicts, with their metrics."""
+    export_zoo(trained, "pytorch", tmp_path / "files")
+    export_zoo(trained, "metrics-csv", tmp_path / "files" / "more")
+    return tmp_path / "files"
+
+
+def test_networks_are_evaluated_on_images(
+    files: Path, trained: Zoo, images: ImageSet, tmp_path: Path
+):
+    imported = import_zoo(files, tmp_path / "zoo", images=images)
+    zoo = imported.zoo
+    assert imported.notes == ()
+    assert (zoo.ids, zoo.classes, zoo.recipe) == (trained.ids, trained.classes, None)
+    assert zoo.matrix().tobytes() == trained.matrix().tobytes()
+    for name in ("accuracy", "precision", "recall", "f1"):
+        assert zoo.models[name].to_pylist() == trained.models[name].to_pylist()
+    for name in ("loss", "auc"):
+        assert zoo.models[name].to_numpy() == pytest.approx(trained.models[name].to_numpy(), 1e-3)
+    assert zoo.image_fingerprint == images.fingerprint
+    assert zoo.models["epoch"].null_count == zoo.models["learning_rate"].null_count == len(zoo)
+    assert len(zoo.history()) == 0
+    assert zoo.imported is not None
+    assert zoo.imported.formats == {"pytorch": 20}
+    assert verify_zoo(zoo.path).problems == verify_zoo(zoo.path).notes == ()
+
+
+def test_metrics_come_from_a_file_where_there_are_no_images(
+    files: Path, trained: Zoo, tmp_path: Path
+):
+    zoo = import_zoo(files, tmp_path / "zoo").zoo
+    row = zoo.ids.index("three_1")
+    theirs = trained.models.to_pylist()[trained.ids.index("three_1")]
+    ours = zoo.models.to_pylist()[row]
+    assert ours["accuracy"] == theirs["accuracy"]
+    assert ours["loss"] is None
+    assert zoo.image_fingerprint == ""
+
+
+def test_metrics_that_differ_are_told(files: Path, images: ImageSet, tmp_path: Path):
+    table = files / "more" / "metrics.csv"
+    lines = table.read_text().splitlines()
+    cells = lines[1].split(",")
+    cells[2] = "0.123"
+    table.write_text("\n".join([lines[0], ",".join(cells), *lines[2:], "stranger,5,1,1,1,1,1"]))
+    notes = import_zoo(files, tmp_path / "zoo", images=images).notes
+    assert len(notes) == 2
+    assert notes[0].startswith("zero_0: accuracy is 0.")
+    assert notes[0].endswith("the file says 0.123")
+    assert notes[1] == "metrics of 1 networks that are not there were passed over: stranger_5"
+
+
+def test_one_file(files: Path, tmp_path: Path):
+    zoo = import_zoo(files / "two_1.safetensors", tmp_path / "zoo").zoo
+    assert (zoo.ids, zoo.classes) == (["two_1"], ("two",))
+    assert zoo.weights("conv1.weight", class_name="two").shape[0] == 1
+    assert "1 of 1 networks" in repr(zoo)
+
+
+def test_gaps_and_unequal_classes(files: Path, trained: Zoo, tmp_path: Path):
+    for name in ("one_0", "two_1", "nine_0", "nine_1"):
+        (files / f"{name}.safetensors").unlink()
+    zoo = import_zoo(files, tmp_path / "zoo").zoo
+    # Without images the classes are in the order of their names.
+    assert zoo.classes == tuple(sorted(set(trained.classes) - {"nine"}))
+    assert zoo.ids[0] == "eight_0"
+    one = zoo.weights("fc1.bias", class_name="one")
+    assert one.tobytes() == trained.state_dict("one_1")["fc1.bias"].numpy().tobytes()
+    assert zoo.matrix(class_name="six").shape[0] == 2
+    with pytest.raises(KeyError, match="nine"):
+        zoo.weights("fc1.bias", class_name="nine")
+
+
+def test_networks_of_several_outputs(images: ImageSet, tmp_path: Path):
+    chosen = recipe(
+        networks_per_class=2,
+        task={"kind": "multi-class"},
+        images={"source": "digits", "channels": 1},
+    )
+    trained = train_zoo(chosen, tmp_path / "trained", images=images)
+    export_zoo(trained, "pytorch", tmp_path / "files")
+    zoo = import_zoo(tmp_path / "files", tmp_path / "zoo", images=images).zoo
+    assert (zoo.kind, zoo.classes, zoo.image_classes) == (
+        "multi-class",
+        ("all",),
+        images.class_names,
+    )
+    assert zoo.models["accuracy"].to_pylist() == trained.models["accuracy"].to_pylist()
+    blind = import_zoo(tmp_path / "files", tmp_path / "blind").zoo
+    assert blind.image_classes[:2] == ("output_0", "output_1")
+
+
+def test_a_network_that_failed(files: Path, tmp_path: Path):
+    from safetensors.numpy import load_file, save_file
+
+    state = load_file(files / "six_0.safetensors")
+    state["fc1.bias"] = np.full_like(state["fc1.bias"], np.nan)
+    save_file(state, files / "six_0.safetensors")
+    zoo = import_zoo(files, tmp_path / "zoo").zoo
+    assert zoo.models["status"].to_pylist()[zoo.ids.index("six_0")] == "failed"
+    assert verify_zoo(zoo.path).problems == ()
+
+
+def test_what_is_found(files: Path, tmp_path: Path):
+    (files / "notes.txt").write_text("hello")
+    (files / ".hidden.pt").write_text("hello")
+    (tmp_path / "outside.pt").write_text("hello")
+    (files / "link.pt").symlink_to(tmp_path / "outside.pt")
+    found = find_foreign(files)
+    assert [file.name for file, _ in found.networks] == sorted(
+        file.name for file in files.glob("*.safetensors")
+    )
+    assert [file.name for file in found.metrics] == ["metrics.csv"]
+    assert [file.name for file in found.others] == ["notes.txt"]
+
+
+def test_nothing_to_import(tmp_path: Path):
+    with pytest.raises(ForeignFileError, match="does not exist"):
+        import_zoo(tmp_path / "absent", tmp_path / "zoo")
+    (tmp_path / "a.txt").write_text("hello")
+    with pytest.raises(ForeignFileError, match=r"no file of a known format; known: .*pytorch"):
+        import_zoo(tmp_path / "a.txt", tmp_path / "zoo")
+    assert not (tmp_path / "zoo").exists()
+
+
+def test_the_same_network_twice(files: Path, tmp_path: Path):
+    (files / "copy").mkdir()
+    shutil.copy(files / "six_0.safetensors", files / "copy")
+    with pytest.raises(ForeignFileError, match=r"copy.six_0.*six_0.safetensors both hold six_0"):
+        import_zoo(files, tmp_path / "zoo")
+    assert [file.name for file in tmp_path.iterdir()] == ["files"]
+
+
+def test_two_architectures(files: Path, tmp_path: Path):
+    other = recipe(
+        networks_per_class=1,
+        architecture={"name": "lenet5"},
+        images={"source": "npz", "path": "nowhere.npz"},
+    )
+    export_zoo(open_zoo(make_zoo(tmp_path / "other", other)), "pytorch", files / "other")
+    with pytest.raises(ForeignFileError, match=r"holds a 'lenet5'.* but .* a 'smallcnn'"):
+        import_zoo(files, tmp_path / "zoo")
+
+
+def test_images_of_other_classes_or_shape(files: Path, images: ImageSet, tmp_path: Path):
+    colour = few(load_images("digits"), 150, 60)
+    with pytest.raises(ImageError, match=r"takes images of shape \(32, 32, 1\), got"):
+        import_zoo(files, tmp_path / "zoo", images=colour)
+    (files / "six_0.safetensors").rename(files / "dragon_0.safetensors")
+    with pytest.raises(ImageError, match="detect dragon, which the images"):
+        import_zoo(files, tmp_path / "zoo", images=images)
+
+
+def test_a_folder_in_use(files: Path, tmp_path: Path):
+    (tmp_path / "zoo").mkdir()
+    import_zoo(files, tmp_path / "zoo")
+    with pytest.raises(ZooMismatchError, match="imported zoo does not grow"):
+        import_zoo(files, tmp_path / "zoo")
+    with pytest.raises(ZooMismatchError, match="is a file"):
+        import_zoo(files, files / "six_0.safetensors")
+    with pytest.raises(ZooWriteError, match="can't import into"):
+        import_zoo(files, files / "six_0.safetensors" / "zoo")
+
+
+def test_an_interruption_leaves_nothing(files: Path, tmp_path: Path):
+    def interrupt(done: int, total: int | None) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        import_zoo(files, tmp_path / "zoo", meter=interrupt)
+    assert [file.name for file in tmp_path.iterdir()] == ["files"]
+
+
+def test_what_needs_a_recipe_is_refused(files: Path, images: ImageSet, tmp_path: Path):
+    zoo = import_zoo(files, tmp_path / "zoo", images=images).zoo
+    with pytest.raises(VerificationError, match="six_0 was imported"):
+        retrain_network(zoo, "six_0", images=images)
+    chosen = recipe(networks_per_class=2, images={"source": "digits", "channels": 1})
+    with pytest.raises(ZooMismatchError, match="were imported, which does not grow"):
+        train_zoo(chosen, zoo.path, images=images)
+    assert "trained elsewhere" in card(read_document(zoo.path))
+
+
+def test_an_export_of_nothing(tmp_path: Path):
+    zoo = open_zoo(make_zoo(tmp_path / "zoo", parts=0))
+    with pytest.raises(ExportError, match="nothing to export"):
+        export_zoo(zoo, "pytorch", tmp_path / "out")
+    with pytest.raises(ExportError, match=r"no format .gif. to write .known: .*metrics-csv"):
+        export_zoo(zoo, "gif", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"networks": [["six", 0]] * 2}, "expected different networks"),
+        ({"networks": [["six", -1]]}, "whole numbers"),
+        ({"networks": [["six"]]}, r"expected \[class, index\]"),
+        ({"networks": [["dragon", 0]]}, "expected different networks"),
+        ({"networks": "all"}, "expected a list"),
+        ({"formats": {"pytorch": "many"}}, "whole numbers"),
+    ],
+)
+def test_a_document_that_was_changed(
+    files: Path, tmp_path: Path, change: dict[str, object], message: str
+):
+    path = import_zoo(files, tmp_path / "zoo").zoo.path / "zoo.json"
+    document = json.loads(path.read_text())
+    document["imported"] |= change
+    path.write_text(json.dumps(document))
+    with pytest.raises(ZooFormatError, match=message):
+        open_zoo(tmp_path / "zoo")

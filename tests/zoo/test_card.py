@@ -1,0 +1,86 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hyperzoo.zoo.card import card, is_sealed, sealed
+from hyperzoo.zoo.document import read_document
+from tests.zoo.makers import make_zoo, recipe
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """60 networks in two parts."""
+    return make_zoo(tmp_path_factory.mktemp("zoos") / "zoo")
+
+
+def test_the_card_as_huggingface_hub_reads_it(folder: Path):
+    hub = pytest.importorskip("huggingface_hub")
+    found = hub.DatasetCard.load(folder / "README.md")
+    assert found.data.to_dict() == {
+        "pretty_name": "made-up",
+        "tags": ["hyperzoo", "weight-space-learning", "model-zoo"],
+        "size_categories": ["n<1K"],
+        "configs": [
+            {"config_name": "models", "default": True, "data_files": "models/*.parquet"},
+            {"config_name": "history", "data_files": "history/*.parquet"},
+        ],
+    }
+    licensed = hub.DatasetCard(card(read_document(folder), license="cc-by-4.0"))
+    assert licensed.data.license == "cc-by-4.0"
+    assert licensed.text.lstrip().startswith("# made-up\n\nA zoo of 60 trained neural networks")
+
+
+@pytest.mark.parametrize("name", ["1.0", "true", "null", "0x1F", "2026-11-21"])
+def test_a_name_that_yaml_could_take_for_something_else(name: str, tmp_path: Path):
+    hub = pytest.importorskip("huggingface_hub")
+    folder = make_zoo(tmp_path / "zoo", recipe(name=name), parts=0)
+    assert hub.DatasetCard.load(folder / "README.md").data.pretty_name == name
+
+
+@pytest.mark.parametrize(
+    ("networks", "size"), [(199, "n<1K"), (200, "1K<n<10K"), (2000, "10K<n<100K")]
+)
+def test_the_size_in_the_hub_s_words(networks: int, size: str, tmp_path: Path):
+    folder = make_zoo(tmp_path / "zoo", recipe(networks_per_class=networks), parts=0)
+    assert f"size_categories:\n- {size}\n" in (folder / "README.md").read_text()
+
+
+def test_the_seal(folder: Path):
+    content = (folder / "README.md").read_bytes()
+    assert content == sealed(card(read_document(folder)))
+    assert is_sealed(content)
+    assert not is_sealed(content.replace(b"made-up", b"made up"))
+    assert not is_sealed(b"")
+
+
+def test_datasets_loads_the_tables_offline(folder: Path, tmp_path: Path):
+    """In a process of its own: `datasets` loads much, and reads its settings when it is loaded."""
+    pytest.importorskip("datasets")
+    (folder / "models" / ".part-00007.parquet.partial").write_bytes(b"half-written")
+    program = (
+        "import sys, warnings; warnings.simplefilter('ignore')\n"
+        "from datasets import load_dataset\n"
+        "models = load_dataset(sys.argv[1], 'models', split='train')\n"
+        "default = load_dataset(sys.argv[1], split='train')\n"
+        "history = load_dataset(sys.argv[1], 'history', split='train')\n"
+        "print(len(models), models['id'][-1], default.column_names == models.column_names)\n"
+        "print(len(history), sorted(history.column_names)[:3])"
+    )
+    offline = {
+        "HF_HUB_OFFLINE": "1",
+        "HF_HOME": str(tmp_path),
+        "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | offline,
+    )
+    assert done.stdout == ("60 yak_11 True\n120 ['epoch', 'id', 'training_accuracy']\n"), (
+        done.stderr
+    )
