@@ -186,8 +186,8 @@ def names_that_are_numbers(file: h5py.File) -> None:
 def ragged_attribute(file: h5py.File) -> None:
     """Numbers of variable length where a text should be: h5py follows where they point."""
     del file.attrs["model_config"]
-    kind = h5py.vlen_dtype("<f8")
-    file.attrs.create("model_config", np.array([1.0, 2.0]), shape=(), dtype=kind)
+    kind = h5py.h5t.vlen_create(h5py.h5t.IEEE_F64LE)
+    h5py.h5a.create(file.id, b"model_config", kind, h5py.h5s.create(h5py.h5s.SCALAR))
 
 
 def reference_attribute(file: h5py.File) -> None:
