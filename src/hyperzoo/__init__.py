@@ -1,5 +1,6 @@
 """hyperzoo makes, keeps, reads and studies datasets whose samples are trained neural networks."""
 
+from hyperzoo.analysis import Alignment, align
 from hyperzoo.errors import HyperzooError
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.recipe import Recipe, load_recipe, parse_recipe
@@ -11,6 +12,7 @@ from hyperzoo.zoo import Verification, Zoo, open_zoo, verify_zoo
 __version__ = VERSION
 
 __all__ = [
+    "Alignment",
     "HyperzooError",
     "ImageSet",
     "Progress",
@@ -18,6 +20,7 @@ __all__ = [
     "Retrained",
     "Verification",
     "Zoo",
+    "align",
     "load_images",
     "load_recipe",
     "open_zoo",
