@@ -23,6 +23,15 @@ MAY_IMPORT = {
     "train": {"errors", "recipe", "plan", "images", "architectures", "population", "zoo"},
     "retrain": {"errors", "images", "population", "train", "zoo"},
     "analysis": {"errors", "recipe", "plan", "architectures", "zoo"},
+    "classification": {
+        "errors",
+        "version",
+        "images",
+        "architectures",
+        "randomness",
+        "zoo",
+        "analysis",
+    },
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 

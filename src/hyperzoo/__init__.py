@@ -1,5 +1,6 @@
 """hyperzoo makes, keeps, reads and studies datasets whose samples are trained neural networks."""
 
+from hyperzoo import classification
 from hyperzoo.analysis import Alignment, align
 from hyperzoo.errors import HyperzooError
 from hyperzoo.images import ImageSet, load_images
@@ -21,6 +22,7 @@ __all__ = [
     "Verification",
     "Zoo",
     "align",
+    "classification",
     "load_images",
     "load_recipe",
     "open_zoo",

@@ -12,6 +12,7 @@
     │   ├── ZooLockedError     (RuntimeError)  another run writes to the folder
     │   ├── ZooWriteError      (OSError)       the disk refused: full, read-only, ...
     │   └── NetworkNotFoundError (KeyError)    an id, a class or a parameter that the zoo has not
+    ├── ClassificationError    (ValueError)    networks or a method that can't be used to classify
     └── VerificationError      (ValueError)    a zoo whose content is not what it should be
 
 A message says what is wrong, what was expected, what was found, and what to do next. The
@@ -68,6 +69,10 @@ class NetworkNotFoundError(ZooError, KeyError):
 
     # KeyError shows the repr of its argument; a message should read as it was written.
     __str__ = Exception.__str__
+
+
+class ClassificationError(HyperzooError, ValueError):
+    """Networks do not fit a method, or there is no such method, or its file can't be read."""
 
 
 class VerificationError(HyperzooError, ValueError):

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.markup import escape
 
-from hyperzoo.cli import images, recipes, show, train, verify
+from hyperzoo.cli import classify, images, recipes, show, train, verify
 from hyperzoo.cli.console import err
 from hyperzoo.errors import HyperzooError
 from hyperzoo.version import VERSION
@@ -27,6 +27,8 @@ app.add_typer(images.app, name="images")
 app.command("train")(train.train)
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
+app.command("classify")(classify.classify)
+app.command("identify")(classify.identify)
 
 
 def _version(wanted: bool) -> None:
