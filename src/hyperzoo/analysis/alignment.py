@@ -144,7 +144,7 @@ def _align_to(
     signs = {g.layer: np.empty((count, g.units), np.int8) for g in groups}
     for begin in range(0, count, _CHUNK):
         rows = slice(begin, begin + _CHUNK)
-        chunk = {name: tensor[rows] for name, tensor in networks.items()}
+        chunk = {name: tensor[rows].copy() for name, tensor in networks.items()}
         order, sign = _match(groups, chunk, target)
         for name, tensor in chunk.items():
             aligned[name][rows] = tensor
@@ -169,25 +169,45 @@ def _match(
     count = len(next(iter(weights.values())))
     orders = {g.layer: np.tile(np.arange(g.units), (count, 1)) for g in groups}
     signs = {g.layer: np.ones((count, g.units), np.int8) for g in groups}
-
-    def improve(group: HiddenUnits, similarity: NDArray[np.float32]) -> bool:
-        order, sign = _assign(similarity, group.signs)
-        if (order == np.arange(group.units)).all() and (sign == 1).all():
-            return False
-        move_group(weights, group, order, sign)
-        orders[group.layer] = np.take_along_axis(orders[group.layer], order, axis=1)
-        signs[group.layer] = np.take_along_axis(signs[group.layer], order, axis=1) * sign
-        return True
-
-    # A first pass from input to output by incoming weights alone: the outgoing ones say nothing
-    # while the units of the layers after are in disorder.
-    for group in groups:
-        improve(group, _incoming_similarity(group, weights, target))
-    for _ in range(_MAX_SWEEPS):
-        changed = [improve(group, _similarity(group, weights, target)) for group in groups]
-        if not any(changed):
+    active = np.arange(count)  # the networks that still change
+    for sweep in range(_MAX_SWEEPS):
+        # The first sweep goes by incoming weights alone: the outgoing ones say nothing while the
+        # units of the layers after are in disorder.
+        similarity = _similarity if sweep else _incoming_similarity
+        some = {name: tensor[active] for name, tensor in weights.items()}
+        changed = np.full(len(active), not sweep)
+        for group in groups:
+            order, sign = _assign(similarity(group, some, target), group.signs)
+            moved = (order != np.arange(group.units)).any(axis=1) | (sign != 1).any(axis=1)
+            if not moved.any():
+                continue
+            _move_some(some, group, moved, order[moved], sign[moved])
+            changed |= moved
+            rows, layer = active[moved], group.layer
+            orders[layer][rows] = np.take_along_axis(orders[layer][rows], order[moved], axis=1)
+            earlier = np.take_along_axis(signs[layer][rows], order[moved], axis=1)
+            signs[layer][rows] = earlier * sign[moved]
+        for name, tensor in weights.items():
+            tensor[active] = some[name]
+        active = active[changed]
+        if not len(active):
             break
     return orders, signs
+
+
+def _move_some(
+    weights: dict[str, NDArray[np.float32]],
+    group: HiddenUnits,
+    rows: NDArray[np.bool_],
+    order: NDArray[np.int64],
+    sign: NDArray[np.int8],
+) -> None:
+    """Move the units of some networks, which `rows` marks, in `weights`."""
+    names = (f"{group.layer}.weight", f"{group.layer}.bias", f"{group.next_layer}.weight")
+    some = {name: weights[name][rows] for name in names}
+    move_group(some, group, order, sign)
+    for name in names:
+        weights[name][rows] = some[name]
 
 
 def _incoming_similarity(

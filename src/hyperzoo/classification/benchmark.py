@@ -1,7 +1,8 @@
 """The benchmark: every method on the same splits of a zoo, with its controls."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -101,13 +102,33 @@ def run(
         for repeat in range(splits)
     ]
     trial = _Trial(networks, cuts, seed)
-    for done, method in enumerate(chosen):
-        if meter is not None:
-            meter(done, len(chosen))
-        trial.judge(method, shown)
+    with _one_thread():
+        for done, method in enumerate(chosen):
+            if meter is not None:
+                meter(done, len(chosen))
+            trial.judge(method, shown)
     return Benchmark(
         about=about(zoo, networks, cuts, seed, chosen), **tables(trial.records, trial.classes)
     )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Hold every library to one thread.
+
+    The work is many small steps, which several threads make slower rather than faster, and much
+    slower on a busy machine. The results are then also the same on any number of cores.
+    """
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        with threadpool_limits(limits=1):
+            yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class _Trial:
