@@ -73,7 +73,8 @@ def identify(
     probabilities = fitted.probabilities(weights)
     for name, row in zip(ids, probabilities, strict=True):
         best = int(row.argmax())
-        out.print(f"{name}\t{fitted.classes[best]}\t{row[best]:.3f}", markup=False)
+        # Not through the console, which turns tabs into spaces.
+        print(f"{name}\t{fitted.classes[best]}\t{row[best]:.3f}")
 
 
 def _networks(file: Path, network: str | None) -> tuple[Zoo | dict[str, Any], list[str]]:
