@@ -25,6 +25,15 @@ MAY_IMPORT = {
     "exchange": {"errors", "plan", "images", "architectures", "population", "zoo"},
     "analysis": {"errors", "recipe", "plan", "architectures", "randomness", "zoo"},
     "report": {"errors", "version", "recipe", "architectures", "zoo", "analysis"},
+    "classification": {
+        "errors",
+        "version",
+        "images",
+        "architectures",
+        "randomness",
+        "zoo",
+        "analysis",
+    },
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 

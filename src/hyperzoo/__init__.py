@@ -1,5 +1,7 @@
 """hyperzoo makes, keeps, reads and studies datasets whose samples are trained neural networks."""
 
+from hyperzoo import classification
+from hyperzoo.analysis import Alignment, align
 from hyperzoo.errors import HyperzooError
 from hyperzoo.exchange.exporting import export_zoo
 from hyperzoo.exchange.hub import Pushed, push_zoo
@@ -15,6 +17,7 @@ from hyperzoo.zoo import Verification, Zoo, open_zoo, verify_zoo
 __version__ = VERSION
 
 __all__ = [
+    "Alignment",
     "HyperzooError",
     "ImageSet",
     "ImportedZoo",
@@ -24,6 +27,8 @@ __all__ = [
     "Retrained",
     "Verification",
     "Zoo",
+    "align",
+    "classification",
     "export_zoo",
     "import_zoo",
     "load_images",

@@ -15,6 +15,7 @@
     ├── VerificationError      (ValueError)    a zoo whose content is not what it should be
     ├── ForeignFileError       (ValueError)    another format's file that can't be read or trusted
     ├── AnalysisError          (ValueError)    a study that the zoo's networks don't allow
+    ├── ClassificationError    (ValueError)    networks or a method that can't be used to classify
     ├── ReportWriteError       (OSError)       tables, figures or a page that can't be written
     ├── ExportError            (OSError)       an export that the folder or the disk refuses
     ├── HubError               (OSError)       the Hugging Face Hub can't be reached, or refused
@@ -82,6 +83,10 @@ class AnalysisError(HyperzooError, ValueError):
 
 class ReportWriteError(HyperzooError, OSError):
     """The disk refused tables, figures or a page."""
+
+
+class ClassificationError(HyperzooError, ValueError):
+    """Networks do not fit a method, or there is no such method, or its file can't be read."""
 
 
 class VerificationError(HyperzooError, ValueError):

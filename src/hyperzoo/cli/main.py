@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from hyperzoo.cli import (
     analyze,
+    classify,
     exporting,
     images,
     importing,
@@ -39,6 +40,8 @@ app.command("train")(train.train)
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
 app.command("analyze")(analyze.analyze)
+app.command("classify")(classify.classify)
+app.command("identify")(classify.identify)
 app.command("report")(report.report)
 app.command("import")(importing.import_)
 app.command("export")(exporting.export)

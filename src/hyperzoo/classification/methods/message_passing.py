@@ -1,0 +1,164 @@
+"""An equivariant graph network over the weights.
+
+The graph is the network itself: units are nodes, weights are edges, biases are features of nodes.
+Messages pass from the output to the input, along kernels where a layer is a convolution. Every
+node holds some channels; a layer of nodes is updated as
+
+    state <- tanh(mix @ state / rms(state) + bias / rms(bias) * shift)
+
+with `mix` and `shift` learned for each layer. Reordering hidden units reorders their states, and
+flipping a unit's sign flips its state, because tanh is odd: what arrives at the pixels, which have
+an order of their own, is invariant. After Zhou et al., "Permutation equivariant neural
+functionals", 2023, and Kofinas et al., "Graph neural networks for learning equivariant
+representations of neural networks", 2024. No input is shown to a network.
+"""
+
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from torch import Tensor
+from torch.nn import functional
+
+from hyperzoo.architectures import Architecture
+from hyperzoo.architectures.forward import forward
+from hyperzoo.classification.features import CHUNK, tensors_of
+from hyperzoo.classification.methods.gradient import train
+from hyperzoo.classification.methods.linear_response import linear_layer
+
+_GRID = 8  # height and width to which the states of the pixels are averaged
+
+
+def build(architecture: Architecture, seed: int) -> "MessagePassing":
+    """Nothing is searched."""
+    return MessagePassing(architecture, seed=seed)
+
+
+class MessagePassing(ClassifierMixin, BaseEstimator):
+    """Messages from output to input, and a linear classifier of what arrives at the pixels.
+
+    Attributes:
+        architecture: of the networks.
+        channels: numbers that a node holds.
+        epochs: passes over the training networks.
+        seed: of the initial values and the order of networks.
+        classes_: the classes' names.
+        learned_: name -> learned values.
+    """
+
+    def __init__(
+        self, architecture: Architecture, channels: int = 4, epochs: int = 4, seed: int = 0
+    ) -> None:
+        self.architecture = architecture
+        self.channels = channels
+        self.epochs = epochs
+        self.seed = seed
+
+    def fit(self, networks: NDArray[Any], labels: NDArray[Any]) -> Self:
+        """Learn from weights [network, parameter]."""
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        self.learned_ = train(
+            self._start(),
+            self._logits,
+            networks,
+            codes,
+            epochs=self.epochs,
+            batch=32,
+            learning_rate=0.02,
+            seed=self.seed,
+        )
+        return self
+
+    def _start(self) -> dict[str, Tensor]:
+        """Initial values: mixing near the identity, so that messages pass from the beginning."""
+        generator = torch.Generator().manual_seed(self.seed)
+
+        def noise(*shape: int) -> Tensor:
+            return torch.randn(*shape, generator=generator)
+
+        start = {"embedding": noise(self.channels, self.architecture.outputs)}
+        for name in self._hidden_layers():
+            start[f"{name}.mix"] = torch.eye(self.channels) + 0.2 * noise(
+                self.channels, self.channels
+            )
+            start[f"{name}.shift"] = 0.2 * noise(self.channels)
+        height, width, colours = self.architecture.input_shape
+        arrivals = self.channels * colours * min(_GRID, height) * min(_GRID, width)
+        start["weight"] = torch.zeros(arrivals, len(self.classes_))
+        start["bias"] = torch.zeros(len(self.classes_))
+        return start
+
+    def _hidden_layers(self) -> list[str]:
+        return [name for name in self.architecture.layer_names if name is not None][:-1]
+
+    def _logits(self, learned: dict[str, Tensor], networks: NDArray[Any]) -> Tensor:
+        tensors = {
+            name: torch.as_tensor(np.ascontiguousarray(tensor))
+            for name, tensor in tensors_of(self.architecture, networks).items()
+        }
+        arrived: Tensor = torch.func.vmap(lambda own: self._pass(learned, own))(tensors)
+        height, width, _ = self.architecture.input_shape
+        grid = (min(_GRID, height), min(_GRID, width))
+        coarse = functional.adaptive_avg_pool2d(arrived.flatten(0, 1), grid)
+        flat = coarse.reshape(len(arrived), -1)
+        scaled = flat / (flat.square().mean(dim=1, keepdim=True) + 1e-12).sqrt()
+        return scaled @ learned["weight"] + learned["bias"]
+
+    def _pass(self, learned: dict[str, Tensor], own: dict[str, Tensor]) -> Tensor:
+        """Pass messages through one network: states of the pixels [channel, *image]."""
+        declared = self.architecture
+        state = learned["embedding"]
+        for position in reversed(range(len(declared.layers))):
+            name = declared.layer_names[position]
+            if f"{name}.mix" in learned:
+                mixed = torch.einsum("cd,d...->c...", learned[f"{name}.mix"], _unit_rms(state))
+                bias = _unit_rms(own[f"{name}.bias"])
+                shift = learned[f"{name}.shift"][:, None] * bias
+                places = (1,) * (state.ndim - 2)
+                state = torch.tanh(mixed + shift.reshape(*shift.shape, *places))
+            state = self._back(position, own, state)
+        return state
+
+    def _back(self, position: int, own: dict[str, Tensor], state: Tensor) -> Tensor:
+        """Pass states of a layer's outputs to its inputs, by the transposed linear map."""
+        declared = self.architecture
+        name = declared.layer_names[position]
+        shape = declared.shapes[position]
+        alone = replace(
+            declared, input_shape=shape, layers=(linear_layer(declared.layers[position]),)
+        )
+        weights = {}
+        if name is not None:
+            weights = {
+                f"{alone.layer_names[0]}.weight": own[f"{name}.weight"],
+                f"{alone.layer_names[0]}.bias": torch.zeros_like(own[f"{name}.bias"]),
+            }
+        height, width, channels = shape
+        anywhere = torch.zeros(self.channels, channels, height, width)
+        outputs, transposed = torch.func.vjp(  # type: ignore[misc]  # 3 with has_aux only
+            lambda values: forward(alone, weights, values), anywhere
+        )
+        earlier: Tensor = transposed(state.reshape(outputs.shape))[0]
+        return earlier
+
+    def predict_proba(self, networks: NDArray[Any]) -> NDArray[np.float32]:
+        """Probabilities [network, class]."""
+        learned = {name: torch.from_numpy(value) for name, value in self.learned_.items()}
+        with torch.no_grad():
+            chunks = [
+                self._logits(learned, networks[begin : begin + CHUNK]).softmax(dim=1).numpy()
+                for begin in range(0, len(networks), CHUNK)
+            ]
+        return np.concatenate(chunks)
+
+    def predict(self, networks: NDArray[Any]) -> NDArray[Any]:
+        """The likeliest class of each network."""
+        likeliest: NDArray[Any] = self.classes_[self.predict_proba(networks).argmax(axis=1)]
+        return likeliest
+
+
+def _unit_rms(values: Tensor) -> Tensor:
+    return values / (values.square().mean() + 1e-12).sqrt()

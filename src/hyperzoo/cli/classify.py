@@ -1,0 +1,115 @@
+"""`hyperzoo classify` and `hyperzoo identify`: naming a network's class from its weights."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from hyperzoo.classification import METHODS, Benchmark, fit, load_method, run
+from hyperzoo.cli.console import err, out
+from hyperzoo.cli.progress import counting_meter
+from hyperzoo.errors import ClassificationError
+from hyperzoo.images import ImageSet, load_images
+from hyperzoo.zoo import Zoo, open_zoo
+from hyperzoo.zoo.tensors import open_tensors
+
+
+def classify(
+    folder: Annotated[Path, typer.Argument(help="The zoo's folder.", show_default=False)],
+    results: Annotated[
+        Path, typer.Option("--out", help="A folder for tables and methods.", show_default=False)
+    ],
+    track: Annotated[
+        Literal["A", "B", "C"] | None,
+        typer.Option(help="A: weights alone. B: own inputs too. C: real images too."),
+    ] = None,
+    methods: Annotated[
+        str | None,
+        typer.Option(help="Names, separated by commas.", show_default="all of the track"),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the splits.")] = 0,
+    splits: Annotated[int, typer.Option(min=1, help="How often to split 70 : 30.")] = 5,
+    images: Annotated[
+        Path | None, typer.Option(help="For track C: an npz file of images.", show_default=False)
+    ] = None,
+) -> None:
+    """Benchmark how well a network's class can be named from its weights."""
+    zoo = open_zoo(folder)
+    names = None if methods is None else [n.strip() for n in methods.split(",") if n.strip()]
+    with counting_meter("methods") as meter:
+        found = run(
+            zoo,
+            names,
+            track=track,
+            seed=seed,
+            splits=splits,
+            images=None if images is None else _images(zoo, images),
+            meter=meter,
+        )
+    found.write(results)
+    out.print(_table(found))
+    if images is None and track is None and names is None:
+        err.print("track C was left out: it needs real images (--images FILE.npz)")
+    for name in found.about["methods"]:
+        if METHODS[name].portable:
+            fit(zoo, name, seed=seed).save(results / f"{name}.safetensors")
+    out.print(f"tables and fitted methods are in {escape(str(results))}")
+
+
+def identify(
+    file: Annotated[
+        Path,
+        typer.Argument(help="A zoo's folder, or a safetensors file of one network or several."),
+    ],
+    method: Annotated[Path, typer.Option("--with", help="A fitted method that `classify` wrote.")],
+    network: Annotated[str | None, typer.Option(help="Only this network of a zoo.")] = None,
+) -> None:
+    """Name the class of networks, one line each: network, class, probability."""
+    fitted = load_method(method)
+    weights, ids = _networks(file, network)
+    probabilities = fitted.probabilities(weights)
+    for name, row in zip(ids, probabilities, strict=True):
+        best = int(row.argmax())
+        # Not through the console, which turns tabs into spaces.
+        print(f"{name}\t{fitted.classes[best]}\t{row[best]:.3f}")
+
+
+def _networks(file: Path, network: str | None) -> tuple[Zoo | dict[str, Any], list[str]]:
+    """Weights for `FittedMethod.probabilities`, and names for the networks."""
+    if file.is_dir():
+        zoo = open_zoo(file)
+        return (zoo, zoo.ids) if network is None else (dict(zoo.state_dict(network)), [network])
+    if network is not None:
+        raise ClassificationError(f"--network chooses from a zoo, but {file} is no zoo's folder")
+    if not file.exists():
+        raise ClassificationError(f"{file}: no such file or folder")
+    tensors = open_tensors(file)
+    weights = {name: np.array(tensors.tensor(name)) for name in tensors.places}
+    bias = weights.get("fc1.bias", np.zeros(0))
+    if bias.ndim < 2:
+        return weights, [file.stem]
+    return weights, [f"{file.stem}:{row}" for row in range(len(bias))]
+
+
+def _images(zoo: Zoo, path: Path) -> ImageSet:
+    height, _, channels = zoo.architecture.input_shape
+    return load_images("npz", path=path, size=height, channels=channels)
+
+
+def _table(found: Benchmark) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("track")
+    table.add_column("method", no_wrap=True)
+    columns = ("accuracy", "low", "high", "precision", "recall", "specificity", "f1", "fit s")
+    for column in (*columns, "predict s", "shuffled"):
+        table.add_column(column, justify="right")
+    for row in found.summary.to_pylist():
+        scores = [f"{row[column]:.3f}" for column in columns[:-1]]
+        seconds = [f"{row[column]:.1f}" for column in ("fit_seconds", "predict_seconds")]
+        table.add_row(
+            row["track"], row["method"], *scores, *seconds, f"{row['control_accuracy']:.3f}"
+        )
+    return table

@@ -1,0 +1,173 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import hyperzoo as hz
+from hyperzoo.classification import FittedMethod, fit, load_method
+from hyperzoo.errors import ClassificationError, HyperzooError
+from hyperzoo.zoo import Zoo
+from hyperzoo.zoo.tensors import encode_tensors
+from tests.classification.makers import planted_weights, planted_zoo
+from tests.zoo.makers import make_zoo, recipe
+
+
+@pytest.fixture(scope="module")
+def fitted(planted: Zoo) -> FittedMethod:
+    return fit(planted, "linear-response")
+
+
+@pytest.fixture
+def file(fitted: FittedMethod, tmp_path: Path) -> Path:
+    fitted.save(tmp_path / "method.safetensors")
+    return tmp_path / "method.safetensors"
+
+
+@pytest.mark.parametrize("method", ["linear-response", "smooth-probes", "invariants"])
+def test_a_saved_method_names_networks_of_another_zoo(method: str, planted: Zoo, tmp_path: Path):
+    fitted = fit(planted, method)
+    fitted.save(tmp_path / "method.safetensors")
+    loaded = load_method(tmp_path / "method.safetensors")
+    elsewhere = planted_zoo(tmp_path / "elsewhere", 3, seed=7)
+    probabilities = loaded.probabilities(elsewhere)
+    np.testing.assert_array_equal(probabilities, fitted.probabilities(elsewhere))
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    right = np.array(loaded.predict(elsewhere)) == elsewhere.models["class"].to_pylist()
+    assert right.mean() >= (1 if method == "linear-response" else 0.6)
+
+
+def test_it_names_as_the_estimator_does(planted: Zoo, fitted: FittedMethod):
+    labels = planted.models["class"].to_pylist()
+    pipeline = hz.classification.METHODS["linear-response"].build(planted.architecture, 0)
+    expected = pipeline.fit(planted.matrix(), labels).predict_proba(planted.matrix())
+    np.testing.assert_allclose(fitted.probabilities(planted), expected, atol=1e-5)
+
+
+def test_two_classes_have_two_probabilities(tmp_path: Path, planted: Zoo, monkeypatch):
+    from hyperzoo.classification import fitted as module
+
+    networks = module.networks_of(planted)
+    pair = np.isin(networks.labels, ["cat", "owl"])
+    two = type(networks)(
+        architecture=networks.architecture,
+        ids=[name for name, kept in zip(networks.ids, pair, strict=True) if kept],
+        labels=networks.labels[pair],
+        matrix=networks.matrix[pair],
+        failed=0,
+    )
+    monkeypatch.setattr(module, "networks_of", lambda _: two)
+    fitted = fit(planted, "linear-response")
+    assert fitted.classes == ("cat", "owl")
+    pipeline = hz.classification.METHODS["linear-response"].build(planted.architecture, 0)
+    expected = pipeline.fit(two.matrix, two.labels).predict_proba(planted.matrix())
+    np.testing.assert_allclose(fitted.probabilities(planted), expected, atol=1e-5)
+
+
+def test_weights_come_from_anywhere(fitted: FittedMethod, planted: Zoo):
+    assert fitted.predict(planted_weights("dog", 50, 3)) == ["dog"]
+    assert fitted.predict(planted.state_dict("yak_1")) == ["yak"]
+    stacked = {
+        name: np.stack([planted_weights(c, 9, 9)[name] for c in ("owl", "rat")]).astype(np.float64)
+        for name in planted.state_dict("yak_1")
+    }
+    assert fitted.predict(stacked) == ["owl", "rat"]
+
+
+def test_wrong_networks_are_refused(fitted: FittedMethod, tmp_path: Path):
+    weights = planted_weights("dog", 0, 0)
+    with pytest.raises(
+        ClassificationError, match=r"expected the parameters conv1.weight, .*, got a"
+    ):
+        fitted.predict({"a": np.zeros(3)})
+    with pytest.raises(
+        ClassificationError, match=r"conv1.bias: expected .*\(16,\).* got shape \(\)"
+    ):
+        fitted.predict(weights | {"conv1.bias": np.float32(1)})
+    with pytest.raises(ClassificationError, match=r"conv1.bias: .*got shape \(2, 16\)"):
+        fitted.predict(weights | {"conv1.bias": np.zeros((2, 16))})
+    with pytest.raises(ClassificationError, match=r"conv1.bias: .* got shape \(1, 16\) of int64"):
+        fitted.predict(weights | {"conv1.bias": np.zeros(16, np.int64)})
+    with pytest.raises(ClassificationError, match=r"not finite numbers: number 0"):
+        fitted.predict(weights | {"conv1.bias": np.full(16, np.inf)})
+    other = make_zoo(tmp_path / "zoo", recipe(networks_per_class=1, task={"kind": "multi-class"}))
+    with pytest.raises(ClassificationError, match=r"1 output\(s\), but .* 'smallcnn' with 5"):
+        fitted.predict(hz.open_zoo(other))
+
+
+def test_what_can_not_be_kept_is_refused(planted: Zoo):
+    with pytest.raises(ClassificationError, match=r"'svm' can't be kept; those that can: linear-"):
+        fit(planted, "svm")
+    with pytest.raises(ClassificationError, match=r"no method 'nothing'"):
+        fit(planted, "nothing")
+
+
+def test_wrong_files_are_refused(fitted: FittedMethod, tmp_path: Path):
+    path = tmp_path / "method.safetensors"
+    with pytest.raises(ClassificationError, match=r"no such file; `hyperzoo classify ZOO"):
+        load_method(path)
+    with pytest.raises(ClassificationError, match=r"no such file"):
+        load_method(tmp_path)
+
+    def write(metadata: dict, **changes) -> None:
+        metadata = {
+            "format": "hyperzoo classification method",
+            "version": 1,
+            "method": "linear-response",
+            "architecture": "smallcnn",
+            "outputs": 1,
+            "classes": list(fitted.classes),
+        } | metadata
+        names = ("mean", "scale", "weight", "bias")
+        tensors = {name: getattr(fitted, name) for name in names} | changes
+        path.write_bytes(encode_tensors(tensors, metadata))
+
+    write({})
+    assert load_method(path).classes == fitted.classes
+    for metadata, message in [
+        ({"version": 2}, r"not a classification method of format 1"),
+        ({"format": "other"}, r"not a classification method"),
+        ({"outputs": True}, r"must name a method, an architecture"),
+        ({"outputs": 10**9}, r"must name a method, an architecture"),
+        ({"classes": ["cat"]}, r"at least two different classes"),
+        ({"classes": ["cat", "cat"]}, r"at least two different classes"),
+        ({"classes": "cat"}, r"at least two different classes"),
+        ({"classes": ["cat", "dog"]}, r"expected tensors of shapes"),
+        ({"method": "svm"}, r"'svm' can't be kept in a file"),
+        ({"method": "__import__"}, r"no method '__import__'"),
+        ({"architecture": "vgg"}, r"no architecture 'vgg'"),
+    ]:
+        write(metadata)
+        with pytest.raises(HyperzooError, match=message):
+            load_method(path)
+    write({}, scale=0 * fitted.scale)
+    with pytest.raises(ClassificationError, match=r"scales not positive"):
+        load_method(path)
+    write({}, bias=np.full_like(fitted.bias, np.nan))
+    with pytest.raises(ClassificationError, match=r"not finite"):
+        load_method(path)
+    write({}, mean=fitted.mean[:5], scale=fitted.scale[:5], weight=fitted.weight[:, :5])
+    with pytest.raises(ClassificationError, match=r"makes 64 features, but was fitted on 5"):
+        load_method(path).predict(planted_weights("cat", 0, 0))
+
+
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(place=st.floats(0, 1), byte=st.integers(0, 255), cut=st.booleans())
+def test_a_damaged_file_raises_nothing_but_our_errors(file: Path, place, byte, cut):
+    content = bytearray(file.read_bytes())
+    header = 8 + int.from_bytes(content[:8], "little")
+    position = int(place * (header - 1))
+    damaged = content[:position] if cut else content
+    if not cut:
+        damaged[position] = byte
+    path = file.with_name("damaged.safetensors")
+    path.write_bytes(bytes(damaged))
+    try:
+        found = load_method(path)
+    except HyperzooError:
+        return
+    # A change that leaves a valid file must leave a method of the same shape.
+    assert found.weight.shape == (len(found.classes), len(found.mean))

@@ -1,0 +1,105 @@
+"""`classify` and `identify`; their work is tested in tests/classification."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from hyperzoo.cli.main import app
+from hyperzoo.errors import ClassificationError, ZooFormatError
+from hyperzoo.images import load_images
+from hyperzoo.images.npz import write_npz
+from hyperzoo.zoo.tensors import encode_tensors
+from tests.classification.makers import planted_weights, planted_zoo
+from tests.helpers import few
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a zoo and the results of `classify`."""
+    folder = tmp_path_factory.mktemp("classify")
+    planted_zoo(folder / "zoo")
+    done = hyperzoo(
+        "classify", folder / "zoo", "--out", folder / "out",
+        "--methods", "linear-response,logistic", "--splits", 1,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "linear-response     1.000" in done.output
+    return folder
+
+
+def hyperzoo(*arguments: object) -> Result:
+    return CliRunner().invoke(app, list(map(str, arguments)))
+
+
+def refused(error: type[Exception], message: str, *arguments: object) -> None:
+    done = hyperzoo(*arguments)
+    assert isinstance(done.exception, error), done.output
+    with pytest.raises(error, match=message):
+        raise done.exception
+
+
+def test_results_and_portable_methods_are_written(place: Path):
+    written = {file.name for file in (place / "out").iterdir()}
+    assert {"summary.csv", "curve.csv", "results.json", "linear-response.safetensors"} <= written
+    assert "logistic.safetensors" not in written
+
+
+def test_a_track_with_images(place: Path, tmp_path: Path):
+    write_npz(few(load_images("digits", channels=1), 150, 60), tmp_path / "images.npz")
+    done = hyperzoo(
+        "classify", place / "zoo", "--out", tmp_path / "out", "--track", "C", "--splits", 1,
+        "--images", tmp_path / "images.npz",
+    )  # fmt: skip
+    assert (done.exit_code, "held-out-images" in done.output) == (0, True), done.output
+
+
+def test_networks_are_identified(place: Path, tmp_path: Path):
+    method = place / "out" / "linear-response.safetensors"
+    done = hyperzoo("identify", place / "zoo", "--with", method)
+    lines = [line.split("\t") for line in done.output.splitlines()]
+    assert len(lines) == 40
+    assert all(name.startswith(found) for name, found, _ in lines)
+    done = hyperzoo("identify", place / "zoo", "--with", method, "--network", "owl_3")
+    assert done.output.startswith("owl_3\towl\t0.")
+    for classes in (["dog"], ["yak", "rat"]):
+        weights = [planted_weights(name, 77, 5) for name in classes]
+        tensors = {name: np.stack([w[name] for w in weights]) for name in weights[0]}
+        alone = len(classes) == 1
+        file = tmp_path / "networks.safetensors"
+        file.write_bytes(
+            encode_tensors({n: t[0] if alone else t for n, t in tensors.items()}, metadata={})
+        )
+        done = hyperzoo("identify", file, "--with", method)
+        names = ["networks"] if alone else ["networks:0", "networks:1"]
+        found = [tuple(line.split("\t")[:2]) for line in done.output.splitlines()]
+        assert found == list(zip(names, classes, strict=True))
+
+
+def test_what_can_not_be_identified_is_refused(place: Path, tmp_path: Path):
+    method = place / "out" / "linear-response.safetensors"
+    refused(
+        ClassificationError, r"no such file or folder", "identify", tmp_path / "x", "--with", method
+    )
+    refused(
+        ClassificationError, r"no such file; `hyperzoo classify",
+        "identify", place / "zoo", "--with", tmp_path / "x",
+    )  # fmt: skip
+    refused(
+        ClassificationError, r"expected the parameters conv1.weight",
+        "identify", method, "--with", method,
+    )  # fmt: skip
+    refused(
+        ClassificationError, r"--network chooses from a zoo",
+        "identify", method, "--with", method, "--network", "owl_1",
+    )  # fmt: skip
+    (tmp_path / "text").write_text("not a network at all")
+    refused(
+        ZooFormatError, r"not a safetensors file", "identify", tmp_path / "text", "--with", method
+    )
+    refused(
+        ClassificationError, r"no method 'magic'",
+        "classify", place / "zoo", "--out", tmp_path / "out", "--methods", "magic",
+    )  # fmt: skip
+    assert not (tmp_path / "out").exists()
