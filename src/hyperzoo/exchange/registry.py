@@ -2,7 +2,9 @@
 
 from hyperzoo.exchange.format import Format
 from hyperzoo.exchange.keras import KerasArchives, KerasModels, KerasWeights
+from hyperzoo.exchange.layerwise_pickle import LayerwisePickle
 from hyperzoo.exchange.metrics_csv import MetricsCsv
+from hyperzoo.exchange.modelwise_pickle import ModelwisePickle
 from hyperzoo.exchange.plots import Plots
 from hyperzoo.exchange.pytorch import Pytorch
 
@@ -11,6 +13,8 @@ _ALL: tuple[Format, ...] = (
     KerasWeights(),
     KerasArchives(),
     Pytorch(),
+    ModelwisePickle(),
+    LayerwisePickle(),
     MetricsCsv(),
     Plots(),
 )

@@ -1,0 +1,6 @@
+from hyperzoo.exchange.layerwise_pickle import LayerwisePickle
+from tests.exchange.format_contract import FormatContract
+
+
+class TestLayerwisePickle(FormatContract):
+    format = LayerwisePickle()
