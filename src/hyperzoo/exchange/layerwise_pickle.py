@@ -10,6 +10,7 @@ published script paired bias and kernel by the rank of Python's object ids, so t
 published file can mix networks. What hyperzoo writes is paired by network.
 """
 
+import itertools
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -66,8 +67,11 @@ class LayerwisePickle(Format):
             "file or the Keras files for networks that are whole",
             path,
         )
-        for number, item in enumerate(read_items(path, meter)):
-            yield from _networks(item, f"{path}, item {number}")
+        numbers = itertools.count()
+        # Not with enumerate, which holds an item while the next is read: twice the memory.
+        for item in read_items(path, meter):
+            yield from _networks(item, f"{path}, item {next(numbers)}")
+            del item
 
     def write(
         self,
@@ -178,7 +182,7 @@ def _networks(item: object, source: str) -> Iterator[ForeignNetwork]:
 def _checked_layers(parameters: object, source: str) -> dict[str, Rows]:
     """Layer -> rows, in the model's order; each has one at least."""
     if not isinstance(parameters, dict) or not parameters:
-        found = "an empty one" if parameters == {} else type(parameters).__name__
+        found = "an empty one" if isinstance(parameters, dict) else type(parameters).__name__
         raise ForeignFileError(f"{source}: expected a dict of layers, got {found}")
     layers: dict[str, Rows] = {}
     for name in sorted(parameters, key=lambda layer: layer_order(layer, source)):
@@ -186,7 +190,7 @@ def _checked_layers(parameters: object, source: str) -> dict[str, Rows]:
         if not isinstance(rows, list) or not rows:
             raise ForeignFileError(
                 f"{source}, {name}: expected a list with a tensor a network, got "
-                f"{'none' if rows == [] else type(rows).__name__}"
+                f"{'none' if isinstance(rows, list) else type(rows).__name__}"
             )
         layers[name] = [check_tensor(row, f"{source}, {name}") for row in rows]
     return layers

@@ -117,7 +117,7 @@ def check_keys(item: object, keys: tuple[str, ...], source: str) -> dict[str, An
     if not isinstance(item, dict):
         raise ForeignFileError(f"{source}: expected a dict, got {type(item).__name__}")
     if item.keys() != set(keys):
-        found = ", ".join(sorted(map(repr, item)))[:200] or "none"
+        found = ", ".join(repr(key[:80]) for key in sorted(item)[:8]) or "none"
         raise ForeignFileError(f"{source}: expected the keys {', '.join(keys)}, got {found}")
     return item
 

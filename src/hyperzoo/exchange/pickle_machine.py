@@ -28,7 +28,7 @@ MAX_KEPT = 1_000_000
 """Short texts and the like that later items may refer to."""
 
 _MAX_NAME = 256
-_MAX_USES = 4
+_MAX_USES = 8
 
 
 class RefusedError(Exception):
@@ -126,8 +126,8 @@ class Machine:
         if code in _CONSTANTS:
             self.stack.append(_CONSTANTS[code])
         elif code in _COUNTED:
-            width, signed, make = _COUNTED[code]
-            count = int.from_bytes(self.read(width), "little", signed=signed)
+            width, make = _COUNTED[code]
+            count = int.from_bytes(self.read(width), "little")
             self.stack.append(make(self.read(count)))
         elif code in _ACTIONS:
             _ACTIONS[code](self)
@@ -230,8 +230,12 @@ class Machine:
                 f"it refers to value {key}, which it never stored, or which is an array or the "
                 "like of an earlier item; such are freed when an item is complete"
             )
-        self._use(found[key])
-        self.stack.append(found[key])
+        value = found[key]
+        # So that no list can hold itself, nor a million items be one and the same.
+        if isinstance(value, list | dict):
+            raise RefusedError(f"it refers to a {type(value).__name__} again (value {key})")
+        self._use(value)
+        self.stack.append(value)
 
     def look_up(self, module: object, name: object) -> None:
         """Push what a name stands for."""
@@ -293,7 +297,7 @@ class Machine:
 
     def _use(self, value: object) -> None:
         """Count the bytes of a value that is used again."""
-        # An honest file uses each of its bytes up to four times, on the way from text to bytes to
+        # An honest file uses each of its bytes up to six times, on the way from text to bytes to
         # storage to tensor. One that made a million tensors of one storage, or called for a
         # million copies, would cost its reader what it does not cost its author.
         if isinstance(value, np.ndarray):
@@ -312,9 +316,11 @@ class Machine:
 
 
 def _outlives_its_item(value: object) -> bool:
-    # In files of pickle.dump, items share names, short texts and a dtype, but no array.
+    # In files of pickle.dump, items share names, short texts, constants and a dtype, but no array.
     if isinstance(value, str | bytes):
         return len(value) <= _MAX_NAME
+    if isinstance(value, tuple):
+        return len(value) <= 8 and all(isinstance(v, int | float | None) for v in value)
     return isinstance(value, Global | np.dtype)
 
 
@@ -338,16 +344,16 @@ def _name_of(code: bytes) -> str:
 
 _CONSTANTS: dict[bytes, object] = {b"N": None, b"\x88": True, b"\x89": False, b")": ()}
 
-# Width of the count in bytes, whether it has a sign, and what the counted bytes become.
-_COUNTED: dict[bytes, tuple[int, bool, Callable[[bytes], object]]] = {
-    b"\x8c": (1, False, _text),  # SHORT_BINUNICODE
-    b"X": (4, False, _text),  # BINUNICODE
-    b"\x8d": (8, False, _text),  # BINUNICODE8
-    b"C": (1, False, bytes),  # SHORT_BINBYTES
-    b"B": (4, False, bytes),  # BINBYTES
-    b"\x8e": (8, False, bytes),  # BINBYTES8
-    b"\x96": (8, False, bytes),  # BYTEARRAY8; nobody here changes it
-    b"\x8a": (1, False, _long),  # LONG1
+# Width of the count in bytes, and what the counted bytes become.
+_COUNTED: dict[bytes, tuple[int, Callable[[bytes], object]]] = {
+    b"\x8c": (1, _text),  # SHORT_BINUNICODE
+    b"X": (4, _text),  # BINUNICODE
+    b"\x8d": (8, _text),  # BINUNICODE8
+    b"C": (1, bytes),  # SHORT_BINBYTES
+    b"B": (4, bytes),  # BINBYTES
+    b"\x8e": (8, bytes),  # BINBYTES8
+    b"\x96": (8, bytes),  # BYTEARRAY8; nobody here changes it
+    b"\x8a": (1, _long),  # LONG1
 }
 
 _ACTIONS: dict[bytes, Callable[[Machine], None]] = {

@@ -64,7 +64,7 @@ def _ordered_dict(arguments: Arguments) -> dict[str, object]:
 def _encode(arguments: Arguments) -> bytes:
     """Bytes, which protocol 2 writes as a text of the first 256 characters."""
     match arguments:
-        case (str(text), "latin1"):
+        case (str(text), str("latin1")):
             try:
                 return text.encode("latin1")
             except UnicodeEncodeError:
@@ -85,10 +85,10 @@ def _load_storage(arguments: Arguments) -> NDArray[Any]:
     def persistent(value: object) -> object:
         match value:
             case ("storage", Global(name=kind), str(key), str(), int(count), None) if (
-                kind in _STORAGES and _is_size(count) and not told
+                kind in _STORAGES and 1 <= count < 2**62 and not told
             ):
                 told.append((kind, key, count))
-                return told
+                return told[0]
         raise RefusedError("a storage of torch is not described as torch does it")
 
     def run() -> object:
@@ -98,7 +98,8 @@ def _load_storage(arguments: Arguments) -> NDArray[Any]:
 
     if [run(), run()] != [_MAGIC, _PROTOCOL] or _is_other_system(run()):
         raise RefusedError("a storage of torch does not begin as torch writes it")
-    if run() is not told or run() != [told[0][1]]:
+    storage = run()
+    if not told or storage is not told[0] or run() != [told[0][1]]:
         raise RefusedError("a storage of torch holds something else")
     kind, _, count = told[0]
     begin, dtype = file.tell() + 8, _STORAGES[kind]
@@ -117,11 +118,11 @@ def _is_other_system(value: object) -> bool:
 def _rebuild_tensor(arguments: Arguments) -> NDArray[Any]:
     """A tensor as a view of its storage."""
     match arguments:
-        case (np.ndarray() as storage, offset, size, step, bool(), {}, *_) if (
-            len(arguments) <= 7 and storage.ndim == 1
+        case (np.ndarray() as storage, int(offset), size, step, bool(), dict(hooks), *_) if (
+            len(arguments) <= 7 and storage.ndim == 1 and not hooks
         ):
             shape, steps = _sizes(size), _sizes(step)
-            if shape is not None and steps is not None and type(offset) is int:
+            if shape is not None and steps is not None:
                 return _view(storage, offset, shape, steps)
     raise _refuse("torch._utils._rebuild_tensor_v2", arguments)
 
@@ -145,7 +146,7 @@ def _view(
 
 def _parameter(arguments: Arguments) -> NDArray[Any]:
     match arguments:
-        case (np.ndarray() as tensor, bool(), {}):
+        case (np.ndarray() as tensor, bool(), dict(hooks)) if not hooks:
             return tensor
     raise _refuse("torch._utils._rebuild_parameter", arguments)
 
@@ -158,14 +159,14 @@ class _UnfinishedType(Unfinished):
 
     def finish(self, state: object) -> np.dtype[Any]:
         match state:
-            case (3, "<", None, None, None, -1, -1, 0):
+            case (int(3), str("<"), None, None, None, int(-1), int(-1), int(0)):
                 return np.dtype(f"<{self._code}")
         raise RefusedError("expected a plain little-endian dtype of NumPy")
 
 
 def _dtype(arguments: Arguments) -> _UnfinishedType:
     match arguments:
-        case (str(code), bool() | 0 | 1, bool() | 0 | 1) if code in _NUMPY_TYPES:
+        case (str(code), int(), int()) if code in _NUMPY_TYPES:
             return _UnfinishedType(code)
     raise _refuse("numpy.dtype", arguments)
 
@@ -175,21 +176,22 @@ class _UnfinishedArray(Unfinished):
 
     def finish(self, state: object) -> NDArray[Any]:
         match state:
-            case (1, shape, np.dtype() as dtype, bool(fortran), bytes(content)):
+            # int(1), not 1: an array compared with 1 gives an array.
+            case (int(1), shape, np.dtype() as dtype, bool(fortran), bytes(content)):
                 return _numpy_array(content, dtype, shape, "F" if fortran else "C")
         raise RefusedError("expected an array of NumPy with shape, dtype and bytes")
 
 
 def _reconstruct(arguments: Arguments) -> _UnfinishedArray:
     match arguments:
-        case (Global(name="numpy.ndarray"), (0,), b"b"):
+        case (Global(name="numpy.ndarray"), (int(0),), bytes(b"b")):
             return _UnfinishedArray()
     raise _refuse("numpy._core.multiarray._reconstruct", arguments)
 
 
 def _from_buffer(arguments: Arguments) -> NDArray[Any]:
     match arguments:
-        case (bytes(content), np.dtype() as dtype, shape, "C" | "F" as order):
+        case (bytes(content), np.dtype() as dtype, shape, str("C" | "F" as order)):
             return _numpy_array(content, dtype, shape, order)
     raise _refuse("numpy._core.numeric._frombuffer", arguments)
 
@@ -241,7 +243,7 @@ def push_tensor(array: NDArray[np.float32]) -> bytes:
     Args:
         array: any shape.
     """
-    content = np.ascontiguousarray(array, dtype="<f4")
+    content = np.asarray(array, dtype="<f4", order="C")
     steps = tuple(stride // content.itemsize for stride in content.strides)
     storage = _storage_file(content)
     return b"".join(
