@@ -2,9 +2,10 @@
 
 from hyperzoo.exchange.format import Format
 from hyperzoo.exchange.keras import KerasArchives, KerasModels, KerasWeights
+from hyperzoo.exchange.layerwise_pickle import LayerwisePickle
 from hyperzoo.exchange.metrics_csv import MetricsCsv
+from hyperzoo.exchange.modelwise_pickle import ModelwisePickle
 from hyperzoo.exchange.plots import Plots
-from hyperzoo.exchange.published_pickles import LayerwisePickle, ModelwisePickle
 from hyperzoo.exchange.pytorch import Pytorch
 
 _ALL: tuple[Format, ...] = (
