@@ -85,19 +85,20 @@ class PerNetwork(TransformerMixin, BaseEstimator):
 
 
 class LeadingComponents(TransformerMixin, BaseEstimator):
-    """The leading principal components of scaled columns, or all where there are fewer.
+    """The leading principal components of scaled columns, or all.
 
     As scikit-learn's StandardScaler and PCA in turn, but through the matrix of inner products of
     networks, which is much smaller than that of parameters.
 
     Attributes:
-        components: how many to keep.
+        components: how many to keep; None for all, which turns the columns and loses nothing of
+            the training networks.
         mean_: [column].
         scale_: [column], standard deviation; 1 for a constant column.
         axes_: float32 [column, component].
     """
 
-    def __init__(self, components: int = 100) -> None:
+    def __init__(self, components: int | None = None) -> None:
         self.components = components
 
     def fit(self, networks: NDArray[Any], labels: object = None) -> Self:
@@ -108,7 +109,8 @@ class LeadingComponents(TransformerMixin, BaseEstimator):
         deviation = np.sqrt(np.einsum("np,np->p", scaled, scaled) / len(scaled))
         self.scale_ = np.where(deviation > 0, deviation, 1).astype(np.float32)
         scaled /= self.scale_
-        kept = min(self.components, len(scaled) - 1, scaled.shape[1])
+        kept = min(len(scaled) - 1, scaled.shape[1])
+        kept = kept if self.components is None else min(kept, self.components)
         values, vectors = np.linalg.eigh((scaled @ scaled.T).astype(np.float64))
         values, vectors = values[::-1][:kept], vectors[:, ::-1][:, :kept]
         # What is left of a matrix of lower rank is rounding.

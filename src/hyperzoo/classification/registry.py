@@ -104,14 +104,14 @@ _METHODS = (
     Method(
         name="aligned-logistic",
         track="A",
-        about="weights aligned to a mean, principal components, logistic regression",
+        about="weights aligned to a mean, logistic regression",
         module="aligned",
         function="build_logistic",
     ),
     Method(
         name="aligned-perceptron",
         track="A",
-        about="weights aligned to a mean, principal components, the perceptron",
+        about="weights aligned to a mean, the perceptron",
         module="aligned",
         function="build_perceptron",
     ),
@@ -146,14 +146,14 @@ _METHODS = (
     Method(
         name="perceptron",
         track="A",
-        about="published: 256-128-64 perceptron on principal components",
+        about="published: 256-128-64 perceptron on all principal components",
         module="perceptron",
         flat=True,
     ),
     Method(
         name="logistic",
         track="A",
-        about="logistic regression on principal components",
+        about="logistic regression on scaled weights",
         module="logistic",
         flat=True,
     ),

@@ -32,14 +32,14 @@ class AlignedWeights(TransformerMixin, BaseEstimator):
         reference_: PyTorch name -> [*shape], the mean of aligned training networks.
     """
 
-    def __init__(self, architecture: Architecture, networks: int = 50) -> None:
+    def __init__(self, architecture: Architecture, networks: int = 100) -> None:
         self.architecture = architecture
         self.networks = networks
 
     def fit(self, networks: NDArray[Any], labels: object = None) -> Self:
         """Find the mean of training networks, aligned to the first of them."""
         tensors = tensors_of(self.architecture, networks[: self.networks])
-        found = align(tensors, architecture=self.architecture, rounds=1)
+        found = align(tensors, architecture=self.architecture, rounds=2)
         self.reference_ = found.reference
         return self
 

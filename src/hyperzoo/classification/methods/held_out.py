@@ -37,7 +37,7 @@ class HeldOutImages(PerNetwork):
         self,
         architecture: Architecture,
         images: Sequence[NDArray[np.uint8]],
-        per_class: int = 32,
+        per_class: int = 16,
     ) -> None:
         super().__init__(architecture)
         self.images = images

@@ -18,7 +18,7 @@ from hyperzoo.classification.splits import VALIDATION_SHARE, last_of_each_class
 
 def build(architecture: Architecture, seed: int) -> Pipeline:
     """No search: the published size, Adam with learning rate 1e-3."""
-    return make_pipeline(LeadingComponents(100), Perceptron(seed=seed))
+    return make_pipeline(LeadingComponents(), Perceptron(seed=seed))
 
 
 class Perceptron(ClassifierMixin, BaseEstimator):
