@@ -252,13 +252,15 @@ def _texts(item: Any, name: str, source: str, most: int) -> list[str]:
 
 
 def _decoded(item: Any, name: str, source: str, value: object) -> str:
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", errors="surrogateescape")
-    if not isinstance(value, str) or any("\ud800" <= c <= "\udfff" for c in value):
-        raise _flaw(item, source, f"attribute {name}: expected a text, got {reprlib.repr(value)}")
-    if len(value) > MAX_TEXT_BYTES:
-        raise _flaw(item, source, f"attribute {name}: a text of {len(value)} characters")
-    return value
+    try:
+        # Both ways: neither bytes that are no UTF-8 nor lone halves of surrogate pairs.
+        text = value.decode("utf-8") if isinstance(value, bytes) else str(value)
+        length = len(text.encode("utf-8"))
+    except UnicodeError as error:
+        raise _flaw(item, source, f"attribute {name}: not a text in UTF-8") from error
+    if length > MAX_TEXT_BYTES:
+        raise _flaw(item, source, f"attribute {name}: a text of {length} bytes")
+    return text
 
 
 def _flaw(item: Any, source: str, what: str) -> ForeignFileError:
