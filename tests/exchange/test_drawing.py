@@ -26,7 +26,7 @@ TRAINING, VALIDATION = (59, 110, 168), (217, 115, 26)
 def pixels(content: bytes) -> np.ndarray:
     image = Image.open(io.BytesIO(content))
     image.load()
-    return np.asarray(image).astype(int)
+    return np.asarray(image.convert("RGB")).astype(int)
 
 
 def history(**changes: object) -> dict[str, np.ndarray]:
@@ -39,9 +39,9 @@ def count(image: np.ndarray, colour: tuple[int, int, int]) -> int:
 
 
 @settings(max_examples=30, deadline=None)
-@given(arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(3, 4))))
+@given(arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(4))))
 def test_png(colours: np.ndarray):
-    assert np.array_equal(pixels(png(colours)), colours[:, :, :3])
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(png(colours)))), colours)
 
 
 def test_a_history_has_its_curves():

@@ -239,21 +239,22 @@ def _loss_ceiling(values: NDArray[np.float64]) -> float:
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:
-    """Pixels as a PNG of three bytes a pixel.
+    """Pixels as a PNG of four bytes a pixel, which is what Matplotlib writes as well.
 
     Each line is stored as what it adds to the line above (filter 2), which in figures is mostly
     nothing. Pillow tries all filters on every line and takes twice as long.
 
     Args:
-        pixels: [height, width, channel], channels red, green, blue, and more that are left out.
+        pixels: [height, width, channel], channels red, green, blue and opacity.
     """
     height, width = pixels.shape[:2]
-    colours = pixels[:, :, :3].reshape(height, 3 * width)
-    lines = np.empty((height, 1 + 3 * width), np.uint8)
+    lines = np.empty((height, 1 + 4 * width), np.uint8)
     lines[:, 0] = 2
-    lines[0, 1:] = colours[0]
-    np.subtract(colours[1:], colours[:-1], out=lines[1:, 1:])
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    added = lines[:, 1:]
+    colours = pixels.reshape(height, 4 * width)
+    added[0] = colours[0]
+    np.subtract(colours[1:], colours[:-1], out=added[1:])
+    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.data, 1)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
 

@@ -127,7 +127,7 @@ def _roc_plots(
     zoo: Zoo, networks: list[PlannedNetwork], images: ImageSet
 ) -> Iterator[tuple[str, bytes]]:
     """Name and content of every network's ROC curve, in the zoo's order."""
-    weights = ({n: t.numpy() for n, t in zoo.state_dict(own.id).items()} for own in networks)
+    weights = (zoo.arrays(network.id) for network in networks)
     logits = evaluate(zoo.architecture, weights, images.validation_images)
     figure = RocFigure()
     for network, said in zip(networks, logits, strict=True):
