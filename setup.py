@@ -12,6 +12,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 FOLDER = Path("src/hyperzoo/population/native/kernels")
+ANALYSIS = Path("src/hyperzoo/analysis/kernels")
 FLAGS = [
     "-std=c++17",
     "-O3",
@@ -54,8 +55,9 @@ setup(
             py_limited_api=True,
         ),
         Extension(
-            "hyperzoo.analysis._counting",
-            sources=["src/hyperzoo/analysis/kernels/counting.cpp"],
+            "hyperzoo.analysis._kernels",
+            sources=sorted(str(file) for file in ANALYSIS.glob("*.cpp")),
+            depends=sorted(str(file) for file in ANALYSIS.glob("*.hpp")),
             extra_compile_args=FLAGS + EXTRA,
             extra_link_args=EXTRA,
             language="c++",

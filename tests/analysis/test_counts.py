@@ -4,14 +4,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hyperzoo.analysis import counting
+from hyperzoo.analysis import compiled
 from hyperzoo.analysis.counts import FARTHEST, Bins, choose_bins, count_layer
 
 COMPILED = [
     False,
     pytest.param(
         True,
-        marks=pytest.mark.skipif(not counting.is_available(), reason="the kernel was not built"),
+        marks=pytest.mark.skipif(not compiled.is_available(), reason="the kernel was not built"),
     ),
 ]
 

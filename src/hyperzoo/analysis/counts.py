@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperzoo.analysis import counting
+from hyperzoo.analysis import compiled as kernels
 
 FARTHEST = 2**17
 """The grid ends at plus and minus this many points (13.1 at 4 decimals); weights beyond count
@@ -140,7 +140,7 @@ def count_layer(
     """
     width = int(bins.edges[-1] - bins.edges[0])
     window = (int(bins.edges[0]) - width // 2, 2 * width + 2)
-    if counting.is_available() if compiled is None else compiled:
+    if kernels.is_available() if compiled is None else compiled:
         counted = _count_compiled(pieces, labels, _nothing(len(labels), classes, bins, window))
         if counted is not None:
             return counted
@@ -179,16 +179,14 @@ def _count_compiled(
     pieces: Sequence[NDArray[np.float32]], labels: NDArray[np.int64], counted: LayerCounts
 ) -> LayerCounts | None:
     """Count by the compiled kernel; None where a weight is not finite or far from the bins."""
-    points = counted.points
-    bin_of = np.searchsorted(counted.bins.edges[1:-1], points, side="right").astype(np.uint16)
+    bin_of = _bins_of(counted.points, counted.bins).astype(np.uint16)
     least = np.full(len(labels), np.inf, np.float32)
     greatest = np.full(len(labels), -np.inf, np.float32)
     for piece in pieces:
-        if not counting.count(
+        if not kernels.count(
             np.require(piece, np.float32, ["C", "A"]),
-            (counted.low, len(points)),
+            (counted.low, len(bin_of)),
             10.0**counted.decimals,
-            FARTHEST,
             labels,
             bin_of,
             counted.classes,
@@ -264,9 +262,14 @@ def _add_small(
     for label in np.unique(labels):
         counts = np.bincount(points[labels == label].ravel(), minlength=counted.classes.shape[1])
         counted.classes[label] += counts
-    bins, width = len(counted.bins), int(counted.bins.edges[1] - counted.bins.edges[0])
-    place = (points - (int(counted.bins.edges[0]) - counted.low)) // width
-    np.clip(place, 0, bins - 1, out=place)
+    bins = len(counted.bins)
+    place = _bins_of(points + counted.low, counted.bins)
     place += bins * np.arange(len(points))[:, None]
     sums = np.bincount(place.ravel(), minlength=bins * len(points))
     networks += sums.reshape(len(points), bins).astype(np.uint32)
+
+
+def _bins_of(points: NDArray[np.intp], bins: Bins) -> NDArray[np.intp]:
+    """The bin of each grid point; the first holds all below as well, the last all above."""
+    place = (points - bins.edges[0]) // (bins.edges[1] - bins.edges[0])
+    return np.clip(place, 0, len(bins) - 1, out=place)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperzoo.analysis import compiled as kernels
 from hyperzoo.errors import AnalysisError
 
 Matrix = NDArray[np.float32]
@@ -38,7 +39,7 @@ class Moments:
         count: int64 [class], networks.
         sums: [class, parameter], sum of the networks.
         squares: float64 [class], sum of the networks' squared lengths.
-        product: [axis, parameter], (X V)^T X for the networks X outside of the sample, axes V.
+        product: [parameter, axis], X^T X V for the networks X outside of the sample, axes V.
     """
 
     count: NDArray[np.int64]
@@ -53,7 +54,7 @@ class Moments:
             count=np.zeros(classes, np.int64),
             sums=np.zeros((classes, parameters), np.float32),
             squares=np.zeros(classes),
-            product=np.zeros((axes, parameters), np.float32),
+            product=np.zeros((parameters, axes), np.float32),
         )
 
     def widened(self) -> "Moments":
@@ -79,17 +80,13 @@ class Moments:
             sampled: [network], whether it belongs to the sample that the axes are made of.
         """
         self.count += np.bincount(labels, minlength=len(self.count))
-        member = (labels == np.arange(len(self.count))[:, None]).astype(np.float32)
-        left = np.concatenate([member, project(pieces, axes).T])
-        left[len(member) :, sampled] = 0
+        along = project(pieces, axes)
+        along[sampled] = 0
         begin = 0
         for piece in pieces:
             own = slice(begin, begin + piece.shape[1])
-            np.add.at(self.squares, labels, np.einsum("np,np->n", piece, piece))
-            # One product reads the piece once for both sums.
-            both = left @ piece
-            self.sums[:, own] += both[: len(member)]
-            self.product[:, own] += both[len(member) :]
+            _add_sums(piece, labels, self.sums[:, own], self.squares)
+            _add_products(piece, along, self.product[own])
             begin = own.stop
 
     def add(self, other: "Moments") -> None:
@@ -111,9 +108,45 @@ def project(pieces: Sequence[Matrix], axes: Matrix) -> Matrix:
     found = np.zeros((len(pieces[0]), axes.shape[1]), np.float32)
     begin = 0
     for piece in pieces:
-        found += piece @ axes[begin : begin + piece.shape[1]]
+        own = axes[begin : begin + piece.shape[1]]
+        if kernels.is_available() and axes.shape[1] == kernels.AXES:
+            kernels.project(_whole(piece), _whole(own), found)
+        else:
+            found += piece @ own
         begin += piece.shape[1]
     return found
+
+
+def _add_sums(
+    piece: Matrix,
+    labels: NDArray[np.int64],
+    sums: NDArray[np.floating],
+    squares: NDArray[np.float64],
+) -> None:
+    """Add networks to the sums of their classes, [class, number], and their squares, [class]."""
+    if kernels.is_available() and sums.dtype == np.float32:
+        kernels.add_sums(_whole(piece), labels, sums, squares)
+        return
+    member = (labels == np.arange(len(sums))[:, None]).astype(np.float32)
+    sums += member @ piece
+    np.add.at(squares, labels, np.einsum("np,np->n", piece, piece))
+
+
+def _add_products(piece: Matrix, along: Matrix, product: NDArray[np.floating]) -> None:
+    """Add the networks times what they have along axes, [network, axis]."""
+    if (
+        kernels.is_available()
+        and product.dtype == np.float32
+        and product.shape[1] == kernels.AXES
+    ):
+        kernels.add_products(_whole(piece), along, product)
+    else:
+        product += piece.T @ along
+
+
+def _whole(matrix: NDArray[np.floating]) -> Matrix:
+    """The same as the kernels read it: contiguous and aligned."""
+    return np.require(matrix, np.float32, ["C", "A"])
 
 
 def sample_size(networks: int) -> int:
@@ -147,7 +180,7 @@ def better_axes(moments: Moments, axes: Matrix, sampled: int) -> Matrix:
     mean, networks = moments.mean, int(moments.count.sum()) - sampled
     if networks <= 0:
         return axes
-    return _orthonormal((moments.product - networks * np.outer(mean @ axes, mean)).T)
+    return _orthonormal(moments.product - networks * np.outer(mean, mean @ axes))
 
 
 def _orthonormal(columns: NDArray[np.floating]) -> Matrix:

@@ -4,16 +4,13 @@
 // C++ without instruction sets of its own: the loops over lanes become whatever vectors there are.
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
 #include <cstring>
 #include <limits>
 #include <vector>
 
-#define HYPERZOO_API extern "C" __attribute__((visibility("default")))
+#include "kernels.hpp"
 
 namespace {
-
-using Size = std::int64_t;
 
 constexpr int LANES = 16;
 constexpr int CHUNK = 512;
@@ -21,92 +18,105 @@ constexpr int CHUNK = 512;
 // A float of this size has a last bit of 1: adding it rounds to a whole number, halves to even.
 constexpr float ROUND = 12582912.0f;  // 1.5 * 2^23
 
-// Least and greatest of a row; false where a number is not finite.
-bool extremes(const float* row, Size count, float& least, float& greatest) {
-    constexpr float INFINITE = std::numeric_limits<float>::infinity();
-    float low[LANES], high[LANES], odd[LANES];
-    std::fill_n(low, LANES, INFINITE);
-    std::fill_n(high, LANES, -INFINITE);
-    std::fill_n(odd, LANES, 0.0f);
-    Size i = 0;
-    for (; i + LANES <= count; i += LANES) {
-        for (int lane = 0; lane < LANES; ++lane) {
-            const float x = row[i + lane];
-            low[lane] = x < low[lane] ? x : low[lane];
-            high[lane] = x > high[lane] ? x : high[lane];
-            odd[lane] += x * 0.0f;  // not a number where x is infinite or no number
-        }
-    }
-    for (int lane = 0; i + lane < count; ++lane) {
-        const float x = row[i + lane];
-        low[lane] = x < low[lane] ? x : low[lane];
-        high[lane] = x > high[lane] ? x : high[lane];
-        odd[lane] += x * 0.0f;
-    }
-    least = *std::min_element(low, low + LANES);
-    greatest = *std::max_element(high, high + LANES);
-    float sum = 0.0f;
-    for (float x : odd) sum += x;
-    return sum == 0.0f;
-}
+// The least and the greatest of the numbers so far, lane by lane, and whether one was odd.
+struct Range {
+    float low[LANES], high[LANES];
+    std::int32_t size[LANES];  // the greatest magnitude, as bits: these order as magnitudes do
 
-// The places in the window of up to CHUNK weights.
-void places(const float* row, int count, float unit, float farthest, std::int32_t low,
-            std::int32_t* out) {
+    Range() {
+        std::fill_n(low, LANES, std::numeric_limits<float>::infinity());
+        std::fill_n(high, LANES, -std::numeric_limits<float>::infinity());
+        std::fill_n(size, LANES, 0);
+    }
+
+    float least() const { return *std::min_element(low, low + LANES); }
+    float greatest() const { return *std::max_element(high, high + LANES); }
+    bool finite() const { return *std::max_element(size, size + LANES) < 0x7f800000; }
+};
+
+// A window of grid points: what a number is multiplied by, and its first and last point.
+struct Window {
+    float unit, first, last;
+};
+
+// The place in the window of each of LANES numbers. One outside of it, or no number, gets a place
+// at one of its ends, so that no place is ever wrong as an index; `range` tells of it.
+inline void place_lanes(const float* numbers, const Window& window, Range& range,
+                        std::int32_t* out) {
     std::int32_t zero;
-    std::memcpy(&zero, &ROUND, sizeof zero);
-    zero += low;
-    for (int i = 0; i < count; ++i) {
-        float x = row[i] * unit;
-        x = x < -farthest ? -farthest : x;
-        x = x > farthest ? farthest : x;
-        x += ROUND;
+    const float start = ROUND + window.first;
+    std::memcpy(&zero, &start, sizeof zero);
+    for (int lane = 0; lane < LANES; ++lane) {
+        float x = numbers[lane];
         std::int32_t bits;
         std::memcpy(&bits, &x, sizeof bits);
-        out[i] = bits - zero;
+        bits &= 0x7fffffff;
+        range.size[lane] = range.size[lane] > bits ? range.size[lane] : bits;
+        range.low[lane] = x < range.low[lane] ? x : range.low[lane];
+        range.high[lane] = x > range.high[lane] ? x : range.high[lane];
+        x *= window.unit;
+        x = x > window.first ? x : window.first;  // no number becomes the first
+        x = x < window.last ? x : window.last;
+        x += ROUND;
+        std::memcpy(&bits, &x, sizeof bits);
+        out[lane] = bits - zero;
     }
+}
+
+// The same of up to CHUNK numbers.
+EVERY_PROCESSOR void places(const float* numbers, int count, const Window& window, Range& range,
+                            std::int32_t* out) {
+    Range own = range;
+    const Window here = window;
+    int i = 0;
+    for (; i + LANES <= count; i += LANES) place_lanes(numbers + i, here, own, out + i);
+    if (i < count) {
+        float rest[LANES];
+        std::int32_t place[LANES];
+        for (int lane = 0; lane < LANES; ++lane) rest[lane] = numbers[std::min(i + lane, count - 1)];
+        place_lanes(rest, here, own, place);
+        std::copy_n(place, count - i, out + i);
+    }
+    range = own;
 }
 
 }  // namespace
 
-HYPERZOO_API Size hyperzoo_counting_interface() { return 1; }
-
 // Adds the weights [row, column] to the counts of their class and their network.
 //
 // A place is a grid point less `window_low`. `classes` is [class, span], `networks` [row, bin], `bin_of`
-// [span] the bin of a place. `least` and `greatest` [row] are lowered and raised. Returns 0; or,
-// with nothing but them and the counts of rows before it changed, 1 + row of the first row that
-// has a number that is not finite or lies outside the window.
+// [span] the bin of a place. `least` and `greatest` [row] are lowered and raised. Returns 0; or
+// 1 + row of the first row that has a number that is not finite or lies outside the window, and then
+// the counts are spoilt.
 HYPERZOO_API Size hyperzoo_count(const float* weights, Size rows, Size columns, float unit,
-                                 float farthest, Size window_low, Size span, Size bins,
-                                 const std::int64_t* labels, const std::uint16_t* bin_of,
-                                 std::int64_t* classes, std::uint32_t* networks, float* least,
-                                 float* greatest) {
-    // A row with fewer weights than that is counted into both tables; a longer one into a table
-    // of its own, which is then added to both.
-    const auto low = static_cast<std::int32_t>(window_low);
+                                 Size window_low, Size span, Size bins, const std::int64_t* labels,
+                                 const std::uint16_t* bin_of, std::int64_t* classes,
+                                 std::uint32_t* networks, float* least, float* greatest) {
+    // A row with fewer weights than that is counted into both tables; a longer one into tables
+    // of its own, which are then added to both. Two of them, so that a number need not wait for
+    // an equal one before it.
     const bool large = columns > span / 4;
-    std::vector<std::uint32_t> own(large ? static_cast<std::size_t>(span) : 0);
+    std::vector<std::uint32_t> own(large ? static_cast<std::size_t>(2 * span) : 0);
+    std::uint32_t* even = own.data();
+    std::uint32_t* odd = own.data() + (large ? span : 0);
+    const Window window{unit, static_cast<float>(window_low),
+                        static_cast<float>(window_low + span - 1)};
     std::int32_t place[CHUNK];
     for (Size row = 0; row < rows; ++row) {
         const float* numbers = weights + row * columns;
-        float low_here, high_here;
-        const bool finite = extremes(numbers, columns, low_here, high_here);
-        least[row] = std::min(least[row], low_here);
-        greatest[row] = std::max(greatest[row], high_here);
-        if (!finite) return 1 + row;
-        std::int32_t first, last;
-        places(&low_here, 1, unit, farthest, low, &first);
-        places(&high_here, 1, unit, farthest, low, &last);
-        if (first < 0 || last >= span) return 1 + row;
         std::int64_t* of_class = classes + labels[row] * span;
         std::uint32_t* of_network = networks + row * bins;
-        if (large) std::fill(own.begin(), own.end(), 0u);
+        Range range;
         for (Size begin = 0; begin < columns; begin += CHUNK) {
             const int count = static_cast<int>(std::min<Size>(CHUNK, columns - begin));
-            places(numbers + begin, count, unit, farthest, low, place);
+            places(numbers + begin, count, window, range, place);
             if (large) {
-                for (int i = 0; i < count; ++i) ++own[static_cast<std::size_t>(place[i])];
+                int i = 0;
+                for (; i + 2 <= count; i += 2) {
+                    ++even[place[i]];
+                    ++odd[place[i + 1]];
+                }
+                if (i < count) ++even[place[i]];
             } else {
                 for (int i = 0; i < count; ++i) {
                     ++of_class[place[i]];
@@ -114,10 +124,19 @@ HYPERZOO_API Size hyperzoo_count(const float* weights, Size rows, Size columns, 
                 }
             }
         }
+        least[row] = std::min(least[row], range.least());
+        greatest[row] = std::max(greatest[row], range.greatest());
+        // Compared as rounded: what lies half a point beyond the end still counts there.
+        const float first = std::nearbyint(range.least() * unit);
+        const float last = std::nearbyint(range.greatest() * unit);
+        if (!range.finite() || first < window.first || last > window.last) return 1 + row;
         if (!large) continue;
-        for (Size i = first; i <= last; ++i) {
-            of_class[i] += own[static_cast<std::size_t>(i)];
-            of_network[bin_of[i]] += own[static_cast<std::size_t>(i)];
+        for (Size i = static_cast<Size>(first) - window_low;
+             i <= static_cast<Size>(last) - window_low; ++i) {
+            const std::uint32_t sum = even[i] + odd[i];
+            even[i] = odd[i] = 0;
+            of_class[i] += sum;
+            of_network[bin_of[i]] += sum;
         }
     }
     return 0;
