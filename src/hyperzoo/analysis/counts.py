@@ -271,5 +271,6 @@ def _add_small(
 
 def _bins_of(points: NDArray[np.intp], bins: Bins) -> NDArray[np.intp]:
     """The bin of each grid point; the first holds all below as well, the last all above."""
-    place = (points - bins.edges[0]) // (bins.edges[1] - bins.edges[0])
-    return np.clip(place, 0, len(bins) - 1, out=place)
+    place: NDArray[np.intp] = (points - bins.edges[0]) // (bins.edges[1] - bins.edges[0])
+    np.clip(place, 0, len(bins) - 1, out=place)
+    return place

@@ -25,7 +25,6 @@ from threadpoolctl import threadpool_limits
 from hyperzoo.analysis.distributions import moments
 from hyperzoo.analysis.layers import Layer
 from hyperzoo.analysis.resampling import bootstrap, halves
-from hyperzoo.analysis.stream import map_in_order
 from hyperzoo.analysis.weights import Weights
 from hyperzoo.errors import AnalysisError
 
@@ -45,17 +44,30 @@ def jensen_shannon(first: Array, second: Array) -> Array:
     Returns:
         [...], from 0 to 1; NaN where there is nothing counted.
     """
+    return _jensen_shannon(_with_entropy(first), _with_entropy(second))
+
+
+def _shares(counts: Array) -> Array:
     with np.errstate(invalid="ignore"):
-        p = first / first.sum(axis=-1, keepdims=True)
-        q = second / second.sum(axis=-1, keepdims=True)
-    divergence = _entropy((p + q) / 2) - (_entropy(p) + _entropy(q)) / 2
-    return np.clip(divergence, 0.0, 1.0)
+        shares: Array = counts / counts.sum(axis=-1, keepdims=True)
+    return shares
 
 
 def _entropy(shares: Array) -> Array:
-    logarithms = np.log2(shares, out=np.zeros_like(shares), where=shares > 0)
-    entropy: Array = -(shares * logarithms).sum(axis=-1)
-    return np.where(np.isnan(shares).any(axis=-1), np.nan, entropy)
+    # 0 log 0 is 0, and what is unknown stays so.
+    entropy: Array = -(shares * np.log2(np.where(shares == 0, 1.0, shares))).sum(axis=-1)
+    return entropy
+
+
+def _with_entropy(counts: Array) -> Array:
+    """The shares [..., bin], and one more: their entropy."""
+    shares = _shares(counts)
+    return np.concatenate([shares, _entropy(shares)[..., None]], axis=-1)
+
+
+def _jensen_shannon(first: Array, second: Array) -> Array:
+    middle = (first + second) / 2
+    return np.clip(_entropy(middle[..., :-1]) - middle[..., -1], 0.0, 1.0)
 
 
 def wasserstein(first: Array, second: Array) -> Array:
@@ -65,17 +77,24 @@ def wasserstein(first: Array, second: Array) -> Array:
         first: [..., bin], counts or shares; normalised here.
         second: the same.
     """
-    with np.errstate(invalid="ignore"):
-        p = first / first.sum(axis=-1, keepdims=True)
-        q = second / second.sum(axis=-1, keepdims=True)
-    area: Array = np.abs((p - q).cumsum(axis=-1)).sum(axis=-1)
+    return _wasserstein(_cumulated(first), _cumulated(second))
+
+
+def _cumulated(counts: Array) -> Array:
+    cumulated: Array = _shares(counts).cumsum(axis=-1)
+    return cumulated
+
+
+def _wasserstein(first: Array, second: Array) -> Array:
+    area: Array = np.abs(first - second).sum(axis=-1)
     return area
 
 
-MEASURES: dict[str, Callable[[Array, Array], Array]] = {
-    "jensen_shannon": jensen_shannon,
-    "wasserstein": wasserstein,
+MEASURES: dict[str, tuple[Callable[[Array], Array], Callable[[Array, Array], Array]]] = {
+    "jensen_shannon": (_with_entropy, _jensen_shannon),
+    "wasserstein": (_cumulated, _wasserstein),
 }
+"""What is made of counts once, and what two of those are compared by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,10 +157,10 @@ def divergence(
         }
 
     compared: dict[tuple[str, str], _Compared] = {}
-    # Threads of matrix products as small as these would wait for each other more than they work.
+    # Threads would wait for each other more than they work: everything here is small.
     with threadpool_limits(1, "blas"):
-        for found in map_in_order(compare, weights.layers):
-            compared |= found
+        for layer in weights.layers:
+            compared |= compare(layer)
     return _tables(weights, compared, names, [len(r) for r in rows])
 
 
@@ -218,19 +237,20 @@ class _Compared:
 
 
 def _compare(samples: _Samples, measure: str, scale: float) -> _Compared:
-    function = MEASURES[measure]
+    prepare, compare = MEASURES[measure]
     pairs = list(itertools.combinations(range(len(samples.all)), 2))
 
-    def over_pairs(counts: Array) -> Array:
-        values = [function(counts[..., a, :], counts[..., b, :]) for a, b in pairs]
+    def over_pairs(prepared: Array) -> Array:
+        values = [compare(prepared[..., a, :], prepared[..., b, :]) for a, b in pairs]
         return scale * np.stack(values, axis=-1)
 
+    one_half = prepare(samples.one_half)
     return _Compared(
         pairs=pairs,
-        value=over_pairs(samples.all),
-        drawn=over_pairs(samples.drawn),
-        halves=over_pairs(samples.one_half),
-        noise=scale * function(samples.one_half, samples.other_half),
+        value=over_pairs(prepare(samples.all)),
+        drawn=over_pairs(prepare(samples.drawn)),
+        halves=over_pairs(one_half),
+        noise=scale * compare(one_half, prepare(samples.other_half)),
     )
 
 
@@ -244,20 +264,24 @@ def _scale(weights: Weights, layer: str, measure: str) -> float:
     return float(width) / spread if spread else 0.0
 
 
-def _estimate(value: float, drawn: Array) -> dict[str, float | None]:
-    """The value, less its bias, and the basic bootstrap interval of that (E&T, section 13.3).
+def _estimates(values: Array, drawn: Array) -> list[dict[str, float | None]]:
+    """Values, less their bias, and the basic bootstrap interval of that (E&T, section 13.3).
 
     A plug-in divergence is too great by about as much as its bootstrap draws lie above it; the
     basic interval turns them round the value, which corrects for that.
+
+    Args:
+        values: [value].
+        drawn: [draw, value].
     """
-    if np.isnan(drawn).any():
-        return {"value": float(value), "corrected": None, "low": None, "high": None}
     tail = (1 - LEVEL) / 2
-    upper, lower = np.quantile(drawn, [1 - tail, tail])
-    figures: dict[str, float | None] = {"value": float(value)}
-    for key, figure in {"corrected": drawn.mean(), "low": upper, "high": lower}.items():
-        figures[key] = max(0.0, float(2 * value - figure))
-    return figures
+    upper, lower = np.quantile(drawn, [1 - tail, tail], axis=0)
+    around = {"corrected": drawn.mean(axis=0), "low": upper, "high": lower}
+    turned = {key: np.maximum(0.0, 2 * values - figures) for key, figures in around.items()}
+    return [
+        {"value": float(value), **{key: _known(figures[place]) for key, figures in turned.items()}}
+        for place, value in enumerate(values)
+    ]
 
 
 def _known(value: float) -> float | None:
@@ -266,15 +290,18 @@ def _known(value: float) -> float | None:
 
 def _pair_rows(compared: _Compared, names: list[str]) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
+    # [split and class of the pair, pair]
+    noises = np.concatenate(compared.noise[:, np.array(compared.pairs)].swapaxes(1, 2))
+    estimates, highs = _estimates(compared.value, compared.drawn), np.quantile(noises, LEVEL, 0)
     for place, (a, b) in enumerate(compared.pairs):
-        noise = compared.noise[:, [a, b]]
-        halves_mean, high = compared.halves[:, place].mean(), np.quantile(noise, LEVEL)
+        noise, high = noises[:, place], highs[place]
+        halves_mean = compared.halves[:, place].mean()
         known = not np.isnan(halves_mean)
         rows.append(
             {
                 "class_a": names[a],
                 "class_b": names[b],
-                **_estimate(compared.value[place], compared.drawn[:, place]),
+                **estimates[place],
                 "halves": _known(halves_mean),
                 "noise": _known(noise.mean()),
                 "noise_high": _known(high),
@@ -301,10 +328,12 @@ def _within_rows(
 def _layer_row(compared: _Compared, pairs: list[dict[str, object]]) -> dict[str, object]:
     distinct = [row["distinct"] for row in pairs]
     known = None not in distinct
+    mean = compared.value.mean(keepdims=True)
+    (overall,) = _estimates(mean, compared.drawn.mean(axis=1, keepdims=True))
     return {
         "pairs": len(compared.pairs),
         "distinct": sum(map(bool, distinct)) if known else None,
-        **_estimate(float(compared.value.mean()), compared.drawn.mean(axis=1)),
+        **overall,
         "halves": _known(compared.halves.mean()),
         "noise": _known(compared.noise.mean()),
     }

@@ -134,11 +134,7 @@ def _add_sums(
 
 def _add_products(piece: Matrix, along: Matrix, product: NDArray[np.floating]) -> None:
     """Add the networks times what they have along axes, [network, axis]."""
-    if (
-        kernels.is_available()
-        and product.dtype == np.float32
-        and product.shape[1] == kernels.AXES
-    ):
+    if kernels.is_available() and product.dtype == np.float32 and product.shape[1] == kernels.AXES:
         kernels.add_products(_whole(piece), along, product)
     else:
         product += piece.T @ along

@@ -39,7 +39,7 @@ _BINS = 100
 _COMPONENTS = 4
 _RANGE_SAMPLE = 64
 """Networks from which the range of the bins is taken."""
-_TASK = 4
+_TASK = 8
 """Parts that are worked on as one: fewer results to join."""
 
 
@@ -204,8 +204,9 @@ def _first_look(
     spread = parts[::step]
     sample: dict[str, list[Matrix]] = {layer.name: [] for layer in reader.layers}
     networks = 0
-    for part in [*spread, *(part for part in parts if part not in spread)]:
-        rows, pieces = reader.read_finite(part)
+    ordered = [*spread, *(part for part in parts if part not in spread)]
+    found = map_in_order(reader.read_finite, ordered, workers)
+    for part, (rows, pieces) in zip(ordered, found, strict=False):
         rows = rows[: size - networks]
         reader.sampled[rows] = True
         for name, own in pieces.items():
