@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
+from hyperzoo.analysis.stream import map_in_order
 from hyperzoo.architectures import Architecture
 from hyperzoo.architectures.symmetry import (
     HiddenUnits,
@@ -25,7 +27,7 @@ from hyperzoo.architectures.symmetry import (
 from hyperzoo.errors import ArchitectureError
 from hyperzoo.zoo import Zoo
 
-_CHUNK = 64  # networks at once: bounds the memory for similarities and copies
+_CHUNK = 16  # networks at once: bounds the memory for similarities and copies
 _MAX_SWEEPS = 50  # every sweep gains, so the end comes by itself; this is a guard
 _LEAST_GAIN = 1e-6  # relative; less is rounding
 
@@ -142,7 +144,8 @@ def _align_to(
     aligned = {name: np.empty_like(tensor) for name, tensor in networks.items()}
     orders = {g.layer: np.empty((count, g.units), np.int64) for g in groups}
     signs = {g.layer: np.empty((count, g.units), np.int8) for g in groups}
-    for begin in range(0, count, _CHUNK):
+
+    def match(begin: int) -> None:
         rows = slice(begin, begin + _CHUNK)
         chunk = {name: tensor[rows].copy() for name, tensor in networks.items()}
         order, sign = _match(groups, chunk, target)
@@ -150,6 +153,11 @@ def _align_to(
             aligned[name][rows] = tensor
         for layer in orders:
             orders[layer][rows], signs[layer][rows] = order[layer], sign[layer]
+
+    # Threads of matrix products as small as these would wait for each other more than they work.
+    with threadpool_limits(1, "blas"):
+        for _ in map_in_order(match, range(0, count, _CHUNK)):
+            pass
     return Alignment(
         weights=aligned,
         permutations=orders,

@@ -124,11 +124,15 @@ def move_group(
     )
     sign = sign.astype(weights[bias].dtype)
     weights[bias] = np.take_along_axis(weights[bias], order, axis=1) * sign
-    rows = incoming(weights[own])
-    moved = np.take_along_axis(rows, order[:, :, None], axis=1) * sign[:, :, None]
+    # Indexed, which copies whole rows; `take_along_axis` would go number by number.
+    networks = np.arange(len(order))[:, None]
+    moved = incoming(weights[own])[networks, order]
+    moved *= sign[:, :, None]
     weights[own] = moved.reshape(weights[own].shape)
     columns = outgoing(weights[following], group)
-    moved = np.take_along_axis(columns, order[:, None, :, None], axis=2) * sign[:, None, :, None]
+    outs = np.arange(columns.shape[1])[:, None]
+    moved = columns[networks[:, None], outs, order[:, None, :]]
+    moved *= sign[:, None, :, None]
     weights[following] = moved.reshape(weights[following].shape)
 
 
