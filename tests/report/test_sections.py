@@ -96,7 +96,8 @@ def test_a_multi_class_zoo_has_one_class(tmp_path: Path):
     assert missing is not None
     assert missing.startswith("Divergence compares classes")
     assert found["Structure"].missing == "Distances between classes need networks of two classes."
-    assert [f.name for f in found["Structure"].figures] == ["structure-components"]
+    names = [figure.name for figure in found["Structure"].figures]
+    assert names == ["structure-components", "structure-components-aligned"]
     metrics = set(found["Performance"].figures[1].table["metric"].to_pylist())
     assert metrics == {"accuracy", "precision", "recall", "f1"}
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from hyperzoo.analysis.aligned import aligned_structure
 from hyperzoo.analysis.stream import Meter
 from hyperzoo.analysis.weights import check_decimals, read_weights
 from hyperzoo.errors import AnalysisError
@@ -58,4 +59,4 @@ def sections(
     yield distributions.section(weights, png=png)
     yield common.section(weights, decimals=decimals, png=png)
     yield divergence.section(weights, seed=seed, png=png)
-    yield structure.section(weights, png=png)
+    yield structure.section(weights, aligned_structure(zoo, weights), png=png)
