@@ -7,7 +7,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 import hyperzoo as hz
 from hyperzoo.classification import Benchmark
-from hyperzoo.classification import benchmark as module
+from hyperzoo.classification import trial as module
 from hyperzoo.classification.features import LeadingComponents
 from hyperzoo.classification.methods import perceptron
 from hyperzoo.classification.methods.perceptron import Perceptron
@@ -29,7 +29,7 @@ def found(planted: Zoo) -> Benchmark:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(perceptron, "build", small)
-        return hz.classification.run(planted, METHODS, splits=2)
+        return hz.classification.run(planted, METHODS, splits=2, workers=1)
 
 
 def by_method(table) -> dict[str, list[dict]]:
@@ -73,8 +73,8 @@ def test_every_table_has_its_rows(found: Benchmark):
     assert (found.about["training_networks"], found.about["test_networks"]) == (30, 10)
 
 
-def test_the_same_zoo_gives_the_same_results(planted: Zoo, found: Benchmark):
-    again = hz.classification.run(planted, METHODS[:2], splits=2)
+def test_the_same_zoo_gives_the_same_results_by_any_workers(planted: Zoo, found: Benchmark):
+    again = hz.classification.run(planted, METHODS[:2], splits=2, workers=2)
     for name, table in again.tables().items():
         kept = [column for column in table.column_names if column not in TIMED]
         rows = [r for r in found.tables()[name].to_pylist() if r["method"] in METHODS[:2]]
@@ -120,7 +120,7 @@ def test_without_images_track_c_is_left_out(planted: Zoo, monkeypatch: pytest.Mo
         if len(judged) == 14:
             raise StopError
 
-    monkeypatch.setattr(module._Trial, "judge", judge)
+    monkeypatch.setattr(module.Trial, "judge", judge)
     with pytest.raises(StopError, match=r"^$"):
         hz.classification.run(planted, meter=lambda done, total: told.append((done, total)))
     assert set(judged) == {"A", "B"}
@@ -136,6 +136,8 @@ def test_what_can_not_be_classified_is_refused(tmp_path: Path):
         hz.classification.run(small)
     with pytest.raises(ClassificationError, match=r"splits: expected at least 1, got 0"):
         hz.classification.run(small, splits=0)
+    with pytest.raises(ClassificationError, match=r"workers: expected at least 1, got 0"):
+        hz.classification.run(small, workers=0)
     broken = planted_zoo(tmp_path / "broken", 4, broken="owl_2")
     with pytest.raises(ClassificationError, match=r"not finite numbers: owl_2; leave them out"):
         hz.classification.run(broken, ["linear-response"])

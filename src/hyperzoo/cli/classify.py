@@ -35,6 +35,9 @@ def classify(
     images: Annotated[
         Path | None, typer.Option(help="For track C: an npz file of images.", show_default=False)
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes.", show_default="one a core, at most 4")
+    ] = None,
 ) -> None:
     """Benchmark how well a network's class can be named from its weights."""
     zoo = open_zoo(folder)
@@ -47,6 +50,7 @@ def classify(
             seed=seed,
             splits=splits,
             images=None if images is None else _images(zoo, images),
+            workers=workers,
             meter=meter,
         )
     found.write(results)

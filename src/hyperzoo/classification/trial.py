@@ -1,0 +1,241 @@
+"""The fits of a benchmark: which there are, each by itself, and many at once."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperzoo.classification.networks import Networks
+from hyperzoo.classification.registry import Method
+from hyperzoo.classification.scores import confusion_counts
+from hyperzoo.classification.splits import Split, first_of_each_class
+
+if TYPE_CHECKING:
+    from hyperzoo.classification.features import PerNetwork
+
+SHUFFLES = 4
+"""Label shuffles a split for methods whose features are made once. Others, which are slow, have
+one on the first split alone."""
+
+CURVE_SIZES = (1, 2, 3, 5, 10, 20, 40, 80, 160, 320, 640)
+"""Training networks a class of the learning curve, as far as there are so many."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prepared:
+    """A method's estimator without the step that fits nothing, and that step's features.
+
+    Attributes:
+        method: the method.
+        step: the step that fits nothing; None where there is none.
+        features: [network, feature], or the weights where there is no such step.
+        seconds: that it took to make a network's features.
+        estimator: the rest, not fitted.
+    """
+
+    method: Method
+    step: "PerNetwork | None"
+    features: NDArray[Any]
+    seconds: float
+    estimator: Any
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fit:
+    """One fit, and the naming of its split's test networks.
+
+    Attributes:
+        kind: "score", "control", "curve" or "alone".
+        split: which.
+        train: rows of the training networks.
+        wanted: their classes, as the method is told them.
+        columns: of the features; None for all.
+        facts: what else the record says.
+    """
+
+    kind: str
+    split: int
+    train: NDArray[np.int64]
+    wanted: NDArray[Any]
+    columns: slice | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Trial:
+    """Runs the fits of methods and collects their records."""
+
+    def __init__(self, networks: Networks, cuts: Sequence[Split], seed: int, workers: int) -> None:
+        self.networks = networks
+        self.cuts = cuts
+        self.seed = seed
+        self.workers = workers
+        self.classes = sorted(set(networks.labels))
+        self.records: list[dict[str, Any]] = []
+
+    def judge(self, method: Method, shown: Sequence[NDArray[np.uint8]] | None) -> None:
+        """All fits of one method.
+
+        Args:
+            method: which.
+            shown: track C: images of each class.
+        """
+        from joblib import Parallel, delayed
+
+        prepared = self._prepare(method, shown)
+        fits = [*self._scores_and_controls(prepared.step is not None)]
+        fits += self._curve() if method.studied else ()
+        fits += self._layers() if method.flat else ()
+        # Where features are at hand, a fit is faster than a process starts.
+        workers = self.workers if prepared.step is None else 1
+        outcomes = Parallel(n_jobs=workers)(
+            delayed(_outcome)(prepared.estimator, prepared.features, fit, self.cuts[fit.split].test)
+            for fit in fits
+        )
+        for fit, outcome in zip(fits, outcomes, strict=True):
+            self._record(prepared, fit, **outcome)
+        if method.studied and prepared.step is not None:
+            self._swap_layers(prepared, prepared.step)
+
+    def _prepare(self, method: Method, shown: Sequence[NDArray[np.uint8]] | None) -> Prepared:
+        from sklearn.pipeline import Pipeline
+
+        from hyperzoo.classification.features import PerNetwork
+
+        matrix = self.networks.matrix
+        estimator = method.build(self.networks.architecture, self.seed, shown)
+        steps = [step for _, step in estimator.steps] if isinstance(estimator, Pipeline) else []
+        if not steps or not isinstance(steps[0], PerNetwork):
+            return Prepared(
+                method=method, step=None, features=matrix, seconds=0.0, estimator=estimator
+            )
+        began = time.perf_counter()
+        features = steps[0].transform(matrix)
+        seconds = (time.perf_counter() - began) / len(features)
+        rest = Pipeline(estimator.steps[1:])
+        return Prepared(
+            method=method, step=steps[0], features=features, seconds=seconds, estimator=rest
+        )
+
+    def _scores_and_controls(self, fast: bool) -> Iterator[Fit]:
+        labels = self.networks.labels
+        for split, cut in enumerate(self.cuts):
+            yield Fit(kind="score", split=split, train=cut.train, wanted=labels[cut.train])
+        for split, cut in enumerate(self.cuts if fast else self.cuts[:1]):
+            for number in range(SHUFFLES if fast else 1):
+                shuffle = np.random.default_rng([self.seed, split, number])
+                wanted = shuffle.permutation(labels[cut.train])
+                yield Fit(kind="control", split=split, train=cut.train, wanted=wanted)
+
+    def _curve(self) -> Iterator[Fit]:
+        """Fits on the first few training networks of each class."""
+        labels = self.networks.labels
+        least = int(min((labels[self.cuts[0].train] == name).sum() for name in self.classes))
+        for size in [*(size for size in CURVE_SIZES if size < least), least]:
+            for split, cut in enumerate(self.cuts):
+                rows = cut.train[first_of_each_class(labels[cut.train], size)]
+                facts = {"networks_per_class": size}
+                yield Fit(kind="curve", split=split, train=rows, wanted=labels[rows], facts=facts)
+
+    def _layers(self) -> Iterator[Fit]:
+        """Fits on the weights of a single layer."""
+        from hyperzoo.classification.features import layer_columns
+
+        labels = self.networks.labels
+        for layer, columns in layer_columns(self.networks.architecture).items():
+            for split, cut in enumerate(self.cuts):
+                yield Fit(
+                    kind="alone",
+                    split=split,
+                    train=cut.train,
+                    wanted=labels[cut.train],
+                    columns=columns,
+                    facts={"layer": layer},
+                )
+
+    def _swap_layers(self, prepared: Prepared, step: "PerNetwork") -> None:
+        """The accuracy when a layer of every test network comes from another test network."""
+        from sklearn.base import clone
+
+        from hyperzoo.classification.features import layer_columns
+
+        train, test = self.cuts[0].train, self.cuts[0].test
+        wanted = self.networks.labels[train]
+        estimator = clone(prepared.estimator).fit(prepared.features[train], wanted)
+        for layer, columns in layer_columns(self.networks.architecture).items():
+            mixed = self.networks.matrix[test]
+            # Test networks are in the order of their hashes, so the next one is a random one.
+            mixed[:, columns] = np.roll(mixed[:, columns], 1, axis=0)
+            fit = Fit(kind="swapped", split=0, train=train, wanted=wanted, facts={"layer": layer})
+            self._record(prepared, fit, named=estimator.predict(step.transform(mixed)))
+
+    def _record(
+        self,
+        prepared: Prepared,
+        fit: Fit,
+        *,
+        named: NDArray[Any],
+        fit_seconds: float = 0.0,
+        predict_seconds: float = 0.0,
+        history: Sequence[dict[str, float]] = (),
+    ) -> None:
+        test = self.cuts[fit.split].test
+        self.records.append(
+            {
+                "kind": fit.kind,
+                "method": prepared.method.name,
+                "track": prepared.method.track,
+                "split": fit.split,
+                "trained": len(fit.train),
+                "counts": confusion_counts(self.classes, self.networks.labels[test], named),
+                "fit_seconds": fit_seconds + prepared.seconds * len(fit.train),
+                "predict_seconds": predict_seconds + prepared.seconds * len(test),
+                "history": history,
+                **fit.facts,
+            }
+        )
+
+
+def _outcome(
+    estimator: Any, features: NDArray[Any], fit: Fit, test: NDArray[np.int64]
+) -> dict[str, Any]:
+    """Fit and name; may run in a process of its own."""
+    from sklearn.base import clone
+
+    with one_thread():
+        estimator = clone(estimator)
+        columns = fit.columns or slice(None)
+        began = time.perf_counter()
+        estimator.fit(features[fit.train, columns], fit.wanted)
+        fitted = time.perf_counter()
+        named = estimator.predict(features[test, columns])
+        predicted = time.perf_counter()
+    last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+    return {
+        "named": named,
+        "fit_seconds": fitted - began,
+        "predict_seconds": predicted - fitted,
+        "history": getattr(last, "history_", ()),
+    }
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Hold every library to one thread.
+
+    The work is many small steps, which several threads make slower rather than faster, and much
+    slower on a busy machine. The results are then also the same on any number of cores.
+    """
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        with threadpool_limits(limits=1):
+            yield
+    finally:
+        torch.set_num_threads(threads)
