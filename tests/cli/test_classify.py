@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from hyperzoo.cli.main import app
-from hyperzoo.errors import ClassificationError, ZooFormatError
+from hyperzoo.errors import ClassificationError, ForeignFileError, NetworkNotFoundError
 from hyperzoo.images import load_images
 from hyperzoo.images.npz import write_npz
 from hyperzoo.zoo.tensors import encode_tensors
@@ -77,11 +77,32 @@ def test_networks_are_identified(place: Path, tmp_path: Path):
         assert found == list(zip(names, classes, strict=True))
 
 
+@pytest.mark.parametrize("format", ["keras-h5", "modelwise-pickle", "pytorch"])
+def test_files_of_others_are_identified(place: Path, tmp_path: Path, format: str):
+    method = place / "out" / "linear-response.safetensors"
+    done = hyperzoo("export", place / "zoo", "--out", tmp_path, "--format", format)
+    assert done.exit_code == 0, done.output
+    done = hyperzoo("identify", tmp_path, "--with", method)
+    lines = [line.split("\t") for line in done.output.splitlines()]
+    assert (len(lines), done.exit_code) == (40, 0), done.output
+    assert all(name.startswith(found) for name, found, _ in lines)
+    done = hyperzoo("identify", tmp_path, "--with", method, "--network", "owl_3")
+    assert done.output.startswith("owl_3\towl\t0.")
+
+
+def test_a_network_that_is_not_finite_is_named(place: Path, tmp_path: Path):
+    weights = planted_weights("dog", 77, 5)
+    weights["conv1.bias"] = np.full_like(weights["conv1.bias"], np.nan)
+    (tmp_path / "dog_5.safetensors").write_bytes(encode_tensors(weights, metadata={}))
+    refused(
+        ClassificationError, r"dog_5: networks with weights that are not finite",
+        "identify", tmp_path, "--with", place / "out" / "linear-response.safetensors",
+    )  # fmt: skip
+
+
 def test_what_can_not_be_identified_is_refused(place: Path, tmp_path: Path):
     method = place / "out" / "linear-response.safetensors"
-    refused(
-        ClassificationError, r"no such file or folder", "identify", tmp_path / "x", "--with", method
-    )
+    refused(ForeignFileError, r"does not exist", "identify", tmp_path / "x", "--with", method)
     refused(
         ClassificationError, r"no such file; `hyperzoo classify",
         "identify", place / "zoo", "--with", tmp_path / "x",
@@ -91,13 +112,18 @@ def test_what_can_not_be_identified_is_refused(place: Path, tmp_path: Path):
         "identify", method, "--with", method,
     )  # fmt: skip
     refused(
-        ClassificationError, r"--network chooses from a zoo",
+        ClassificationError, r"holds no network 'owl_1'",
         "identify", method, "--with", method, "--network", "owl_1",
+    )  # fmt: skip
+    refused(
+        NetworkNotFoundError, r"owl_99",
+        "identify", place / "zoo", "--with", method, "--network", "owl_99",
     )  # fmt: skip
     (tmp_path / "text").write_text("not a network at all")
     refused(
-        ZooFormatError, r"not a safetensors file", "identify", tmp_path / "text", "--with", method
-    )
+        ForeignFileError, r"no file of a known format",
+        "identify", tmp_path / "text", "--with", method,
+    )  # fmt: skip
     refused(
         ClassificationError, r"no method 'magic'",
         "classify", place / "zoo", "--out", tmp_path / "out", "--methods", "magic",

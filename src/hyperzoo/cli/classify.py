@@ -1,20 +1,17 @@
-"""`hyperzoo classify` and `hyperzoo identify`: naming a network's class from its weights."""
+"""`hyperzoo classify`: a benchmark of naming a network's class from its weights."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import numpy as np
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from hyperzoo.classification import METHODS, Benchmark, fit, load_method, run
+from hyperzoo.classification import METHODS, Benchmark, fit, run
 from hyperzoo.cli.console import err, out
 from hyperzoo.cli.progress import counting_meter
-from hyperzoo.errors import ClassificationError
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.zoo import Zoo, open_zoo
-from hyperzoo.zoo.tensors import open_tensors
 
 
 def classify(
@@ -61,41 +58,6 @@ def classify(
         if METHODS[name].portable:
             fit(zoo, name, seed=seed).save(results / f"{name}.safetensors")
     out.print(f"tables and fitted methods are in {escape(str(results))}")
-
-
-def identify(
-    file: Annotated[
-        Path,
-        typer.Argument(help="A zoo's folder, or a safetensors file of one network or several."),
-    ],
-    method: Annotated[Path, typer.Option("--with", help="A fitted method that `classify` wrote.")],
-    network: Annotated[str | None, typer.Option(help="Only this network of a zoo.")] = None,
-) -> None:
-    """Name the class of networks, one line each: network, class, probability."""
-    fitted = load_method(method)
-    weights, ids = _networks(file, network)
-    probabilities = fitted.probabilities(weights)
-    for name, row in zip(ids, probabilities, strict=True):
-        best = int(row.argmax())
-        # Not through the console, which turns tabs into spaces.
-        print(f"{name}\t{fitted.classes[best]}\t{row[best]:.3f}")
-
-
-def _networks(file: Path, network: str | None) -> tuple[Zoo | dict[str, Any], list[str]]:
-    """Weights for `FittedMethod.probabilities`, and names for the networks."""
-    if file.is_dir():
-        zoo = open_zoo(file)
-        return (zoo, zoo.ids) if network is None else (dict(zoo.state_dict(network)), [network])
-    if network is not None:
-        raise ClassificationError(f"--network chooses from a zoo, but {file} is no zoo's folder")
-    if not file.exists():
-        raise ClassificationError(f"{file}: no such file or folder")
-    tensors = open_tensors(file)
-    weights = {name: np.array(tensors.tensor(name)) for name in tensors.places}
-    bias = weights.get("fc1.bias", np.zeros(0))
-    if bias.ndim < 2:
-        return weights, [file.stem]
-    return weights, [f"{file.stem}:{row}" for row in range(len(bias))]
 
 
 def _images(zoo: Zoo, path: Path) -> ImageSet:

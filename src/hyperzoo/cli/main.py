@@ -13,6 +13,7 @@ from hyperzoo.cli import (
     analyze,
     classify,
     exporting,
+    identify,
     images,
     importing,
     push,
@@ -41,7 +42,7 @@ app.command("show")(show.show)
 app.command("verify")(verify.verify)
 app.command("analyze")(analyze.analyze)
 app.command("classify")(classify.classify)
-app.command("identify")(classify.identify)
+app.command("identify")(identify.identify)
 app.command("report")(report.report)
 app.command("import")(importing.import_)
 app.command("export")(exporting.export)

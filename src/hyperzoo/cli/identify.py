@@ -1,0 +1,107 @@
+"""`hyperzoo identify`: the class of networks of any origin, by a fitted method."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from hyperzoo.classification import FittedMethod, load_method
+from hyperzoo.errors import ClassificationError
+from hyperzoo.zoo import open_zoo
+from hyperzoo.zoo.layout import DOCUMENT_FILE
+from hyperzoo.zoo.tensors import TensorFile, open_tensors
+
+_AT_ONCE = 256
+"""Networks of foreign files that are named together: as many as are in memory."""
+
+Named = tuple[str, dict[str, Any]]
+"""A network's name, and PyTorch name -> its weights."""
+
+
+def identify(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A zoo's folder, or a file or folder of any format that `import` reads: Keras, "
+            "pickles, PyTorch.",
+            show_default=False,
+        ),
+    ],
+    method: Annotated[
+        Path,
+        typer.Option("--with", help="A fitted method that `classify` wrote.", show_default=False),
+    ],
+    network: Annotated[
+        str | None, typer.Option(help="Only this network.", show_default=False)
+    ] = None,
+) -> None:
+    """Name the class of networks, one line each: network, class, probability."""
+    fitted = load_method(method)
+    found = 0
+    networks = (
+        _of_zoo(file, network) if (file / DOCUMENT_FILE).exists() else _of_files(file, network)
+    )
+    while batch := list(itertools.islice(networks, _AT_ONCE)):
+        for name, row in zip((name for name, _ in batch), _probable(fitted, batch), strict=True):
+            best = int(row.argmax())
+            # Not through the console, which turns tabs into spaces.
+            print(f"{name}\t{fitted.classes[best]}\t{row[best]:.3f}")
+        found += len(batch)
+    if not found:
+        raise ClassificationError(
+            f"{file} holds no network"
+            + (f" {network!r}" if network else "")
+            + "; give a zoo, or a file or folder that `hyperzoo import` reads"
+        )
+
+
+def _probable(fitted: FittedMethod, batch: list[Named]) -> Any:
+    """The probabilities of some networks; an error names the network."""
+    first = batch[0][1]
+    if all(own.keys() == first.keys() for _, own in batch):
+        shapes = {name: {np.shape(own[name]) for _, own in batch} for name in first}
+        if all(len(found) == 1 for found in shapes.values()):
+            stacked = {name: np.stack([own[name] for _, own in batch]) for name in first}
+            if all(np.isfinite(tensor).all() for tensor in stacked.values()):
+                return fitted.probabilities(stacked)
+    rows = []
+    for name, weights in batch:
+        try:
+            rows.append(fitted.probabilities(weights)[0])
+        except ClassificationError as error:
+            raise ClassificationError(f"{name}: {error}") from error
+    return rows
+
+
+def _of_zoo(folder: Path, network: str | None) -> Iterator[Named]:
+    zoo = open_zoo(folder)
+    for name in zoo.ids if network is None else [network]:
+        yield name, dict(zoo.arrays(name))
+
+
+def _of_files(path: Path, network: str | None) -> Iterator[Named]:
+    """The networks of foreign files, and of a safetensors file of stacked ones."""
+    from hyperzoo.exchange.importing import find_foreign
+
+    if path.suffix == ".safetensors" and path.is_file():
+        yield from (own for own in _of_tensors(open_tensors(path)) if network in (None, own[0]))
+        return
+    for file, format in find_foreign(path).networks:
+        for found in format.read(file):
+            if network in (None, found.id):
+                yield found.id, dict(found.weights)
+
+
+def _of_tensors(file: TensorFile) -> Iterator[Named]:
+    """One network under its PyTorch names, or several, stacked along a first axis."""
+    weights = {name: np.array(file.tensor(name)) for name in file.places}
+    biases = {t.ndim for name, t in weights.items() if name.endswith(".bias")}
+    counts = {len(tensor) for tensor in weights.values() if tensor.ndim}
+    if biases != {2} or len(counts) != 1:
+        yield file.path.stem, weights
+        return
+    for row in range(counts.pop()):
+        yield f"{file.path.stem}:{row}", {name: tensor[row] for name, tensor in weights.items()}
