@@ -24,7 +24,15 @@ MAY_IMPORT = {
     "retrain": {"errors", "images", "population", "train", "zoo"},
     "exchange": {"errors", "plan", "images", "architectures", "population", "zoo"},
     "analysis": {"errors", "recipe", "plan", "architectures", "randomness", "zoo"},
-    "report": {"errors", "version", "recipe", "architectures", "zoo", "analysis"},
+    "report": {
+        "errors",
+        "version",
+        "recipe",
+        "architectures",
+        "zoo",
+        "analysis",
+        "classification",
+    },
     "classification": {
         "errors",
         "version",

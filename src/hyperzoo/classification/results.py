@@ -12,14 +12,17 @@ import pyarrow as pa
 from pyarrow import csv
 
 from hyperzoo.classification.networks import Networks
-from hyperzoo.classification.registry import Method
+from hyperzoo.classification.registry import TRACKS, Method
 from hyperzoo.classification.scores import interval, scores_of
 from hyperzoo.classification.splits import Split
+from hyperzoo.errors import ClassificationError
 from hyperzoo.version import VERSION
 from hyperzoo.zoo import Zoo
 from hyperzoo.zoo.files import write_file
 
 _SCORES = ("accuracy", "precision", "recall", "specificity", "f1")
+RESULTS_FILE = "results.json"
+
 _SECONDS = ("fit_seconds", "predict_seconds")
 
 
@@ -75,11 +78,66 @@ class Benchmark:
                 written.append(Path(folder) / f"{name}.csv")
                 write_file(written[-1], text.getvalue())
         rows = {name: table.to_pylist() for name, table in self.tables().items()}
-        written.append(Path(folder) / "results.json")
+        written.append(Path(folder) / RESULTS_FILE)
         write_file(
             written[-1], (json.dumps({"about": self.about} | rows, indent=1) + "\n").encode()
         )
         return written
+
+
+_NEEDED = {
+    "summary": ("track", "method", "accuracy", "low", "high", "control_accuracy"),
+    "curve": ("track", "method", "networks_per_class", "accuracy", "low", "high"),
+    "layers": ("weights", "method", "layer", "accuracy"),
+    "confusion": ("method", "class", "named", "networks"),
+    "training": ("method", "split", "epoch", "training_loss", "validation_loss"),
+}
+
+
+def read_benchmark(folder: str | Path) -> Benchmark:
+    """Read what `Benchmark.write` wrote.
+
+    Raises:
+        ClassificationError: the folder has no results, or they are not those of a benchmark.
+    """
+    path = Path(folder) / RESULTS_FILE
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ClassificationError(
+            f"{path} can't be read: {getattr(error, 'strerror', None) or error}; expected a folder "
+            "that `hyperzoo classify ZOO --out DIR` wrote"
+        ) from error
+    try:
+        return _parse(json.loads(text))
+    except (ValueError, KeyError, TypeError, RecursionError, pa.ArrowException) as error:
+        raise ClassificationError(
+            f"{path} is not what `hyperzoo classify` writes ({type(error).__name__}: {error}); run "
+            "it again"
+        ) from error
+
+
+def _parse(document: dict[str, Any]) -> Benchmark:
+    found: dict[str, pa.Table] = {}
+    for name in (f.name for f in fields(Benchmark) if f.name != "about"):
+        table = pa.Table.from_pylist(document[name])
+        missing = set(_NEEDED.get(name, ())) - set(table.column_names)
+        if len(table) and missing:
+            raise ValueError(f"table '{name}' has no column {', '.join(sorted(missing))}")
+        found[name] = table
+    about = document["about"]
+    classes = about["classes"]
+    counts = [about[key] for key in ("networks", "training_networks", "test_networks", "splits")]
+    if not (all(isinstance(c, str) for c in classes) and all(type(n) is int for n in counts)):
+        raise ValueError("'about' does not name classes and numbers of networks")
+    rows = found["summary"].to_pylist()
+    shares = [row[key] for row in rows for key in ("accuracy", "low", "high")]
+    if not rows or not all(0 <= share <= 1 for share in shares):
+        raise ValueError("table 'summary' has no accuracies from 0 to 1")
+    named = {row[key] for row in found["confusion"].to_pylist() for key in ("class", "named")}
+    if not named <= set(classes) or not {row["track"] for row in rows} <= set(TRACKS):
+        raise ValueError("a class or a track that is not known")
+    return Benchmark(about=about, **found)
 
 
 def about(

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from hyperzoo.classification import read_benchmark
 from hyperzoo.cli.console import err, out
 from hyperzoo.cli.progress import counting_meter, duration
 from hyperzoo.report.page import write_report
@@ -20,13 +21,21 @@ def report(
         Path, typer.Option("--out", help="The HTML file; one that is there is replaced.")
     ] = Path("report.html"),
     seed: Annotated[int, typer.Option(help="Of all random draws of the studies.")] = 0,
+    classification: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder that `classify` wrote for this zoo; its results are shown as well.",
+            show_default=False,
+        ),
+    ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
 ) -> None:
     """Put a zoo on one HTML page: figures, tables, recipe, and an explorer of its networks."""
     zoo = open_zoo(folder)
+    benchmark = None if classification is None else read_benchmark(classification)
     started = time.monotonic()
     with counting_meter("parts read") as meter:
-        path = write_report(zoo, target, seed=seed, meter=meter)
+        path = write_report(zoo, target, seed=seed, meter=meter, benchmark=benchmark)
     err.print(f"made in {duration(time.monotonic() - started)}")
     out.print(f"{escape(str(path))}: {len(zoo):,} networks, {path.stat().st_size / 1e6:.1f} MB")
     if open_it and not webbrowser.open(path.absolute().as_uri()):

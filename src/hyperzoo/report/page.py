@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hyperzoo.analysis.stream import Meter
+from hyperzoo.classification import Benchmark
 from hyperzoo.errors import AnalysisError, MissingExtraError, ReportWriteError, ZooWriteError
 from hyperzoo.report import facts
 from hyperzoo.report.explorer import Explorer, explorer
@@ -44,6 +45,7 @@ def write_report(
     *,
     seed: int = 0,
     meter: Meter | None = None,
+    benchmark: Benchmark | None = None,
 ) -> Path:
     """Write a zoo's report: one HTML file that loads nothing from anywhere.
 
@@ -57,12 +59,13 @@ def write_report(
         sections: the studies to show; None for all that hyperzoo knows.
         seed: of the random draws of those.
         meter: is told of progress in reading weights: how many of how many parts are done.
+        benchmark: results of `hyperzoo.classification.run` on this zoo, shown as well.
 
     Returns:
         The file.
 
     Raises:
-        AnalysisError: the zoo has no networks yet.
+        AnalysisError: the zoo has no networks yet, or the benchmark is another zoo's.
         MissingExtraError: matplotlib or jinja2 is not installed.
         ZooFormatError: a file of the zoo is missing or damaged.
         ReportWriteError: the file can't be written; one that was there is still there.
@@ -76,7 +79,7 @@ def write_report(
         )
     _check_target(path)
     if sections is None:
-        sections = studies(zoo, seed=seed, meter=meter)
+        sections = studies(zoo, seed=seed, meter=meter, benchmark=benchmark)
     page = _render(template, zoo, tuple(sections)).encode()
     try:
         write_file(path, page)

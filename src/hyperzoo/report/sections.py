@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 from hyperzoo.analysis.aligned import aligned_structure
 from hyperzoo.analysis.stream import Meter
-from hyperzoo.analysis.weights import check_decimals, read_weights
+from hyperzoo.analysis.weights import Weights, check_decimals, read_weights
+from hyperzoo.classification import Benchmark
 from hyperzoo.errors import AnalysisError
 from hyperzoo.report.figure import Section
 from hyperzoo.report.figures import (
+    classification,
     common,
     distributions,
     divergence,
@@ -22,7 +24,13 @@ WEIGHT_TITLES = ("Weight distributions", "Common weights", divergence.TITLE, "St
 
 
 def sections(
-    zoo: Zoo, *, seed: int = 0, decimals: int = 4, png: bool = False, meter: Meter | None = None
+    zoo: Zoo,
+    *,
+    seed: int = 0,
+    decimals: int = 4,
+    png: bool = False,
+    meter: Meter | None = None,
+    benchmark: Benchmark | None = None,
 ) -> Iterator[Section]:
     """Study a zoo: performance, training, then weights: distributions to structure.
 
@@ -34,9 +42,11 @@ def sections(
         decimals: decimals that common weights are rounded to, 1 to 5.
         png: whether figures are wanted as PNG as well.
         meter: is told of progress in reading weights: how many of how many parts are done.
+        benchmark: results of naming the networks' classes, shown at the end.
 
     Raises:
-        AnalysisError: the zoo has no networks yet, or the decimals are out of range.
+        AnalysisError: the benchmark was run on another zoo, the zoo has no networks yet, or the
+            decimals are out of range.
         MissingExtraError: matplotlib is not installed.
         ZooFormatError: a file of the zoo is missing or damaged.
     """
@@ -47,6 +57,8 @@ def sections(
             f"{zoo.path} has no networks yet: none of its {len(zoo.plan)} parts is complete; "
             "train it first"
         )
+    if benchmark is not None:
+        _check_benchmark(zoo, benchmark)
     yield performance.section(zoo, png=png)
     yield training.section(zoo, png=png)
     try:
@@ -55,8 +67,28 @@ def sections(
         reason = str(error)
         for title in WEIGHT_TITLES:
             yield Section(title=title, text="", figures=(), missing=reason)
-        return
+    else:
+        yield from _of_weights(zoo, weights, seed=seed, decimals=decimals, png=png)
+    if benchmark is not None:
+        yield classification.section(benchmark, png=png)
+
+
+def _of_weights(
+    zoo: Zoo, weights: Weights, *, seed: int, decimals: int, png: bool
+) -> Iterator[Section]:
     yield distributions.section(weights, png=png)
     yield common.section(weights, decimals=decimals, png=png)
     yield divergence.section(weights, seed=seed, png=png)
     yield structure.section(weights, aligned_structure(zoo, weights), png=png)
+
+
+def _check_benchmark(zoo: Zoo, benchmark: Benchmark) -> None:
+    """Refuse results of another zoo: its classes or its recipe differ."""
+    digest = None if zoo.recipe is None else zoo.recipe.digest
+    if benchmark.about.get("recipe_digest") != digest or not (
+        set(benchmark.about["classes"]) <= set(zoo.classes)
+    ):
+        raise AnalysisError(
+            f"these results of classification are of zoo '{benchmark.about.get('zoo')}', not of "
+            f"{zoo.path}: recipe or classes differ; run `hyperzoo classify` on this zoo"
+        )
