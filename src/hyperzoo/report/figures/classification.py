@@ -45,7 +45,7 @@ def _text(found: Benchmark) -> str:
     text = (
         f"Which class does a network detect, given its weights? Methods learn it from "
         f"{about['training_networks']} networks and name {about['test_networks']} others, in "
-        f"{about['splits']} random split(s) of the {about['networks']} networks; guessing names "
+        f"{about['splits']} random splits of the {about['networks']} networks; guessing names "
         f"{100 * _chance(found):.3g} %. Tracks know different things and are not to be compared: "
         + "; ".join(f"{track}: {what}" for track, what in TRACKS.items())
         + "."
