@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "population": {"errors", "plan", "images", "architectures", "randomness"},
     "zoo": {"errors", "version", "recipe", "plan", "architectures", "randomness"},
     "train": {"errors", "recipe", "plan", "images", "architectures", "population", "zoo"},
-    "retrain": {"errors", "images", "population", "train", "zoo"},
+    "retrain": {"errors", "images", "architectures", "population", "train", "zoo"},
     "exchange": {"errors", "plan", "images", "architectures", "population", "zoo"},
     "analysis": {"errors", "recipe", "plan", "architectures", "randomness", "zoo"},
     "report": {"errors", "version", "recipe", "architectures", "zoo", "analysis"},
