@@ -189,7 +189,7 @@ def test_memory_of_a_network_is_counted_without_allocating():
         ((Conv2d(filters=1, kernel=1),), "the last layer must be dense and linear"),
         ((Dense(units=1, activation="tanh"),), "the last layer must be dense and linear"),
         ((), "the last layer must be dense and linear"),
-        ((Dense(units=1, activation="gelu"),), "layer 1 of 'odd': the GPU engine has no activation 'gelu'"),
+        ((Dense(units=1, activation="gelu"),), "the GPU engine has no activation 'gelu'"),
         ((Pool2d(kind="max", size=200), Dense(units=1)), "squares of at most 181"),
         (("dropout", Dense(units=1)), "layer 1 of 'odd': the GPU engine has no str"),
     ],
