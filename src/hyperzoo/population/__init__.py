@@ -50,8 +50,8 @@ def make_engine(
 
     Args:
         name: "native", "torch", "gpu", or "auto": the GPU engine where device is "cuda", else the
-            native engine where it was built. Where these can't run the architecture it is PyTorch, which
-            is logged. In another precision than float32 "auto" is always the GPU engine, which
+            native engine where it was built. Where these can't run the architecture it is PyTorch,
+            which is logged. In another precision than float32 "auto" is always the GPU engine, which
             also runs, slowly, on a CPU.
         architecture: what it is to train.
         device: "cpu", "cuda", or "auto" for what the engine does best.
