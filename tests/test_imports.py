@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "population": {"errors", "plan", "images", "architectures", "randomness"},
     "zoo": {"errors", "version", "recipe", "plan", "architectures", "randomness"},
     "train": {"errors", "recipe", "plan", "images", "architectures", "population", "zoo"},
-    "retrain": {"errors", "images", "population", "train", "zoo"},
+    "retrain": {"errors", "images", "architectures", "population", "train", "zoo"},
     "exchange": {"errors", "plan", "images", "architectures", "population", "zoo"},
     "analysis": {"errors", "recipe", "plan", "architectures", "randomness", "zoo"},
     "report": {
@@ -80,6 +80,26 @@ def test_what_an_import_does_not_load(module: str):
     program = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (found.stdout.strip(), found.stderr) == ("[]", "")
+
+
+def test_engines_need_little():
+    """A machine lent for its GPU may have PyTorch and NumPy, and no way to install more."""
+    missing = ["pydantic", "platformdirs", "pooch", "pyarrow", "safetensors", "filelock", "typer"]
+    program = f"""
+import sys
+sys.modules.update(dict.fromkeys({missing}))
+import hyperzoo as hz
+from hyperzoo.architectures import lenet5
+from hyperzoo.plan import PlannedNetwork
+from hyperzoo.population import Settings, TrainedNetwork, make_engine, metrics, targets
+assert hz.load_images and not hasattr(hz, "nonsense")
+print(make_engine("torch", lenet5(1), "cpu").name, make_engine("gpu", lenet5(1), "cpu").name)
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (found.stdout.strip(), found.stderr) == (
+        "torch gpu",
+        "the GPU engine is slow on a CPU\n",
+    )
 
 
 def test_the_public_names():

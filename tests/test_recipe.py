@@ -146,6 +146,18 @@ def test_the_digest_is_pinned():
     )
 
 
+def test_precision():
+    assert load_recipe("imagenette-lenet5").training.precision == "float32"
+    plain = parse_recipe(MINIMAL)
+    assert parse_recipe(changed(training={"precision": "float32"})).digest == plain.digest
+    coarse = parse_recipe(changed(training={"precision": "bfloat16"}))
+    assert coarse.digest != plain.digest
+    assert coarse.canonical()["training"]["precision"] == "bfloat16"
+    assert coarse.with_changes(epochs=2).training.precision == "bfloat16"
+    with pytest.raises(RecipeError, match=r"training.precision: .*got 'bfloat'; did you mean"):
+        parse_recipe(changed(training={"precision": "bfloat"}))
+
+
 def test_a_file(tmp_path: Path):
     file = tmp_path / "mine.toml"
     file.write_text(

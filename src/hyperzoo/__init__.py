@@ -1,18 +1,23 @@
 """hyperzoo makes, keeps, reads and studies datasets whose samples are trained neural networks."""
 
-from hyperzoo import classification
-from hyperzoo.analysis import Alignment, align
-from hyperzoo.errors import HyperzooError
-from hyperzoo.exchange.exporting import export_zoo
-from hyperzoo.exchange.hub import Pushed, push_zoo
-from hyperzoo.exchange.importing import ImportedZoo, import_zoo
-from hyperzoo.images import ImageSet, load_images
-from hyperzoo.recipe import Recipe, load_recipe, parse_recipe
-from hyperzoo.report.page import write_report
-from hyperzoo.retrain import Retrained, retrain_network
-from hyperzoo.train import Progress, train_zoo
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from hyperzoo.version import VERSION
-from hyperzoo.zoo import Verification, Zoo, open_zoo, verify_zoo
+
+if TYPE_CHECKING:
+    from hyperzoo import classification
+    from hyperzoo.analysis import Alignment, align
+    from hyperzoo.errors import HyperzooError
+    from hyperzoo.exchange.exporting import export_zoo
+    from hyperzoo.exchange.hub import Pushed, push_zoo
+    from hyperzoo.exchange.importing import ImportedZoo, import_zoo
+    from hyperzoo.images import ImageSet, load_images
+    from hyperzoo.recipe import Recipe, load_recipe, parse_recipe
+    from hyperzoo.report.page import write_report
+    from hyperzoo.retrain import Retrained, retrain_network
+    from hyperzoo.train import Progress, train_zoo
+    from hyperzoo.zoo import Verification, Zoo, open_zoo, verify_zoo
 
 __version__ = VERSION
 
@@ -41,3 +46,47 @@ __all__ = [
     "verify_zoo",
     "write_report",
 ]
+
+_HOMES = {
+    "Alignment": "analysis",
+    "HyperzooError": "errors",
+    "ImageSet": "images",
+    "ImportedZoo": "exchange.importing",
+    "Progress": "train",
+    "Pushed": "exchange.hub",
+    "Recipe": "recipe",
+    "Retrained": "retrain",
+    "Verification": "zoo",
+    "Zoo": "zoo",
+    "align": "analysis",
+    "export_zoo": "exchange.exporting",
+    "import_zoo": "exchange.importing",
+    "load_images": "images",
+    "load_recipe": "recipe",
+    "open_zoo": "zoo",
+    "parse_recipe": "recipe",
+    "push_zoo": "exchange.hub",
+    "retrain_network": "retrain",
+    "train_zoo": "train",
+    "verify_zoo": "zoo",
+    "write_report": "report.page",
+}
+"""Public name -> the module that has it."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name's module when it is first asked for.
+
+    Engines and images then work where what recipes and zoos need is not installed.
+    """
+    if name == "classification":
+        return importlib.import_module("hyperzoo.classification")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'hyperzoo' has no attribute '{name}'")
+    value = getattr(importlib.import_module(f"hyperzoo.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

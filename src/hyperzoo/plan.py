@@ -3,9 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hyperzoo.randomness import uniforms
-from hyperzoo.recipe import Distribution, Recipe
+
+if TYPE_CHECKING:
+    # Engines need the plan's networks where what recipes need may not be installed.
+    from hyperzoo.recipe import Distribution, Recipe
 
 PART_SIZE = 50
 """Networks in a part, the unit that is written, resumed and sent as one."""
@@ -36,13 +40,13 @@ class PlannedNetwork:
         return f"{self.class_name}_{self.index}"
 
 
-def network_classes(recipe: Recipe, image_classes: Sequence[str]) -> tuple[str, ...]:
+def network_classes(recipe: "Recipe", image_classes: Sequence[str]) -> tuple[str, ...]:
     """The classes of the networks: those of the images, or `ALL_CLASSES` alone."""
     return tuple(image_classes) if recipe.task.kind == "one-vs-all" else (ALL_CLASSES,)
 
 
 def plan_parts(
-    recipe: Recipe, image_classes: Sequence[str], sizes: Sequence[int]
+    recipe: "Recipe", image_classes: Sequence[str], sizes: Sequence[int]
 ) -> list[tuple[PlannedNetwork, ...]]:
     """Cut a zoo's networks into parts.
 
@@ -85,10 +89,10 @@ def imported_parts(networks: Sequence[tuple[str, int]]) -> list[tuple[PlannedNet
     return [tuple(planned[row : row + PART_SIZE]) for row in range(0, len(planned), PART_SIZE)]
 
 
-def _planned(recipe: Recipe, class_name: str, index: int) -> PlannedNetwork:
+def _planned(recipe: "Recipe", class_name: str, index: int) -> PlannedNetwork:
     training, vary = recipe.training, recipe.vary
 
-    def drawn(key: str, default: float, distribution: Distribution | None) -> float:
+    def drawn(key: str, default: float, distribution: "Distribution | None") -> float:
         if distribution is None:
             return default
         number = uniforms(recipe.seed, class_name, index, f"vary/{key}", 1)[0]
@@ -102,7 +106,7 @@ def _planned(recipe: Recipe, class_name: str, index: int) -> PlannedNetwork:
     )
 
 
-def _draw(distribution: Distribution, number: float) -> float:
+def _draw(distribution: "Distribution", number: float) -> float:
     """Turn a uniform number in [0, 1) into a value.
 
     Drawn values are rounded to six significant digits: they read well, and a last bit that

@@ -89,6 +89,7 @@ class Training(_Section):
     batch_size: BatchSize = 128
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 25
     keep: Literal["last", "best"] = "last"
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     # Lax here alone: TOML has lists, a frozen recipe has tuples.
     checkpoint_epochs: Annotated[
         tuple[Annotated[int, Field(strict=True, ge=0)], ...],
@@ -219,12 +220,16 @@ class Recipe(_Section):
         return changed
 
     def canonical(self) -> dict[str, Any]:
-        """The recipe as a plain dict with every default written out, ready for JSON.
+        """The recipe as a plain dict with defaults written out, ready for JSON.
 
         Where the images lie on this machine is left out: it is nobody else's business, and the
         images have a fingerprint.
         """
-        return self.model_dump(mode="json", exclude_none=True, exclude={"images": {"path"}})
+        document = self.model_dump(mode="json", exclude_none=True, exclude={"images": {"path"}})
+        if self.training.precision == "float32":
+            # Older than the key, so that digests of recipes without it stay what they were.
+            del document["training"]["precision"]
+        return document
 
     @property
     def digest(self) -> str:

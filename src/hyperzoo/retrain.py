@@ -8,9 +8,17 @@ from typing import cast, get_args
 
 import numpy as np
 
+from hyperzoo.architectures import Architecture
 from hyperzoo.errors import VerificationError, ZooMismatchError
 from hyperzoo.images import ImageSet
-from hyperzoo.population import Device, Engine, EngineName, TrainedNetwork, make_engine
+from hyperzoo.population import (
+    Device,
+    Engine,
+    EngineName,
+    Precision,
+    TrainedNetwork,
+    make_engine,
+)
 from hyperzoo.train import recipe_images, recipe_settings
 from hyperzoo.zoo import Zoo
 
@@ -69,7 +77,7 @@ def retrain_network(
             f"('{image_set.name}') have {image_set.fingerprint[:16]}; give the same images"
         )
     if not isinstance(engine, Engine):
-        engine = _engine(then, engine, device, zoo)
+        engine = _engine(then, engine, device, zoo.architecture, recipe.training.precision)
     network = next(n for part in zoo.plan for n in part if n.id == id)
     with closing(
         engine.train(zoo.architecture, [network], image_set, recipe_settings(recipe))
@@ -88,7 +96,13 @@ def retrain_network(
     )
 
 
-def _engine(then: Mapping[str, str], name: EngineName | None, device: Device, zoo: Zoo) -> Engine:
+def _engine(
+    then: Mapping[str, str],
+    name: EngineName | None,
+    device: Device,
+    architecture: Architecture,
+    precision: Precision,
+) -> Engine:
     """The engine that was asked for, by default like the one that trained the network."""
     if name is None:
         stored = then.get("engine")
@@ -100,7 +114,7 @@ def _engine(then: Mapping[str, str], name: EngineName | None, device: Device, zo
         name = cast(EngineName, stored)
         if device == "auto" and then.get("device") in get_args(Device):
             device = cast(Device, then["device"])
-    return make_engine(name, zoo.architecture, device, workers=1)
+    return make_engine(name, architecture, device, workers=1, precision=precision)
 
 
 def _compare(

@@ -91,7 +91,7 @@ def train_zoo(
     if (complete := _complete_zoo(folder, recipe, image_set)) is not None:
         return complete
     if not isinstance(engine, Engine):
-        engine = make_engine(engine, architecture, device, workers)
+        engine = make_engine(engine, architecture, device, workers, recipe.training.precision)
     with ZooWriter(
         folder,
         recipe,
@@ -276,4 +276,5 @@ def recipe_settings(recipe: Recipe) -> Settings:
         epochs=recipe.training.epochs,
         keep=recipe.training.keep,
         checkpoint_epochs=recipe.training.checkpoint_epochs,
+        precision=recipe.training.precision,
     )

@@ -28,8 +28,13 @@ def train(
         Path | None,
         typer.Option(help="An npz file, archive or folder in place of the recipe's images."),
     ] = None,
-    engine: Annotated[EngineName, typer.Option(help="What trains.")] = "auto",
-    device: Annotated[Device, typer.Option(help="Where it trains.")] = "auto",
+    engine: Annotated[
+        EngineName,
+        typer.Option(help="What trains; auto: native on a CPU, gpu where --device cuda asks."),
+    ] = "auto",
+    device: Annotated[
+        Device, typer.Option(help="Where it trains; cuda for the GPU engine.")
+    ] = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Threads on a CPU; 0: one a core.")] = 0,
 ) -> None:
     """Train a zoo, or go on where an interrupted run stopped."""

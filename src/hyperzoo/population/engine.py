@@ -9,11 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture
+from hyperzoo.errors import EngineError
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import PlannedNetwork
 
 Parameters = Mapping[str, NDArray[np.float32]]
 """PyTorch name -> tensor in PyTorch's axes, of one network."""
+
+
+Precision = Literal["float32", "tf32", "bfloat16"]
+"""What matrix products multiply; they add, and weights are kept, in float32 always."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +35,7 @@ class Settings:
     epochs: int
     keep: Literal["last", "best"]
     checkpoint_epochs: tuple[int, ...] = ()
+    precision: Precision = "float32"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -125,5 +131,18 @@ class Engine(ABC):
             epochs), and every network once, after its last record.
 
         Raises:
-            EngineError: the engine can't run this architecture.
+            EngineError: the engine can't run this architecture, or not in this precision.
         """
+
+
+def require_float32(engine: str, settings: Settings) -> None:
+    """Refuse another precision, in the name of an engine that has none.
+
+    Raises:
+        EngineError: the networks are to be trained in another precision than float32.
+    """
+    if settings.precision != "float32":
+        raise EngineError(
+            f"the {engine} engine trains in precision 'float32' only, got "
+            f"'{settings.precision}'; use engine 'gpu'"
+        )

@@ -8,23 +8,29 @@ from batching networks there. On a GPU many networks are stacked along a first a
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import groupby
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from hyperzoo.architectures import Architecture, initial_parameters
 from hyperzoo.architectures.forward import forward
 from hyperzoo.errors import EngineError
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import PlannedNetwork
-from hyperzoo.population.engine import Engine, EpochRecord, Settings, TrainedNetwork
+from hyperzoo.population.engine import (
+    Engine,
+    EpochRecord,
+    Settings,
+    TrainedNetwork,
+    require_float32,
+)
+from hyperzoo.population.loss import answered_right, image_losses
 from hyperzoo.population.machine import keep_freed_memory, processor_name
-from hyperzoo.population.task import image_order, targets, training_images
+from hyperzoo.population.stacks import both_targets, cut_into_stacks, own_images
+from hyperzoo.population.task import image_order
 from hyperzoo.population.workers import Event, run_on_threads
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
@@ -90,9 +96,10 @@ class TorchEngine(Engine):
         settings: Settings,
     ) -> Generator[Event, None, None]:
         """See `Engine.train`."""
+        require_float32(self.name, settings)
         on_gpu = self._device.type == "cuda"
         stack = self._stack or (_stack_that_fits(architecture, cohort) if on_gpu else 1)
-        stacks = _stacks(cohort, images, settings, stack)
+        stacks = cut_into_stacks(cohort, images, settings, stack)
         data = _Images(images, self._device)
 
         def train_one(position: int, stopped: Callable[[], bool]) -> Iterator[Event]:
@@ -134,40 +141,6 @@ def _stack_that_fits(architecture: Architecture, cohort: Sequence[PlannedNetwork
     return int(max(1, free // 2 // needed))
 
 
-def _stacks(
-    cohort: Sequence[PlannedNetwork], images: ImageSet, settings: Settings, size: int
-) -> list[list[int]]:
-    """Cut a cohort into stacks whose networks take steps of the same size."""
-
-    def shape(position: int) -> tuple[int, int]:
-        network = cohort[position]
-        return network.batch_size, len(_subset(network, images, settings))
-
-    if size == 1:
-        return [[position] for position in range(len(cohort))]
-    stacks = []
-    for _, members in groupby(sorted(range(len(cohort)), key=shape), key=shape):
-        alike = list(members)
-        stacks += [alike[start : start + size] for start in range(0, len(alike), size)]
-    return stacks
-
-
-def _targets(
-    network: PlannedNetwork, images: ImageSet, settings: Settings
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Targets of all training images and of all validation images."""
-    names, kind = images.class_names, settings.kind
-    return (
-        targets(network, kind, images.train_labels, names),
-        targets(network, kind, images.validation_labels, names),
-    )
-
-
-def _subset(network: PlannedNetwork, images: ImageSet, settings: Settings) -> NDArray[np.int64]:
-    train_targets, _ = _targets(network, images, settings)
-    return training_images(network, train_targets, settings.seed, settings.positive_fraction)
-
-
 class _Images:
     """An image set's pixels and labels on the device."""
 
@@ -201,10 +174,10 @@ class _Stack:
         self._positions = np.array(positions, dtype=np.int64)
         self._data, self._device = data, device
         images = data.source
-        both = [_targets(network, images, settings) for network in networks]
+        both = [both_targets(network, images, settings) for network in networks]
         self._train_targets = torch.tensor(np.stack([train for train, _ in both]), device=device)
         self._targets = torch.tensor(np.stack([held_out for _, held_out in both]), device=device)
-        self._subsets = [_subset(network, images, settings) for network in networks]
+        self._subsets = [own_images(network, images, settings) for network in networks]
 
         self.flat = torch.tensor(np.stack([self._initial(n) for n in networks]), device=device)
         self._leaves = {
@@ -303,11 +276,13 @@ class _Stack:
             [2, network]: the sums over the images of loss and of right answers, before the step.
         """
         logits = self._logits(self._leaves, images)
-        losses = _losses(logits, batch_targets)
+        losses = image_losses(logits, batch_targets)
         gradients = torch.autograd.grad(losses.mean(dim=1).sum(), list(self._leaves.values()))
         with torch.no_grad():
             self._adam(torch.cat([gradient.flatten(1) for gradient in gradients], dim=1))
-            return torch.stack([losses.sum(dim=1), _right(logits, batch_targets).sum(dim=1)])
+            return torch.stack(
+                [losses.sum(dim=1), answered_right(logits, batch_targets).sum(dim=1)]
+            )
 
     def _logits(self, parameters: Mapping[str, Tensor], images: Tensor) -> Tensor:
         """[network, image, channel, height, width] -> [network, image, output]."""
@@ -348,24 +323,6 @@ class _Stack:
                 self._logits(parameters, images.expand(len(self._networks), *images.shape))
             )
         joined = torch.cat(logits, dim=1)
-        loss = _losses(joined, self._targets).to(torch.float64).mean(dim=1)
-        accuracy = _right(joined, self._targets).to(torch.float64).mean(dim=1)
+        loss = image_losses(joined, self._targets).to(torch.float64).mean(dim=1)
+        accuracy = answered_right(joined, self._targets).to(torch.float64).mean(dim=1)
         return loss.cpu().numpy(), accuracy.cpu().numpy(), joined
-
-
-def _losses(logits: Tensor, stack_targets: Tensor) -> Tensor:
-    """Binary or categorical cross-entropy of every image, in nats: [network, image]."""
-    if logits.shape[2] == 1:
-        return functional.binary_cross_entropy_with_logits(
-            logits[:, :, 0], stack_targets.to(logits.dtype), reduction="none"
-        )
-    losses = functional.cross_entropy(
-        logits.flatten(0, 1), stack_targets.flatten(), reduction="none"
-    )
-    return losses.view(stack_targets.shape)
-
-
-def _right(logits: Tensor, stack_targets: Tensor) -> Tensor:
-    """Whether every image is classified rightly (threshold: probability 0.5): [network, image]."""
-    said = (logits[:, :, 0] > 0).long() if logits.shape[2] == 1 else logits.argmax(dim=2)
-    return said == stack_targets

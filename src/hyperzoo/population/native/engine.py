@@ -12,7 +12,14 @@ from hyperzoo.architectures import Architecture, initial_parameters
 from hyperzoo.errors import EngineError
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import PlannedNetwork
-from hyperzoo.population.engine import Engine, EpochRecord, Parameters, Settings, TrainedNetwork
+from hyperzoo.population.engine import (
+    Engine,
+    EpochRecord,
+    Parameters,
+    Settings,
+    TrainedNetwork,
+    require_float32,
+)
 from hyperzoo.population.native.description import describe
 from hyperzoo.population.native.library import Network, is_fast, reason_unavailable, variant
 from hyperzoo.population.task import image_order, targets, training_images
@@ -86,6 +93,7 @@ class NativeEngine(Engine):
         settings: Settings,
     ) -> Generator[Event, None, None]:
         """See `Engine.train`."""
+        require_float32(self.name, settings)
         if tuple(architecture.input_shape) != images.image_shape:
             raise EngineError(
                 f"'{architecture.name}' takes images of shape {architecture.input_shape}, got "
