@@ -51,8 +51,8 @@ def make_engine(
     Args:
         name: "native", "torch", "gpu", or "auto": the GPU engine where device is "cuda", else the
             native engine where it was built. Where these can't run the architecture it is PyTorch,
-            which is logged. In another precision than float32 "auto" is always the GPU engine, which
-            also runs, slowly, on a CPU.
+            which is logged. In another precision than float32 "auto" is the GPU engine always,
+            which also runs, slowly, on a CPU.
         architecture: what it is to train.
         device: "cpu", "cuda", or "auto" for what the engine does best.
         workers: threads on a CPU; 0 for one a core.

@@ -55,9 +55,13 @@ class Stacked:
     """Three networks, their gradients, and what float64 autograd makes of the same."""
 
     def __init__(
-        self, architecture: Architecture, precision: Precision = "float32", images: int = 6
+        self,
+        architecture: Architecture,
+        precision: Precision = "float32",
+        images: int = 6,
+        fused: bool = False,
     ) -> None:
-        self.architecture, self.precision = architecture, precision
+        self.architecture, self.precision, self.fused = architecture, precision, fused
         initial = [initial_parameters(architecture, 1, "some", index) for index in range(3)]
         noise = np.random.default_rng(0)
         self.parameters = {
@@ -74,8 +78,9 @@ class Stacked:
 
     def make(self, images: int) -> Network:
         return Network(
-            self.architecture, self.parameters, self.gradients, images, self.memory, self.precision
-        )
+            self.architecture, self.parameters, self.gradients, images, self.memory,
+            self.precision, self.fused,
+        )  # fmt: skip
 
     def padded(self) -> torch.Tensor:
         (above, below), (left, right) = image_pads(self.architecture)
@@ -103,12 +108,7 @@ class Stacked:
         return torch.stack(logits), together
 
 
-@pytest.mark.parametrize("precision", ["float32", "tf32"])
-@pytest.mark.parametrize(
-    "architecture", [*EVERY.values(), *POOLS], ids=lambda architecture: architecture.name
-)
-def test_logits_and_gradients_equal_autograd(architecture: Architecture, precision: Precision):
-    own = Stacked(architecture, precision)
+def assert_equals_autograd(own: Stacked) -> None:
     # Twice, and a smaller batch between: nothing is left over in the buffers.
     for images in (6, 4, 6):
         network = own.network if images == 6 else own.make(images)
@@ -123,9 +123,7 @@ def test_logits_and_gradients_equal_autograd(architecture: Architecture, precisi
             )
 
 
-@pytest.mark.parametrize("architecture", [lenet5(1), EVERY["smallcnn"], POOLS[0], POOLS[3]])
-def test_bfloat16_is_near(architecture: Architecture):
-    own = Stacked(architecture, "bfloat16")
+def assert_near_autograd(own: Stacked) -> None:
     logits = own.network.forward(own.padded())
     own.network.backward(loss_gradient(logits, own.targets))
     expected, gradients = own.expected(6)
@@ -135,6 +133,19 @@ def test_bfloat16_is_near(architecture: Architecture):
         # Eight bits: each number is off by up to 0.4 %.
         off = (own.gradients[name] - gradient).norm() / gradient.norm()
         assert 1e-5 < float(off) < 0.05, name
+
+
+@pytest.mark.parametrize("precision", ["float32", "tf32"])
+@pytest.mark.parametrize(
+    "architecture", [*EVERY.values(), *POOLS], ids=lambda architecture: architecture.name
+)
+def test_logits_and_gradients_equal_autograd(architecture: Architecture, precision: Precision):
+    assert_equals_autograd(Stacked(architecture, precision))
+
+
+@pytest.mark.parametrize("architecture", [lenet5(1), EVERY["smallcnn"], POOLS[0], POOLS[3]])
+def test_bfloat16_is_near(architecture: Architecture):
+    assert_near_autograd(Stacked(architecture, "bfloat16"))
 
 
 @pytest.mark.parametrize("architecture", [lenet5(1), POOLS[0], EVERY["dense alone"]])

@@ -1,5 +1,6 @@
 """The GPU engine: stacks as large as memory allows, one after another."""
 
+import importlib.util
 import logging
 import os
 from collections import deque
@@ -40,6 +41,7 @@ class GpuEngine(Engine):
     Args:
         device: "cuda", or "cpu" for tests and where nothing else has the recipe's precision.
         stack: networks in a stack at most; 0 for as many as fit into the GPU's memory.
+        fused: compute layers with Triton's kernels, not with the library's products.
 
     Raises:
         EngineError: the device is not there.
@@ -47,13 +49,17 @@ class GpuEngine(Engine):
 
     name = "gpu"
 
-    def __init__(self, *, device: Literal["cpu", "cuda"] = "cuda", stack: int = 0) -> None:
+    def __init__(
+        self, *, device: Literal["cpu", "cuda"] = "cuda", stack: int = 0, fused: bool = False
+    ) -> None:
         if device == "cuda" and not torch.cuda.is_available():
             raise EngineError(
                 f"the GPU engine needs a CUDA GPU, but torch {torch.__version__} finds none; "
                 "use device 'cpu', or install a CUDA build of torch"
             )
-        self._device, self._stack = torch.device(device), stack
+        if fused and importlib.util.find_spec("triton") is None:
+            raise EngineError("fused kernels need Triton, which CUDA builds of torch bring")
+        self._device, self._stack, self._fused = torch.device(device), stack, fused
 
     @staticmethod
     def unsupported(architecture: Architecture) -> str | None:
@@ -68,13 +74,13 @@ class GpuEngine(Engine):
     def provenance(self) -> dict[str, str]:
         """Engine, device, torch's version, and the processor or GPU with its kernels."""
         on_gpu = self._device.type == "cuda"
+        cpu = torch.backends.cpu.get_cpu_capability()
+        kernels = f"CUDA {torch.version.cuda}" if on_gpu else cpu
         return {
             "engine": self.name,
             "device": self._device.type,
             "torch": torch.__version__,
-            "kernels": f"CUDA {torch.version.cuda}"
-            if on_gpu
-            else torch.backends.cpu.get_cpu_capability(),
+            "kernels": kernels + (", Triton" if self._fused else ""),
             "processor": torch.cuda.get_device_name() if on_gpu else processor_name(),
         }
 
@@ -127,7 +133,7 @@ class GpuEngine(Engine):
             return Stack(
                 architecture, len(members), first.batch_size,
                 len(own_images(first, images, settings)), pixels, Memory(device),
-                settings.precision,
+                settings.precision, self._fused,
             )  # fmt: skip
 
         def train_one(members: Sequence[int]) -> Iterator[Event]:

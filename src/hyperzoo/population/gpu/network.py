@@ -9,10 +9,12 @@ from hyperzoo.architectures import Architecture
 from hyperzoo.architectures.layers import Conv2d, Dense, GlobalAveragePool, Pool2d
 from hyperzoo.errors import EngineError
 from hyperzoo.population.engine import Precision
-from hyperzoo.population.gpu.affine import Affine, geometry
+from hyperzoo.population.gpu.affine import Affine, Kernels
+from hyperzoo.population.gpu.geometry import Geometry, geometry
 from hyperzoo.population.gpu.memory import Memory
 from hyperzoo.population.gpu.pooling import Average, Maximum
 from hyperzoo.population.gpu.precision import COLUMNS, storage
+from hyperzoo.population.gpu.products import Products
 
 PIXEL_UNIT = 255
 """Pixels go in as whole numbers, exact in every precision; the first weights are divided by it."""
@@ -65,6 +67,7 @@ class Network:
         images: images at once.
         memory: where its buffers come from.
         precision: of the products.
+        fused: whether Triton's kernels compute the layers, and not the library's products.
     """
 
     def __init__(
@@ -75,22 +78,34 @@ class Network:
         images: int,
         memory: Memory,
         precision: Precision,
+        fused: bool = False,
     ) -> None:
         networks = len(next(iter(parameters.values())))
         self.images = images
         dtype, count = storage(precision), len(architecture.layers)
         self._layers: list[Affine | Average | Maximum] = []
         unit, below = float(PIXEL_UNIT), False
-        _reserve(architecture, networks, images, memory, precision)
+        if not fused:
+            _reserve(architecture, networks, images, memory, precision)
+
+        def kernels(label: str, numbers: Geometry, below: bool) -> Kernels:
+            room = (networks, images, memory, dtype, below)
+            if not fused:
+                return Products(label, numbers, *room)
+            from hyperzoo.population.gpu.triton_affine import Fused
+
+            return Fused(label, numbers, *room, precision)
+
         for number, (name, layer, shape) in enumerate(
             zip(architecture.layer_names, architecture.layers, architecture.shapes, strict=False)
         ):
             label = name or f"pool{number + 1}"
             match layer:
                 case Conv2d() | Dense():
+                    numbers = geometry(layer, shape, COLUMNS[precision])
                     self._layers.append(
                         Affine(
-                            label, geometry(layer, shape, COLUMNS[precision]),
+                            label, numbers, kernels(label, numbers, below),
                             (parameters[f"{name}.weight"], parameters[f"{name}.bias"]),
                             (gradients[f"{name}.weight"], gradients[f"{name}.bias"]),
                             images=images, memory=memory, dtype=dtype, unit=unit,

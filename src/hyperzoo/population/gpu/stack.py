@@ -50,6 +50,7 @@ class Stack:
         pixels: the images, on the stack's device.
         memory: where the buffers come from.
         precision: of the products.
+        fused: whether Triton's kernels compute the layers.
     """
 
     def __init__(
@@ -61,9 +62,10 @@ class Stack:
         pixels: Pixels,
         memory: Memory,
         precision: Precision,
+        fused: bool = False,
     ) -> None:
         self._architecture, self._pixels, self._memory = architecture, pixels, memory
-        self._precision, self._device = precision, memory.device
+        self._precision, self._fused, self._device = precision, fused, memory.device
         self._batch, self._epoch, self._held_out = batch, epoch, len(pixels.validation)
         self.networks = networks
         shape, outputs = (networks, architecture.parameter_count), architecture.outputs
@@ -103,6 +105,7 @@ class Stack:
             images,
             self._memory,
             self._precision,
+            self._fused,
         )
 
     def _views(self, flat: Tensor) -> dict[str, Tensor]:
