@@ -20,8 +20,11 @@ from hyperzoo.population.engine import Precision
 from hyperzoo.population.gpu.geometry import Geometry
 from hyperzoo.population.gpu.memory import Memory
 
-BLOCK_ROWS, BLOCK_TERMS, MOST_COLUMNS, LEAST = 128, 32, 128, 16
+BLOCK_ROWS, BLOCK_TERMS, MOST_COLUMNS, LEAST = 128, 32, 64, 16
 """Sizes of tiles; a tensor core wants 16 of everything at least."""
+
+WARPS = 8
+"""With 4, tiles of this size do not fit into a Hopper GPU's registers."""
 
 _ROUNDING = {
     "float32": "ieee",
@@ -216,7 +219,7 @@ class Fused:
         _forward[_cells(self._samples, BLOCK_ROWS), _cells(columns, block), len(band)](
             values, band, sums, self._samples, *_strides(own, values, len(band)), *own.positions,
             own.window[1] * own.shape[2], own.terms, own.rows, columns, own.activation,
-            self._rounding, BLOCK_ROWS, BLOCK_TERMS, block,
+            self._rounding, BLOCK_ROWS, BLOCK_TERMS, block, num_warps=WARPS,
         )  # fmt: skip
 
     def band_gradient(self, delta: Tensor, gradient: Tensor) -> None:
@@ -227,7 +230,7 @@ class Fused:
             self._values, delta, gradient, self._samples,
             *_strides(own, self._values, networks), *own.positions,
             own.window[1] * own.shape[2], own.terms, rows, columns,
-            self._rounding, BLOCK_ROWS, BLOCK_TERMS, block,
+            self._rounding, BLOCK_ROWS, BLOCK_TERMS, block, num_warps=WARPS,
         )  # fmt: skip
 
     def input_gradient(self, delta: Tensor, band: Tensor) -> Tensor:
@@ -240,7 +243,7 @@ class Fused:
         _input_gradient[_cells(samples, BLOCK_ROWS), _cells(group * channels, block), len(band)](
             delta, band, self._below, samples, own.rows, band.shape[2], height, width, channels,
             *own.output, *own.kernel, own.window[1], own.stride, group, self._rounding,
-            BLOCK_ROWS, BLOCK_TERMS, block,
+            BLOCK_ROWS, BLOCK_TERMS, block, num_warps=WARPS,
         )  # fmt: skip
         return self._below
 
