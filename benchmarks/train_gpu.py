@@ -5,6 +5,7 @@
     --networks-per-class 100 --epochs 25 --precision bfloat16     time, share of peak, performance
     --peers                         also vmap and one network at a time, on the same GPU
     --profile                       instead of all this: where the time of some steps goes
+    --fused                         with the Triton kernels
     --stack N                       networks in a stack at most, in place of what fits
 
 One call is one precision, or several after one another. From the source folder it needs NumPy,
@@ -200,12 +201,13 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=25)
     parser.add_argument("--precision", nargs="+", choices=list(PEAKS), default=list(PEAKS))
     parser.add_argument("--stack", type=int, default=0)
+    parser.add_argument("--fused", action="store_true")
     parser.add_argument("--peers", action="store_true")
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="cpu: to try it")
     chosen = parser.parse_args()
     images = hz.load_images("npz", path=chosen.images) if chosen.images else random_images()
-    engine = GpuEngine(device=chosen.device, stack=chosen.stack)
+    engine = GpuEngine(device=chosen.device, stack=chosen.stack, fused=chosen.fused)
     print(", ".join(f"{key} {value}" for key, value in engine.provenance.items()))
     cohort, ours = cohort_of(images, chosen.networks_per_class), {}
     for precision in chosen.precision:

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hyperzoo.errors import NetworkNotFoundError, ZooMismatchError
+from hyperzoo.errors import EngineError, NetworkNotFoundError, ZooMismatchError
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.population.torch_engine import TorchEngine
 from hyperzoo.retrain import retrain_network
@@ -30,6 +30,21 @@ def test_a_network_trained_again_has_the_same_bits(zoo: Zoo, images: ImageSet):
     # The kept weights and those of the checkpoint after epoch 1.
     assert result.weights == 2 * zoo.architecture.parameter_count
     assert result.circumstances == {}
+
+
+def test_another_precision_is_the_recipes_and_so_the_engines(images: ImageSet, tmp_path: Path):
+    training = {"epochs": 1, "precision": "bfloat16"}
+    coarse = recipe(networks_per_class=1, training=training)
+    zoo = train_zoo(coarse, tmp_path / "zoo", images=images, device="cpu")
+    assert zoo.provenance_of("seven_0")["engine"] == "gpu"
+    assert zoo.recipe is not None
+    assert zoo.recipe.digest == coarse.digest
+    result = retrain_network(zoo, "seven_0", images=images)
+    # Alone in its stack: the library may round otherwise than in a stack of ten.
+    assert result.largest_difference < 1e-4
+    assert result.circumstances == {}
+    with pytest.raises(EngineError, match="'float32' only, and the recipe asks for 'bfloat16'"):
+        retrain_network(zoo, "seven_0", images=images, engine="torch")
 
 
 def test_a_changed_weight_is_found(zoo: Zoo, images: ImageSet):

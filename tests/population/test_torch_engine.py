@@ -44,6 +44,11 @@ def test_the_callers_number_of_threads_is_restored(digits: ImageSet):
     assert torch.get_num_threads() == threads
 
 
+def test_another_precision_is_refused(digits: ImageSet):
+    with pytest.raises(EngineError, match="the torch engine trains in precision 'float32' only"):
+        run(TorchEngine(), lenet5(1), [network()], digits, settings(precision="tf32"))
+
+
 def test_provenance_names_what_bits_may_depend_on():
     provenance = TorchEngine(workers=3).provenance
     assert provenance["engine"] == "torch"

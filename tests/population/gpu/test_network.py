@@ -108,10 +108,10 @@ class Stacked:
         return torch.stack(logits), together
 
 
-def assert_equals_autograd(own: Stacked) -> None:
+def assert_equals_autograd(own: Stacked, whole: int = 6, part: int = 4) -> None:
     # Twice, and a smaller batch between: nothing is left over in the buffers.
-    for images in (6, 4, 6):
-        network = own.network if images == 6 else own.make(images)
+    for images in (whole, part, whole):
+        network = own.network if images == whole else own.make(images)
         logits = network.forward(own.padded()[:, :images])
         network.backward(loss_gradient(logits, own.targets[:, :images]))
         expected, gradients = own.expected(images)
@@ -126,7 +126,7 @@ def assert_equals_autograd(own: Stacked) -> None:
 def assert_near_autograd(own: Stacked) -> None:
     logits = own.network.forward(own.padded())
     own.network.backward(loss_gradient(logits, own.targets))
-    expected, gradients = own.expected(6)
+    expected, gradients = own.expected(own.network.images)
     assert logits.dtype == torch.float32
     np.testing.assert_allclose(logits, expected, atol=0.05)
     for name, gradient in gradients.items():

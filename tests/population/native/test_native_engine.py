@@ -44,6 +44,11 @@ def test_images_of_another_size_are_refused(grey_digits: ImageSet):
         run(NativeEngine(), lenet5(1), [network()], grey_digits, settings())
 
 
+def test_another_precision_is_refused(digits: ImageSet):
+    with pytest.raises(EngineError, match="the native engine trains in precision 'float32' only"):
+        run(NativeEngine(), lenet5(1), [network()], digits, settings(precision="bfloat16"))
+
+
 def test_workers_below_zero():
     with pytest.raises(EngineError, match="workers must be 0"):
         NativeEngine(workers=-1)

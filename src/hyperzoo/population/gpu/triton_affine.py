@@ -20,8 +20,17 @@ from hyperzoo.population.engine import Precision
 from hyperzoo.population.gpu.geometry import Geometry
 from hyperzoo.population.gpu.memory import Memory
 
-BLOCK_ROWS, BLOCK_TERMS, MOST_COLUMNS, LEAST = 128, 32, 128, 16
+BLOCK_ROWS, BLOCK_TERMS, MOST_COLUMNS, LEAST = 128, 32, 64, 16
 """Sizes of tiles; a tensor core wants 16 of everything at least."""
+
+WARPS = 8
+"""With 4, tiles of this size do not fit into a Hopper GPU's registers."""
+
+_ROUNDING = {
+    "float32": "ieee",
+    "tf32": "tf32",
+    "bfloat16": "interpreted" if triton.knobs.runtime.interpret else "bfloat16",
+}
 
 
 @triton.jit
@@ -35,6 +44,18 @@ def _tanh(x):
     far = (1.0 - small) / (1.0 + small)
     far = tl.where(x < 0, -far, far)
     return tl.where(tl.abs(x) < 0.3, near, far)
+
+
+@triton.jit
+def _product(left, right, total, precision: tl.constexpr):
+    """Add a product of two tiles to a third."""
+    if precision == "ieee" or precision == "tf32":
+        return tl.dot(left, right, total, input_precision=precision)
+    left, right = left.to(tl.bfloat16), right.to(tl.bfloat16)
+    if precision == "interpreted":
+        # The interpreter has no products of bfloat16; these are the same.
+        left, right = left.to(tl.float32), right.to(tl.float32)
+    return tl.dot(left, right, total)
 
 
 @triton.jit
@@ -61,7 +82,7 @@ def _forward(
     values, band, sums, samples, network_stride, image_stride, row_stride, group_stride,
     line_stride, rows: tl.constexpr, groups: tl.constexpr, line: tl.constexpr,
     terms: tl.constexpr, band_rows: tl.constexpr, columns: tl.constexpr, kind: tl.constexpr,
-    half: tl.constexpr, precision: tl.constexpr,
+    precision: tl.constexpr,
     block_rows: tl.constexpr, block_terms: tl.constexpr, block_columns: tl.constexpr,
 ):  # fmt: skip
     network = tl.program_id(2).to(tl.int64)
@@ -78,9 +99,7 @@ def _forward(
         known = (term < band_rows)[:, None] & wanted[None, :]
         places = network * band_rows * columns + term[:, None] * columns + column[None, :]
         right = tl.load(band + places, mask=known, other=0)
-        if half:
-            left = left.to(tl.bfloat16)
-        total = tl.dot(left, right, total, input_precision=precision)
+        total = _product(left, right, total, precision)
     if kind == "tanh":
         total = _tanh(total)
     elif kind == "relu":
@@ -92,9 +111,9 @@ def _forward(
 
 @triton.jit
 def _band_gradient(
-    values, delta, gradient, samples: tl.constexpr, network_stride, image_stride, row_stride, group_stride,
-    line_stride, rows: tl.constexpr, groups: tl.constexpr, line: tl.constexpr,
-    terms: tl.constexpr, band_rows: tl.constexpr, columns: tl.constexpr, half: tl.constexpr,
+    values, delta, gradient, samples: tl.constexpr, network_stride, image_stride, row_stride,
+    group_stride, line_stride, rows: tl.constexpr, groups: tl.constexpr, line: tl.constexpr,
+    terms: tl.constexpr, band_rows: tl.constexpr, columns: tl.constexpr,
     precision: tl.constexpr, block_rows: tl.constexpr, block_terms: tl.constexpr,
     block_columns: tl.constexpr,
 ):  # fmt: skip
@@ -112,9 +131,7 @@ def _band_gradient(
         left = _gather(values, start, seen, term, line_stride, line, terms)
         places = (network * samples + sample)[:, None] * columns + column[None, :]
         right = tl.load(delta + places, mask=seen[:, None] & wanted[None, :], other=0)
-        if half:
-            left = left.to(tl.bfloat16)
-        total = tl.dot(tl.trans(left), right, total, input_precision=precision)
+        total = _product(tl.trans(left), right, total, precision)
     places = network * band_rows * columns + term[:, None] * columns + column[None, :]
     tl.store(gradient + places, total, mask=(term < band_rows)[:, None] & wanted[None, :])
 
@@ -158,7 +175,7 @@ def _input_gradient(
         row = (line[:, None] * window + tap) * channels + channel[None, :]
         places = (network * band_rows + row) * columns + unit[:, None]
         right = tl.load(band + places, mask=known, other=0)
-        total = tl.dot(left, right, total, input_precision=precision)
+        total = _product(left, right, total, precision)
     places = (images * height + y)[:, None] * width + x[:, None] + beside[None, :]
     inside = seen[:, None] & wanted[None, :] & (x[:, None] + beside[None, :] < width)
     tl.store(below + places * channels + channel[None, :], total, mask=inside)
@@ -189,8 +206,7 @@ class Fused:
         below: bool,
         precision: Precision,
     ) -> None:
-        self._numbers, self._half = numbers, dtype == torch.bfloat16
-        self._rounding = "tf32" if precision == "tf32" else "ieee"
+        self._numbers, self._rounding = numbers, _ROUNDING[precision]
         self._samples = images * math.prod(numbers.positions)
         if below:
             size = (networks, images, *numbers.padded)
@@ -203,7 +219,7 @@ class Fused:
         _forward[_cells(self._samples, BLOCK_ROWS), _cells(columns, block), len(band)](
             values, band, sums, self._samples, *_strides(own, values, len(band)), *own.positions,
             own.window[1] * own.shape[2], own.terms, own.rows, columns, own.activation,
-            self._half, self._rounding, BLOCK_ROWS, BLOCK_TERMS, block,
+            self._rounding, BLOCK_ROWS, BLOCK_TERMS, block, num_warps=WARPS,
         )  # fmt: skip
 
     def band_gradient(self, delta: Tensor, gradient: Tensor) -> None:
@@ -214,7 +230,7 @@ class Fused:
             self._values, delta, gradient, self._samples,
             *_strides(own, self._values, networks), *own.positions,
             own.window[1] * own.shape[2], own.terms, rows, columns,
-            self._half, self._rounding, BLOCK_ROWS, BLOCK_TERMS, block,
+            self._rounding, BLOCK_ROWS, BLOCK_TERMS, block, num_warps=WARPS,
         )  # fmt: skip
 
     def input_gradient(self, delta: Tensor, band: Tensor) -> Tensor:
@@ -227,7 +243,7 @@ class Fused:
         _input_gradient[_cells(samples, BLOCK_ROWS), _cells(group * channels, block), len(band)](
             delta, band, self._below, samples, own.rows, band.shape[2], height, width, channels,
             *own.output, *own.kernel, own.window[1], own.stride, group, self._rounding,
-            BLOCK_ROWS, BLOCK_TERMS, block,
+            BLOCK_ROWS, BLOCK_TERMS, block, num_warps=WARPS,
         )  # fmt: skip
         return self._below
 
