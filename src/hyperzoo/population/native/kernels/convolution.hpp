@@ -1,25 +1,30 @@
 // Convolution forward and its gradient with respect to the input.
 //
-// A tile is some channels at one position for the two vectors of a block, its sums all in
-// registers. One weight is broadcast for two vectors of images; nothing is rearranged or padded.
-// The order of a sum is input channel, kernel row, kernel column, whatever the tile.
+// A tile is some channels at two places, its sums all in registers: one weight is broadcast for two
+// vectors of images. Places are neighbouring output positions, or the same position of two blocks.
+// Nothing is rearranged or padded. The order of a sum is input channel, kernel row, kernel column,
+// whatever the tile.
 #pragma once
 
 namespace hyperzoo {
 namespace {
 
-// sums[channel][vector] += weights[tap][channel] * values[tap][vector], for `count` taps that are
-// `step` floats apart in the values and `weight_step` in the weights.
-template <int Width>
-HYPERZOO_INLINE void add_taps(Vector (&sums)[Width][2], const float* values, Size step,
-                              const float* weights, Size weight_step, Size count) {
+// sums[channel][place] += weights[tap][channel] * values[tap][place], for `count` taps that are
+// `step` floats apart in the values and `weight_step` in the weights; places are `apart`.
+template <int Width, int Places>
+HYPERZOO_INLINE void add_taps(Vector (&sums)[Width][Places], const float* values, Size apart,
+                              Size step, const float* weights, Size weight_step, Size count) {
     for (Size tap = 0; tap < count; ++tap) {
-        const Vector first = load(values), second = load(values + W);
+        Vector value[Places];
+#pragma GCC unroll 2
+        for (int place = 0; place < Places; ++place) value[place] = load(values + place * apart);
 #pragma GCC unroll 16
         for (int channel = 0; channel < Width; ++channel) {
             const Vector weight = all(weights[channel]);
-            sums[channel][0] = fma(weight, first, sums[channel][0]);
-            sums[channel][1] = fma(weight, second, sums[channel][1]);
+#pragma GCC unroll 2
+            for (int place = 0; place < Places; ++place) {
+                sums[channel][place] = fma(weight, value[place], sums[channel][place]);
+            }
         }
         values += step;
         weights += weight_step;
@@ -48,82 +53,141 @@ void pack_forward(const Convolution& layer, const float* weights, float* packed)
 // Applies the activation to a row of every channel of a tile. A pass of its own, while the row is
 // in the first-level cache: it has other needs of registers, and no sums wait for it to end.
 template <int Width, Activation activation>
-HYPERZOO_INLINE void activate_rows(float* rows, Size plane, Size width) {
+HYPERZOO_INLINE void activate_rows(float* rows, Size plane, Size step, Size count) {
     for (int channel = 0; channel < Width; ++channel, rows += plane) {
-        float *at = rows, *end = rows + width * B;
-        for (; at + 2 * B <= end; at += 2 * B) {
-            Vector x[4] = {load(at), load(at + W), load(at + 2 * W), load(at + 3 * W)};
+        float *at = rows, *end = rows + count * step;
+        for (; at + 3 * step < end; at += 4 * step) {
+            Vector x[4] = {load(at), load(at + step), load(at + 2 * step), load(at + 3 * step)};
             activate<activation>(x);
-            for (int i = 0; i < 4; ++i) store(at + i * W, x[i]);
+            for (int i = 0; i < 4; ++i) store(at + i * step, x[i]);
+        }
+        for (; at + step < end; at += 2 * step) {
+            Vector x[2] = {load(at), load(at + step)};
+            activate<activation>(x);
+            for (int i = 0; i < 2; ++i) store(at + i * step, x[i]);
         }
         if (at < end) {
-            Vector x[2] = {load(at), load(at + W)};
+            Vector x[1] = {load(at)};
             activate<activation>(x);
-            for (int i = 0; i < 2; ++i) store(at + i * W, x[i]);
+            store(at, x[0]);
         }
+    }
+}
+
+// The kernel's rows (or columns) that meet the image, not only its border, from one of the output
+// positions [position, last].
+struct Inside {
+    Size first, count;
+
+    Inside(Size position, Size last, Size kernel, Size stride, Size border, Size size) {
+        first = border - last * stride;
+        first = first > 0 ? first : 0;
+        const Size end = border + size - position * stride;
+        count = (end < kernel ? end : kernel) - first;
+    }
+};
+
+template <int Width, int Places>
+HYPERZOO_INLINE void forward_places(const Convolution& layer, const float* window, Size apart,
+                                    const Inside& rows, const Inside& columns,
+                                    const float* packed, const float* bias, float* out,
+                                    Size out_apart) {
+    const Size kernel = layer.kernel, row = layer.in.row(W), plane = layer.in.plane(W);
+    Vector sums[Width][Places];
+#pragma GCC unroll 16
+    for (int channel = 0; channel < Width; ++channel) {
+#pragma GCC unroll 2
+        for (int place = 0; place < Places; ++place) sums[channel][place] = all(bias[channel]);
+    }
+    if (kernel == 1) {
+        add_taps<Width>(sums, window, apart, plane, packed, Width, layer.in.channels);
+    } else {
+        window += rows.first * row + columns.first * W;
+        packed += (rows.first * kernel + columns.first) * Width;
+        for (Size c = 0; c < layer.in.channels; ++c) {
+            for (Size ky = 0; ky < rows.count; ++ky) {
+                add_taps<Width>(sums, window + ky * row, apart, W, packed + ky * kernel * Width,
+                                Width, columns.count);
+            }
+            window += plane;
+            packed += kernel * kernel * Width;
+        }
+    }
+    const Size out_plane = layer.out.plane(W);
+#pragma GCC unroll 16
+    for (int channel = 0; channel < Width; ++channel) {
+#pragma GCC unroll 2
+        for (int place = 0; place < Places; ++place) {
+            store(out + channel * out_plane + place * out_apart, sums[channel][place]);
+        }
+    }
+}
+
+// One row of outputs: neighbouring positions, or the only position of neighbouring blocks.
+template <int Width, Activation activation>
+HYPERZOO_INLINE void forward_row(const Convolution& layer, const float* in, Size in_step,
+                                 const Inside& rows, const float* packed, const float* bias,
+                                 float* out, Size out_step, Size count, bool same_place) {
+    const auto columns = [&](Size first, Size last) {
+        if (same_place) first = last = 0;
+        return Inside(first, last, layer.kernel, layer.stride, layer.in.left, layer.in.width);
+    };
+    Size x = 0;
+    for (; x + 1 < count; x += 2) {
+        forward_places<Width, 2>(layer, in + x * in_step, in_step, rows, columns(x, x + 1), packed,
+                                 bias, out + x * out_step, out_step);
+    }
+    if (x < count) {
+        forward_places<Width, 1>(layer, in + x * in_step, in_step, rows, columns(x, x), packed,
+                                 bias, out + x * out_step, out_step);
+    }
+    if (activation != Activation::linear) {
+        activate_rows<Width, activation>(out, layer.out.plane(W), out_step, count);
     }
 }
 
 template <int Width, Activation activation>
 void forward_tile(const Convolution& layer, const float* in, const float* packed,
-                  const float* bias, float* out) {
-    const Size kernel = layer.kernel, row = layer.in.row(B), plane = layer.in.plane(B);
-    const Size out_plane = layer.out.plane(B);
-    for (Size y = 0; y < layer.out.height; ++y) {
-        for (Size x = 0; x < layer.out.width; ++x) {
-            const float* window = in + y * layer.stride * row + x * layer.stride * B;
-            const float* weights = packed;
-            Vector sums[Width][2];
-#pragma GCC unroll 16
-            for (int channel = 0; channel < Width; ++channel) {
-                sums[channel][0] = sums[channel][1] = all(bias[channel]);
-            }
-            if (kernel == 1) {
-                add_taps<Width>(sums, window, plane, weights, Width, layer.in.channels);
-            } else {
-                for (Size c = 0; c < layer.in.channels; ++c, window += plane) {
-                    for (Size ky = 0; ky < kernel; ++ky, weights += kernel * Width) {
-                        add_taps<Width>(sums, window + ky * row, B, weights, Width, kernel);
-                    }
-                }
-            }
-            float* to = out + y * layer.out.row(B) + x * B;
-#pragma GCC unroll 16
-            for (int channel = 0; channel < Width; ++channel) {
-                store(to + channel * out_plane, sums[channel][0]);
-                store(to + channel * out_plane + W, sums[channel][1]);
-            }
-        }
-        if (activation != Activation::linear) {
-            float* rows = out + y * layer.out.row(B);
-            activate_rows<Width, activation>(rows, out_plane, layer.out.width);
+                  const float* bias, float* out, Size blocks) {
+    const Size height = layer.out.height, width = layer.out.width;
+    const auto rows = [&](Size y) {
+        return Inside(y, y, layer.kernel, layer.stride, layer.in.top, layer.in.height);
+    };
+    if (height == 1 && width == 1) {
+        return forward_row<Width, activation>(layer, in, layer.in_stride, rows(0), packed, bias,
+                                              out, layer.out_stride, blocks, true);
+    }
+    for (Size block = 0; block < blocks; ++block) {
+        for (Size y = 0; y < height; ++y) {
+            forward_row<Width, activation>(
+                layer, in + block * layer.in_stride + y * layer.stride * layer.in.row(W),
+                layer.stride * W, rows(y), packed, bias,
+                out + block * layer.out_stride + y * layer.out.row(W), W, width, false);
         }
     }
 }
 
 template <int Width>
 void forward_width(const Convolution& layer, const float* in, const float* packed,
-                   const float* bias, float* out) {
+                   const float* bias, float* out, Size blocks) {
     switch (layer.activation) {
         case Activation::tanh:
-            return forward_tile<Width, Activation::tanh>(layer, in, packed, bias, out);
+            return forward_tile<Width, Activation::tanh>(layer, in, packed, bias, out, blocks);
         case Activation::relu:
-            return forward_tile<Width, Activation::relu>(layer, in, packed, bias, out);
+            return forward_tile<Width, Activation::relu>(layer, in, packed, bias, out, blocks);
         default:
-            return forward_tile<Width, Activation::linear>(layer, in, packed, bias, out);
+            return forward_tile<Width, Activation::linear>(layer, in, packed, bias, out, blocks);
     }
 }
 
 void forward(const Convolution& layer, const float* in, const float* packed, const float* bias,
              float* out, Size blocks) {
     const Tiles tiles(layer.out.channels, kForwardWidth);
-    for (Size block = 0; block < blocks; ++block, in += layer.in_stride, out += layer.out_stride) {
-        for (Size tile = 0; tile < tiles.count; ++tile) {
-            const Size first = tiles.first(tile);
-            float* to = out + layer.out.origin(B) + first * layer.out.plane(B);
-            HYPERZOO_FOR_WIDTH(tiles.width(tile), forward_width, layer, in,
-                               packed + first * layer.tap_count(), bias + first, to)
-        }
+    for (Size tile = 0; tile < tiles.count; ++tile) {
+        const Size first = tiles.first(tile);
+        float* to = out + layer.out.origin(W) + first * layer.out.plane(W);
+        HYPERZOO_FOR_WIDTH(tiles.width(tile), forward_width, layer, in,
+                           packed + first * layer.tap_count(), bias + first, to, blocks)
     }
 }
 
@@ -167,25 +231,26 @@ struct Reach {
     }
 };
 
+// Of two blocks at once, whose positions have the same reach.
 template <int Width, Activation activation>
 void input_gradient_tile(const Convolution& layer, const float* gradient, const float* packed,
                          float* in) {
     const Size kernel = layer.kernel, stride = layer.stride, square = kernel * kernel;
-    const Size row = layer.out.row(B), plane = layer.out.plane(B), in_plane = layer.in.plane(B);
+    const Size row = layer.out.row(W), plane = layer.out.plane(W), in_plane = layer.in.plane(W);
     for (Size y = 0; y < layer.in.height; ++y) {
         const Reach rows(y + layer.in.top, kernel, stride, layer.out.height);
         for (Size x = 0; x < layer.in.width; ++x) {
             const Reach columns(x + layer.in.left, kernel, stride, layer.out.width);
             Vector sums[Width][2] = {};
-            const float* from = gradient + rows.out * row + columns.out * B;
+            const float* from = gradient + rows.out * row + columns.out * W;
             const float* weights = packed + (rows.first * kernel + columns.first) * Width;
             if (square == 1) {
-                add_taps<Width>(sums, from, plane, weights, Width,
+                add_taps<Width>(sums, from, layer.out_stride, plane, weights, Width,
                                 rows.count && columns.count ? layer.out.channels : 0);
             } else {
                 for (Size c = 0; c < layer.out.channels; ++c) {
                     for (Size ky = 0; ky < rows.count; ++ky) {
-                        add_taps<Width>(sums, from - ky * row, -B,
+                        add_taps<Width>(sums, from - ky * row, layer.out_stride, -W,
                                         weights + ky * stride * kernel * Width, stride * Width,
                                         columns.count);
                     }
@@ -193,12 +258,14 @@ void input_gradient_tile(const Convolution& layer, const float* gradient, const 
                     weights += square * Width;
                 }
             }
-            float* to = in + y * layer.in.row(B) + x * B;
+            float* to = in + y * layer.in.row(W) + x * W;
 #pragma GCC unroll 16
             for (int channel = 0; channel < Width; ++channel) {
-                float* at = to + channel * in_plane;
-                store(at, through<activation>(sums[channel][0], load(at)));
-                store(at + W, through<activation>(sums[channel][1], load(at + W)));
+#pragma GCC unroll 2
+                for (int block = 0; block < kPair; ++block) {
+                    float* at = to + channel * in_plane + block * layer.in_stride;
+                    store(at, through<activation>(sums[channel][block], load(at)));
+                }
             }
         }
     }
@@ -221,12 +288,12 @@ void input_gradient(const Convolution& layer, const float* out_gradient, const f
                     float* in, Size blocks) {
     const Tiles tiles(layer.in.channels, kForwardWidth);
     const Size taps = layer.out.channels * layer.kernel * layer.kernel;
-    for (Size block = 0; block < blocks; ++block) {
-        const float* from = out_gradient + block * layer.out_stride + layer.out.origin(B);
+    for (Size block = 0; block < blocks; block += kPair) {
+        const float* from = out_gradient + block * layer.out_stride + layer.out.origin(W);
         for (Size tile = 0; tile < tiles.count; ++tile) {
             const Size first = tiles.first(tile);
-            float* to = in + block * layer.in_stride + layer.in.origin(B) +
-                        first * layer.in.plane(B);
+            float* to = in + block * layer.in_stride + layer.in.origin(W) +
+                        first * layer.in.plane(W);
             HYPERZOO_FOR_WIDTH(tiles.width(tile), input_gradient_width, layer, from,
                                packed + first * taps, to)
         }

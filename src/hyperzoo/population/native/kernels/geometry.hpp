@@ -22,6 +22,10 @@ constexpr Size kChunk = 256;
 // activations and many weights: all blocks go through one layer, then through the next.
 constexpr Size kPositionsByBlock = 64;
 
+// A block is as many images as a vector has lanes. Blocks come in pairs: the gradient of an input
+// takes one image position of two blocks at once.
+constexpr Size kPair = 2;
+
 enum class Activation : std::int32_t { linear = 0, tanh = 1, relu = 2 };
 
 struct Grid {
@@ -35,6 +39,10 @@ struct Grid {
     // Floats from a block's start to the value at (channel 0, row 0, column 0).
     Size origin(Size block) const { return (top * stored_width + left) * block; }
 };
+
+// Partial sums of weights or biases lie as [set][sum][lane]: from one set's to the next. Sums are
+// reduced four at a time, the last of them perhaps beside nothing.
+inline Size set_stride(Size sums, Size lanes) { return (sums + 3) * lanes; }
 
 // A convolution, or a dense layer as a 1x1 convolution of a 1x1 image.
 struct Convolution {

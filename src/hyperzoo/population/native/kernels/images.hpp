@@ -62,11 +62,11 @@ HYPERZOO_INLINE void find_images(const ImageBatch& batch, Size first,
 void gather(const ImageBatch& batch, float* values, Size stride, Size first_block, Size blocks) {
     alignas(64) std::uint8_t bytes[16 * W];
     const std::uint8_t *images[W], *next[W];
-    for (Size first = first_block * B; first < (first_block + blocks) * B; first += W) {
-        find_images(batch, first, images);
+    for (Size block = first_block; block < first_block + blocks; ++block) {
+        find_images(batch, block * W, images);
         // Images lie anywhere in memory: ask for the next ones early.
-        find_images(batch, first + W, next);
-        float* to = values + first / B * stride + first % B;
+        find_images(batch, (block + 1) * W, next);
+        float* to = values + block * stride;
         Size at = 0;
         for (; at + 16 <= batch.bytes; at += 16) {
             if (at % 64 == 0) {

@@ -33,8 +33,7 @@ enum class Function : std::int32_t { tanh = 0, exp = 1, log = 2, log1p = 3, fma 
 
 struct Kernels {
     const char* name;
-    Size lanes;     // floats in a vector
-    Size block;     // images in a block: two vectors
+    Size lanes;     // floats in a vector, images in a block
 
     void (*gather)(const ImageBatch&, float* values, Size stride, Size first_block, Size blocks);
 

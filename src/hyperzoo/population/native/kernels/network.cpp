@@ -61,16 +61,16 @@ class Network::Timer {
 Network::Network(Plan plan, const Kernels& kernels, Size batch)
     : plan_(std::move(plan)),
       kernels_(kernels),
-      chunk_images_(rounded_up(std::min(batch, kChunk), kernels.block)),
+      chunk_images_(rounded_up(std::min(batch, kChunk), kPair * kernels.lanes)),
       weights_(plan_.parameters),
       gradient_(plan_.parameters),
       chunk_gradient_(batch > kChunk ? plan_.parameters : 0),
       first_moment_(plan_.parameters),
       second_moment_(plan_.parameters) {
-    const Size blocks = chunk_images_ / kernels_.block;
+    const Size blocks = chunk_images_ / kernels_.lanes;
     for (Size number = 0; number <= layers(); ++number) {
         const Grid& grid = number == 0 ? plan_.input : layer(number - 1).out;
-        strides_.push_back(block_stride(grid.values(kernels_.block)));
+        strides_.push_back(block_stride(grid.values(kernels_.lanes)));
         activations_.emplace_back(strides_.back() * blocks);
     }
     stages_.resize(plan_.layers.size());
@@ -87,8 +87,8 @@ Network::Network(Plan plan, const Kernels& kernels, Size batch)
     for (Size y = 0; y < plan_.height; ++y) {
         for (Size x = 0; x < plan_.width; ++x) {
             for (Size c = 0; c < plan_.channels; ++c) {
-                const Size at = input.origin(kernels_.block) + c * input.plane(kernels_.block) +
-                                y * input.row(kernels_.block) + x * kernels_.block;
+                const Size at = input.origin(kernels_.lanes) + c * input.plane(kernels_.lanes) +
+                                y * input.row(kernels_.lanes) + x * kernels_.lanes;
                 places_.push_back(static_cast<std::int32_t>(at));
             }
         }
@@ -121,9 +121,9 @@ void Network::plan_stage(Size number) {
     stage.forward_weights = Floats(weights);
     if (number > plan_.first_with_weights) stage.backward_weights = Floats(weights);
     if (stage.by_block) {
-        // Sums are reduced four at a time, the last of them perhaps beside nothing.
-        stage.lanes = Floats((weights + 3) * kLogicalLanes);
-        stage.bias_lanes = Floats((from.out.channels + 3) * kLogicalLanes);
+        const Size sets = kLogicalLanes / kernels_.lanes;
+        stage.lanes = Floats(sets * set_stride(weights, kernels_.lanes));
+        stage.bias_lanes = Floats(sets * set_stride(from.out.channels, kernels_.lanes));
     }
 }
 
@@ -163,9 +163,13 @@ void Network::set_targets(const Split& split, Size begin, Size count) {
     }
 }
 
+Size Network::blocks_of(Size images) const {
+    return rounded_up(images, kPair * kernels_.lanes) / kernels_.lanes;
+}
+
 void Network::forward(const Split& split, Size begin, Size count) {
     set_targets(split, begin, count);
-    const Size blocks = (count + kernels_.block - 1) / kernels_.block;
+    const Size blocks = blocks_of(count);
     const ImageBatch batch{split.images, static_cast<Size>(places_.size()),
                            split.order ? split.order + begin : nullptr, begin, count,
                            places_.data(), blank_.data()};
@@ -202,9 +206,9 @@ void Network::backward(Size blocks, float* gradient) {
          --number) {
         backward_layer(number, 0, blocks, gradient);
     }
-    for (Size block = 0; block < blocks; ++block) {
+    for (Size block = 0; block < blocks; block += kPair) {
         for (Size number = by_block_ - 1; number >= plan_.first_with_weights; --number) {
-            backward_layer(number, block, 1, gradient);
+            backward_layer(number, block, kPair, gradient);
         }
     }
     for (Size number = plan_.first_with_weights; number < by_block_; ++number) {
@@ -251,7 +255,7 @@ void Network::chunk(const Split& split, Size begin, Size count, Size batch, floa
         kernels_.loss(values(layers()), stride(layers()), plan_.outputs, targets_.data(), count,
                       static_cast<float>(batch), sums);
     }
-    backward((count + kernels_.block - 1) / kernels_.block, gradient);
+    backward(blocks_of(count), gradient);
 }
 
 void Network::differentiate(const Split& split, Size begin, Size count, LossSums& sums) {
@@ -287,7 +291,7 @@ void Network::step(const Split& split, Size begin, Size count, double learning_r
 void Network::evaluate(const Split& split, Size begin, Size count, float* logits,
                        LossSums& sums) {
     pack(false);
-    const Size outputs = plan_.outputs, block = kernels_.block;
+    const Size outputs = plan_.outputs, block = kernels_.lanes;
     for (Size done = 0; done < count; done += chunk_images_) {
         const Size here = std::min(chunk_images_, count - done);
         forward(split, begin + done, here);

@@ -80,6 +80,7 @@ class Network {
     Size layers() const { return static_cast<Size>(plan_.layers.size()); }
 
     void plan_stage(Size number);
+    Size blocks_of(Size images) const;      // pairs of them, filled up with blank images
     void pack(bool backward);
     void differentiate(const Split& split, Size begin, Size count, LossSums& sums);
     void chunk(const Split& split, Size begin, Size count, Size batch, float* gradient,

@@ -11,7 +11,6 @@ namespace {
 #define HYPERZOO_INLINE inline __attribute__((always_inline))
 
 constexpr Size W = HYPERZOO_LANES;
-constexpr Size B = 2 * W;   // images in a block
 
 typedef float Vector __attribute__((vector_size(4 * HYPERZOO_LANES), may_alias));
 typedef std::int32_t Integers __attribute__((vector_size(4 * HYPERZOO_LANES), may_alias));
