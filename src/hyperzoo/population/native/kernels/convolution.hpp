@@ -231,56 +231,73 @@ struct Reach {
     }
 };
 
-// Of two blocks at once, whose positions have the same reach.
-template <int Width, Activation activation>
-void input_gradient_tile(const Convolution& layer, const float* gradient, const float* packed,
-                         float* in) {
-    const Size kernel = layer.kernel, stride = layer.stride, square = kernel * kernel;
-    const Size row = layer.out.row(W), plane = layer.out.plane(W), in_plane = layer.in.plane(W);
-    for (Size y = 0; y < layer.in.height; ++y) {
-        const Reach rows(y + layer.in.top, kernel, stride, layer.out.height);
-        for (Size x = 0; x < layer.in.width; ++x) {
-            const Reach columns(x + layer.in.left, kernel, stride, layer.out.width);
-            Vector sums[Width][2] = {};
-            const float* from = gradient + rows.out * row + columns.out * W;
-            const float* weights = packed + (rows.first * kernel + columns.first) * Width;
-            if (square == 1) {
-                add_taps<Width>(sums, from, layer.out_stride, plane, weights, Width,
-                                rows.count && columns.count ? layer.out.channels : 0);
-            } else {
-                for (Size c = 0; c < layer.out.channels; ++c) {
-                    for (Size ky = 0; ky < rows.count; ++ky) {
-                        add_taps<Width>(sums, from - ky * row, layer.out_stride, -W,
-                                        weights + ky * stride * kernel * Width, stride * Width,
-                                        columns.count);
-                    }
-                    from += plane;
-                    weights += square * Width;
-                }
-            }
-            float* to = in + y * layer.in.row(W) + x * W;
+// Turns a pair of blocks' values of `Width` channels at one position into the gradients `sums`.
+template <int Width>
+HYPERZOO_INLINE void store_through(const Convolution& layer, const Vector (&sums)[Width][kPair],
+                                   float* to) {
+    const Size plane = layer.in.plane(W);
+    const auto every = [&](auto through) {
 #pragma GCC unroll 16
-            for (int channel = 0; channel < Width; ++channel) {
+        for (int channel = 0; channel < Width; ++channel) {
 #pragma GCC unroll 2
-                for (int block = 0; block < kPair; ++block) {
-                    float* at = to + channel * in_plane + block * layer.in_stride;
-                    store(at, through<activation>(sums[channel][block], load(at)));
-                }
+            for (int block = 0; block < kPair; ++block) {
+                float* at = to + channel * plane + block * layer.in_stride;
+                store(at, through(sums[channel][block], load(at)));
             }
         }
+    };
+    switch (layer.in_activation) {
+        case Activation::tanh: return every(through<Activation::tanh>);
+        case Activation::relu: return every(through<Activation::relu>);
+        default: return every(through<Activation::linear>);
     }
 }
 
+// The gradient of one input position. `Columns` says how many kernel columns reach an output, all
+// next to each other; 0 stands for any number, at any stride.
+template <int Width, int Columns>
+void input_gradient_position(const Convolution& layer, const Reach& rows, const Reach& columns,
+                             const float* from, const float* weights, float* to) {
+    const Size kernel = layer.kernel, row = layer.out.row(W), plane = layer.out.plane(W);
+    const Size count = Columns ? Columns : columns.count;
+    const Size step = (Columns ? 1 : layer.stride) * Width;
+    const Size row_step = layer.stride * kernel * Width;
+    Vector sums[Width][kPair] = {};
+    for (Size c = 0; c < layer.out.channels; ++c) {
+        const float *values = from, *factors = weights;
+        for (Size ky = 0; ky < rows.count; ++ky) {
+            add_taps<Width>(sums, values, layer.out_stride, -W, factors, step, count);
+            values -= row;
+            factors += row_step;
+        }
+        from += plane;
+        weights += kernel * kernel * Width;
+    }
+    store_through<Width>(layer, sums, to);
+}
+
+// Two blocks at once, because their positions have the same reach.
 template <int Width>
-void input_gradient_width(const Convolution& layer, const float* gradient, const float* packed,
-                          float* in) {
-    switch (layer.in_activation) {
-        case Activation::tanh:
-            return input_gradient_tile<Width, Activation::tanh>(layer, gradient, packed, in);
-        case Activation::relu:
-            return input_gradient_tile<Width, Activation::relu>(layer, gradient, packed, in);
-        default:
-            return input_gradient_tile<Width, Activation::linear>(layer, gradient, packed, in);
+void input_gradient_tile(const Convolution& layer, const float* gradient, const float* packed,
+                         float* in) {
+    for (Size y = 0; y < layer.in.height; ++y) {
+        const Reach rows(y + layer.in.top, layer.kernel, layer.stride, layer.out.height);
+        for (Size x = 0; x < layer.in.width; ++x) {
+            const Reach columns(x + layer.in.left, layer.kernel, layer.stride, layer.out.width);
+            const float* from = gradient + rows.out * layer.out.row(W) + columns.out * W;
+            const float* weights = packed + (rows.first * layer.kernel + columns.first) * Width;
+            float* to = in + y * layer.in.row(W) + x * W;
+            switch (layer.stride == 1 ? columns.count : 0) {
+                case 1:
+                    input_gradient_position<Width, 1>(layer, rows, columns, from, weights, to);
+                    break;
+                case 2:
+                    input_gradient_position<Width, 2>(layer, rows, columns, from, weights, to);
+                    break;
+                default:
+                    input_gradient_position<Width, 0>(layer, rows, columns, from, weights, to);
+            }
+        }
     }
 }
 
@@ -294,7 +311,7 @@ void input_gradient(const Convolution& layer, const float* out_gradient, const f
             const Size first = tiles.first(tile);
             float* to = in + block * layer.in_stride + layer.in.origin(W) +
                         first * layer.in.plane(W);
-            HYPERZOO_FOR_WIDTH(tiles.width(tile), input_gradient_width, layer, from,
+            HYPERZOO_FOR_WIDTH(tiles.width(tile), input_gradient_tile, layer, from,
                                packed + first * taps, to)
         }
     }
