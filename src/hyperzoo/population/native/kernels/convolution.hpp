@@ -50,27 +50,26 @@ void pack_forward(const Convolution& layer, const float* weights, float* packed)
     }
 }
 
+// Applies the activation to `Count` vectors that are `step` floats apart.
+template <Activation activation, int Count>
+HYPERZOO_INLINE void activate_vectors(float* at, Size step) {
+    Vector x[Count];
+#pragma GCC unroll 8
+    for (int i = 0; i < Count; ++i) x[i] = load(at + i * step);
+    activate<activation>(x);
+#pragma GCC unroll 8
+    for (int i = 0; i < Count; ++i) store(at + i * step, x[i]);
+}
+
 // Applies the activation to a row of every channel of a tile. A pass of its own, while the row is
 // in the first-level cache: it has other needs of registers, and no sums wait for it to end.
 template <int Width, Activation activation>
 HYPERZOO_INLINE void activate_rows(float* rows, Size plane, Size step, Size count) {
     for (int channel = 0; channel < Width; ++channel, rows += plane) {
-        float *at = rows, *end = rows + count * step;
-        for (; at + 3 * step < end; at += 4 * step) {
-            Vector x[4] = {load(at), load(at + step), load(at + 2 * step), load(at + 3 * step)};
-            activate<activation>(x);
-            for (int i = 0; i < 4; ++i) store(at + i * step, x[i]);
-        }
-        for (; at + step < end; at += 2 * step) {
-            Vector x[2] = {load(at), load(at + step)};
-            activate<activation>(x);
-            for (int i = 0; i < 2; ++i) store(at + i * step, x[i]);
-        }
-        if (at < end) {
-            Vector x[1] = {load(at)};
-            activate<activation>(x);
-            store(at, x[0]);
-        }
+        Size i = 0;
+        for (; i + 6 <= count; i += 6) activate_vectors<activation, 6>(rows + i * step, step);
+        for (; i + 2 <= count; i += 2) activate_vectors<activation, 2>(rows + i * step, step);
+        if (i < count) activate_vectors<activation, 1>(rows + i * step, step);
     }
 }
 

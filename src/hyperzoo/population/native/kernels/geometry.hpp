@@ -10,6 +10,9 @@ namespace hyperzoo {
 
 using Size = std::int64_t;
 
+// Floats in a line of a cache.
+constexpr Size kLine = 16;
+
 // Sums over images are kept in 16 partial sums, image modulo 16, whatever the vector width.
 constexpr Size kLogicalLanes = 16;
 

@@ -5,13 +5,10 @@ namespace hyperzoo {
 namespace {
 
 typedef std::uint8_t Bytes __attribute__((vector_size(16), may_alias, aligned(1)));
-typedef std::uint8_t LaneBytes
-    __attribute__((vector_size(HYPERZOO_LANES), may_alias, aligned(1)));
 
 // byte / 255, correctly rounded: one step of Newton's method on the quotient's error.
 HYPERZOO_INLINE Vector scaled(const std::uint8_t* bytes) {
-    const Vector x = __builtin_convertvector(
-        __builtin_convertvector(*reinterpret_cast<const LaneBytes*>(bytes), Integers), Vector);
+    const Vector x = numbers(bytes);
     const Vector quotient = x * all(1 / 255.0f);
     return fma(fma_minus(quotient, all(255), x), all(1 / 255.0f), quotient);
 }

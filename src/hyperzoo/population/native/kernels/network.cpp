@@ -18,8 +18,8 @@ Size rounded_up(Size count, Size multiple) { return (count + multiple - 1) / mul
 
 // Floats from a block to the next, for at least `count`. A cache puts addresses that are a
 // multiple of 4096 bytes apart into one set, where they drive each other out; so a stride is
-// always 11 lines of 64 bytes more than such a multiple.
-Size block_stride(Size count) { return rounded_up(count - 11 * 16, 1024) + 11 * 16; }
+// always 11 lines more than such a multiple.
+Size block_stride(Size count) { return rounded_up(count - 11 * kLine, 1024) + 11 * kLine; }
 
 }  // namespace
 
@@ -132,6 +132,7 @@ void Network::load(const float* parameters) {
     first_moment_.clear();
     second_moment_.clear();
     power_1_ = power_2_ = 1;
+    packed_ = false;
 }
 
 void Network::save(float* parameters) const {
@@ -144,6 +145,9 @@ void Network::measure(bool on) {
 }
 
 void Network::pack(bool backward) {
+    // Weights stay the same from batch to batch of a validation.
+    if (packed_ && !backward) return;
+    packed_ = true;
     const Timer timer(*this, layers(), Pass::input_gradient);
     for (Size number = 0; number < layers(); ++number) {
         if (!layer(number).has_weights()) continue;
@@ -283,6 +287,7 @@ void Network::step(const Split& split, Size begin, Size count, double learning_r
     const double rate = learning_rate * (std::sqrt(1 - power_2_) / (1 - power_1_));
     const AdamStep step{static_cast<float>(rate), static_cast<float>(kEpsilon),
                         static_cast<float>(1 - kBeta1), static_cast<float>(1 - kBeta2)};
+    packed_ = false;
     const Timer timer(*this, layers(), Pass::weight_gradient);
     kernels_.adam(step, gradient_.data(), weights_.data(), first_moment_.data(),
                   second_moment_.data(), weights_.size());

@@ -105,6 +105,7 @@ class Network {
     Floats weights_, gradient_, chunk_gradient_, first_moment_, second_moment_;
     double power_1_ = 1, power_2_ = 1;  // beta_1^steps, beta_2^steps
     bool measuring_ = false;
+    bool packed_ = false;               // the weights as they are, for the forward pass
     std::vector<std::array<double, kPasses>> seconds_;
 };
 

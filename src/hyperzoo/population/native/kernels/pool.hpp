@@ -131,10 +131,9 @@ void pool_backward_with(const Pool& pool, float* in, const float* out_gradient, 
                     float* window = to + y * window_row + x * window_step;
                     const float* at = from + y * pool.out.row(W) + x * W;
                     // The values were written long ago, when the block went forward.
-                    for (Size row = 0; row < shape.rows(); ++row) {
-                        for (Size column = 0; column < shape.columns(); ++column) {
-                            const Size ahead = shape.rows() * shape.row + column * W;
-                            __builtin_prefetch(window + row * shape.row + ahead, 1);
+                    for (Size row = shape.rows(); row < 2 * shape.rows(); ++row) {
+                        for (Size line = 0; line < window_step; line += kLine) {
+                            __builtin_prefetch(window + row * shape.row + line, 1);
                         }
                     }
                     spread<activation>(shape, window, load(at));
