@@ -210,9 +210,17 @@ void Network::backward(Size blocks, float* gradient) {
          --number) {
         backward_layer(number, 0, blocks, gradient);
     }
-    for (Size block = 0; block < blocks; block += kPair) {
-        for (Size number = by_block_ - 1; number >= plan_.first_with_weights; --number) {
-            backward_layer(number, block, kPair, gradient);
+    // Only the gradient of an input needs a pair. What is below the last of them goes one by one.
+    Size below = plan_.first_with_weights;
+    do ++below; while (below < by_block_ && !layer(below).has_weights());
+    for (Size pair = 0; pair < blocks; pair += kPair) {
+        for (Size number = by_block_ - 1; number >= below; --number) {
+            backward_layer(number, pair, kPair, gradient);
+        }
+        for (Size block = pair; block < pair + kPair; ++block) {
+            for (Size number = std::min(below, by_block_) - 1; number >= plan_.first_with_weights; --number) {
+                backward_layer(number, block, 1, gradient);
+            }
         }
     }
     for (Size number = plan_.first_with_weights; number < by_block_; ++number) {
