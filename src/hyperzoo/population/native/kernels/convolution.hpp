@@ -9,44 +9,36 @@
 namespace hyperzoo {
 namespace {
 
-// sums[channel][place] += weights[tap][channel] * values[tap][place], for `count` taps that are
-// `step` floats apart in the values and `weight_step` in the weights; places are `apart`.
+// Where the weights of a tile are: floats from a channel to the next, and from a tap to the next.
+struct Steps {
+    Size channel, tap;
+};
+
+// sums[channel][place] += weights[tap][channel] * values[tap][place] for `count` taps, which are
+// `step` floats from each other in the values. Places are `apart`.
 template <int Width, int Places>
 HYPERZOO_INLINE void add_taps(Vector (&sums)[Width][Places], const float* values, Size apart,
-                              Size step, const float* weights, Size weight_step, Size count) {
+                              Size step, const float* weights, Steps steps, Size count) {
+    // A pointer for every three channels: an address is one register, and another once or twice.
+    constexpr int Pointers = (Width + 2) / 3;
+    const float* from[Pointers];
+#pragma GCC unroll 4
+    for (int i = 0; i < Pointers; ++i) from[i] = weights + 3 * i * steps.channel;
     for (Size tap = 0; tap < count; ++tap) {
         Vector value[Places];
 #pragma GCC unroll 2
         for (int place = 0; place < Places; ++place) value[place] = load(values + place * apart);
 #pragma GCC unroll 16
         for (int channel = 0; channel < Width; ++channel) {
-            const Vector weight = all(weights[channel]);
+            const Vector weight = all(from[channel / 3][channel % 3 * steps.channel]);
 #pragma GCC unroll 2
             for (int place = 0; place < Places; ++place) {
                 sums[channel][place] = fma(weight, value[place], sums[channel][place]);
             }
         }
         values += step;
-        weights += weight_step;
-    }
-}
-
-template <int Width>
-void pack_forward_tile(const Convolution& layer, const float* weights, Size first, float* packed) {
-    const Size taps = layer.tap_count();
-    for (int channel = 0; channel < Width; ++channel) {
-        const float* from = weights + (first + channel) * taps;
-        for (Size tap = 0; tap < taps; ++tap) packed[tap * Width + channel] = from[tap];
-    }
-}
-
-// [out][in][row][column] -> [tile][in][row][column][out of the tile].
-void pack_forward(const Convolution& layer, const float* weights, float* packed) {
-    const Tiles tiles(layer.out.channels, kForwardWidth);
-    for (Size tile = 0; tile < tiles.count; ++tile) {
-        const Size first = tiles.first(tile);
-        HYPERZOO_FOR_WIDTH(tiles.width(tile), pack_forward_tile, layer, weights, first,
-                           packed + first * layer.tap_count())
+#pragma GCC unroll 4
+        for (int i = 0; i < Pointers; ++i) from[i] += steps.tap;
     }
 }
 
@@ -73,8 +65,8 @@ HYPERZOO_INLINE void activate_rows(float* rows, Size plane, Size step, Size coun
     }
 }
 
-// The kernel's rows (or columns) that meet the image, not only its border, from one of the output
-// positions [position, last].
+// The kernel's rows (or columns) that meet the image, and not only its border, from any of the
+// output positions [position, last].
 struct Inside {
     Size first, count;
 
@@ -89,9 +81,10 @@ struct Inside {
 template <int Width, int Places>
 HYPERZOO_INLINE void forward_places(const Convolution& layer, const float* window, Size apart,
                                     const Inside& rows, const Inside& columns,
-                                    const float* packed, const float* bias, float* out,
+                                    const float* weights, const float* bias, float* out,
                                     Size out_apart) {
-    const Size kernel = layer.kernel, row = layer.in.row(W), plane = layer.in.plane(W);
+    const Size kernel = layer.kernel, taps = layer.tap_count();
+    const Size row = layer.in.row(W), plane = layer.in.plane(W), out_plane = layer.out.plane(W);
     Vector sums[Width][Places];
 #pragma GCC unroll 16
     for (int channel = 0; channel < Width; ++channel) {
@@ -99,20 +92,19 @@ HYPERZOO_INLINE void forward_places(const Convolution& layer, const float* windo
         for (int place = 0; place < Places; ++place) sums[channel][place] = all(bias[channel]);
     }
     if (kernel == 1) {
-        add_taps<Width>(sums, window, apart, plane, packed, Width, layer.in.channels);
+        add_taps(sums, window, apart, plane, weights, {taps, 1}, layer.in.channels);
     } else {
         window += rows.first * row + columns.first * W;
-        packed += (rows.first * kernel + columns.first) * Width;
+        weights += rows.first * kernel + columns.first;
         for (Size c = 0; c < layer.in.channels; ++c) {
-            for (Size ky = 0; ky < rows.count; ++ky) {
-                add_taps<Width>(sums, window + ky * row, apart, W, packed + ky * kernel * Width,
-                                Width, columns.count);
+            for (Size y = 0; y < rows.count; ++y) {
+                add_taps(sums, window + y * row, apart, W, weights + y * kernel, {taps, 1},
+                         columns.count);
             }
             window += plane;
-            packed += kernel * kernel * Width;
+            weights += kernel * kernel;
         }
     }
-    const Size out_plane = layer.out.plane(W);
 #pragma GCC unroll 16
     for (int channel = 0; channel < Width; ++channel) {
 #pragma GCC unroll 2
@@ -122,76 +114,78 @@ HYPERZOO_INLINE void forward_places(const Convolution& layer, const float* windo
     }
 }
 
-// One row of outputs: neighbouring positions, or the only position of neighbouring blocks.
+// Some places in a row: the positions of a row of outputs, or the only position of every block.
+struct Row {
+    Size count;
+    Size in_step, out_step;     // floats from a place to the next
+    Size column_step;           // columns likewise: 0 where every place is a block's
+};
+
 template <int Width, Activation activation>
-HYPERZOO_INLINE void forward_row(const Convolution& layer, const float* in, Size in_step,
-                                 const Inside& rows, const float* packed, const float* bias,
-                                 float* out, Size out_step, Size count, bool same_place) {
+HYPERZOO_INLINE void forward_row(const Convolution& layer, const Row& row, Size y, const float* in,
+                                 const float* weights, const float* bias, float* out) {
+    const Inside rows(y, y, layer.kernel, layer.stride, layer.in.top, layer.in.height);
     const auto columns = [&](Size first, Size last) {
-        if (same_place) first = last = 0;
-        return Inside(first, last, layer.kernel, layer.stride, layer.in.left, layer.in.width);
+        return Inside(first * row.column_step, last * row.column_step, layer.kernel, layer.stride,
+                      layer.in.left, layer.in.width);
     };
     Size x = 0;
-    for (; x + 1 < count; x += 2) {
-        forward_places<Width, 2>(layer, in + x * in_step, in_step, rows, columns(x, x + 1), packed,
-                                 bias, out + x * out_step, out_step);
+    for (; x + 1 < row.count; x += 2) {
+        forward_places<Width, 2>(layer, in + x * row.in_step, row.in_step, rows, columns(x, x + 1),
+                                 weights, bias, out + x * row.out_step, row.out_step);
     }
-    if (x < count) {
-        forward_places<Width, 1>(layer, in + x * in_step, in_step, rows, columns(x, x), packed,
-                                 bias, out + x * out_step, out_step);
+    if (x < row.count) {
+        forward_places<Width, 1>(layer, in + x * row.in_step, 0, rows, columns(x, x), weights,
+                                 bias, out + x * row.out_step, 0);
     }
     if (activation != Activation::linear) {
-        activate_rows<Width, activation>(out, layer.out.plane(W), out_step, count);
+        activate_rows<Width, activation>(out, layer.out.plane(W), row.out_step, row.count);
     }
 }
 
 template <int Width, Activation activation>
-void forward_tile(const Convolution& layer, const float* in, const float* packed,
+void forward_tile(const Convolution& layer, const float* in, const float* weights,
                   const float* bias, float* out, Size blocks) {
     const Size height = layer.out.height, width = layer.out.width;
-    const auto rows = [&](Size y) {
-        return Inside(y, y, layer.kernel, layer.stride, layer.in.top, layer.in.height);
-    };
     if (height == 1 && width == 1) {
-        return forward_row<Width, activation>(layer, in, layer.in_stride, rows(0), packed, bias,
-                                              out, layer.out_stride, blocks, true);
+        const Row row{blocks, layer.in_stride, layer.out_stride, 0};
+        return forward_row<Width, activation>(layer, row, 0, in, weights, bias, out);
     }
-    for (Size block = 0; block < blocks; ++block) {
+    const Row row{width, layer.stride * W, W, 1};
+    for (Size block = 0; block < blocks; ++block, in += layer.in_stride, out += layer.out_stride) {
         for (Size y = 0; y < height; ++y) {
-            forward_row<Width, activation>(
-                layer, in + block * layer.in_stride + y * layer.stride * layer.in.row(W),
-                layer.stride * W, rows(y), packed, bias,
-                out + block * layer.out_stride + y * layer.out.row(W), W, width, false);
+            forward_row<Width, activation>(layer, row, y, in + y * layer.stride * layer.in.row(W),
+                                           weights, bias, out + y * layer.out.row(W));
         }
     }
 }
 
 template <int Width>
-void forward_width(const Convolution& layer, const float* in, const float* packed,
+void forward_width(const Convolution& layer, const float* in, const float* weights,
                    const float* bias, float* out, Size blocks) {
     switch (layer.activation) {
         case Activation::tanh:
-            return forward_tile<Width, Activation::tanh>(layer, in, packed, bias, out, blocks);
+            return forward_tile<Width, Activation::tanh>(layer, in, weights, bias, out, blocks);
         case Activation::relu:
-            return forward_tile<Width, Activation::relu>(layer, in, packed, bias, out, blocks);
+            return forward_tile<Width, Activation::relu>(layer, in, weights, bias, out, blocks);
         default:
-            return forward_tile<Width, Activation::linear>(layer, in, packed, bias, out, blocks);
+            return forward_tile<Width, Activation::linear>(layer, in, weights, bias, out, blocks);
     }
 }
 
-void forward(const Convolution& layer, const float* in, const float* packed, const float* bias,
+void forward(const Convolution& layer, const float* in, const float* weights, const float* bias,
              float* out, Size blocks) {
     const Tiles tiles(layer.out.channels, kForwardWidth);
     for (Size tile = 0; tile < tiles.count; ++tile) {
         const Size first = tiles.first(tile);
         float* to = out + layer.out.origin(W) + first * layer.out.plane(W);
         HYPERZOO_FOR_WIDTH(tiles.width(tile), forward_width, layer, in,
-                           packed + first * layer.tap_count(), bias + first, to, blocks)
+                           weights + first * layer.tap_count(), bias + first, to, blocks)
     }
 }
 
 template <int Width>
-void pack_backward_tile(const Convolution& layer, const float* weights, Size first, float* packed) {
+void pack_tile(const Convolution& layer, const float* weights, Size first, float* packed) {
     const Size square = layer.kernel * layer.kernel;
     for (Size out = 0; out < layer.out.channels; ++out) {
         const float* from = weights + (out * layer.in.channels + first) * square;
@@ -203,13 +197,15 @@ void pack_backward_tile(const Convolution& layer, const float* weights, Size fir
     }
 }
 
-// [out][in][row][column] -> [tile][out][row][column][in of the tile].
-void pack_backward(const Convolution& layer, const float* weights, float* packed) {
+// [out][in][row][column] -> [tile][out][row][column][in of the tile], for the gradient of the
+// input: it visits few of a kernel's taps at a position, and these then lie side by side. Kernels
+// of one tap are read as they are.
+void pack(const Convolution& layer, const float* weights, float* packed) {
     const Tiles tiles(layer.in.channels, kForwardWidth);
     const Size taps = layer.out.channels * layer.kernel * layer.kernel;
     for (Size tile = 0; tile < tiles.count; ++tile) {
         const Size first = tiles.first(tile);
-        HYPERZOO_FOR_WIDTH(tiles.width(tile), pack_backward_tile, layer, weights, first,
+        HYPERZOO_FOR_WIDTH(tiles.width(tile), pack_tile, layer, weights, first,
                            packed + first * taps)
     }
 }
@@ -230,7 +226,7 @@ struct Reach {
     }
 };
 
-// Turns a pair of blocks' values of `Width` channels at one position into the gradients `sums`.
+// Turns a pair of blocks' values of `Width` channels at one position into their gradient.
 template <int Width>
 HYPERZOO_INLINE void store_through(const Convolution& layer, const Vector (&sums)[Width][kPair],
                                    float* to) {
@@ -256,21 +252,22 @@ HYPERZOO_INLINE void store_through(const Convolution& layer, const Vector (&sums
 // next to each other; 0 stands for any number, at any stride.
 template <int Width, int Columns>
 void input_gradient_position(const Convolution& layer, const Reach& rows, const Reach& columns,
-                             const float* from, const float* weights, float* to) {
+                             const float* gradient, const float* packed, float* to) {
     const Size kernel = layer.kernel, row = layer.out.row(W), plane = layer.out.plane(W);
     const Size count = Columns ? Columns : columns.count;
-    const Size step = (Columns ? 1 : layer.stride) * Width;
+    const Steps steps{1, (Columns ? 1 : layer.stride) * Width};
     const Size row_step = layer.stride * kernel * Width;
+    const Size channel_step = kernel == 1 ? layer.in.channels : kernel * kernel * Width;
     Vector sums[Width][kPair] = {};
     for (Size c = 0; c < layer.out.channels; ++c) {
-        const float *values = from, *factors = weights;
-        for (Size ky = 0; ky < rows.count; ++ky) {
-            add_taps<Width>(sums, values, layer.out_stride, -W, factors, step, count);
-            values -= row;
-            factors += row_step;
+        const float *from = gradient, *weights = packed;
+        for (Size y = 0; y < rows.count; ++y) {
+            add_taps(sums, from, layer.out_stride, -W, weights, steps, count);
+            from -= row;
+            weights += row_step;
         }
-        from += plane;
-        weights += kernel * kernel * Width;
+        gradient += plane;
+        packed += channel_step;
     }
     store_through<Width>(layer, sums, to);
 }
@@ -303,7 +300,7 @@ void input_gradient_tile(const Convolution& layer, const float* gradient, const 
 void input_gradient(const Convolution& layer, const float* out_gradient, const float* packed,
                     float* in, Size blocks) {
     const Tiles tiles(layer.in.channels, kForwardWidth);
-    const Size taps = layer.out.channels * layer.kernel * layer.kernel;
+    const Size taps = layer.kernel == 1 ? 1 : layer.out.channels * layer.kernel * layer.kernel;
     for (Size block = 0; block < blocks; block += kPair) {
         const float* from = out_gradient + block * layer.out_stride + layer.out.origin(W);
         for (Size tile = 0; tile < tiles.count; ++tile) {

@@ -97,8 +97,7 @@ Network::Network(Plan plan, const Kernels& kernels, Size batch)
     blank_.resize(places_.size());
     for (const Floats& floats : activations_) bytes_ += floats.size() * 4;
     for (const Stage& stage : stages_) {
-        bytes_ += (stage.forward_weights.size() + stage.backward_weights.size() +
-                   stage.lanes.size() + stage.bias_lanes.size()) * 4;
+        bytes_ += (stage.packed.size() + stage.lanes.size() + stage.bias_lanes.size()) * 4;
     }
     bytes_ += (4 * weights_.size() + chunk_gradient_.size()) * 4;
 }
@@ -118,8 +117,7 @@ void Network::plan_stage(Size number) {
                          in_stride, out_stride, from.taps.data()};
     const Size weights = stage.convolution.weight_count();
     stage.by_block = from.out.height * from.out.width >= kPositionsByBlock;
-    stage.forward_weights = Floats(weights);
-    if (number > plan_.first_with_weights) stage.backward_weights = Floats(weights);
+    if (number > plan_.first_with_weights && from.kernel > 1) stage.packed = Floats(weights);
     if (stage.by_block) {
         const Size sets = kLogicalLanes / kernels_.lanes;
         stage.lanes = Floats(sets * set_stride(weights, kernels_.lanes));
@@ -132,7 +130,6 @@ void Network::load(const float* parameters) {
     first_moment_.clear();
     second_moment_.clear();
     power_1_ = power_2_ = 1;
-    packed_ = false;
 }
 
 void Network::save(float* parameters) const {
@@ -144,19 +141,13 @@ void Network::measure(bool on) {
     seconds_.assign(plan_.layers.size() + 1, {});
 }
 
-void Network::pack(bool backward) {
-    // Weights stay the same from batch to batch of a validation.
-    if (packed_ && !backward) return;
-    packed_ = true;
+void Network::pack() {
     const Timer timer(*this, layers(), Pass::input_gradient);
     for (Size number = 0; number < layers(); ++number) {
-        if (!layer(number).has_weights()) continue;
         Stage& stage = this->stage(number);
-        const float* weights = weights_.data() + layer(number).weights;
-        kernels_.pack_forward(stage.convolution, weights, stage.forward_weights.data());
-        if (backward && number > plan_.first_with_weights) {
-            kernels_.pack_backward(stage.convolution, weights, stage.backward_weights.data());
-        }
+        if (stage.packed.size() == 0) continue;
+        kernels_.pack(stage.convolution, weights_.data() + layer(number).weights,
+                      stage.packed.data());
     }
 }
 
@@ -193,7 +184,7 @@ void Network::forward_layer(Size number, Size block, Size blocks) {
     const float* in = values(number) + block * stride(number);
     float* out = values(number + 1) + block * stride(number + 1);
     if (layer(number).has_weights()) {
-        kernels_.forward(stage.convolution, in, stage.forward_weights.data(),
+        kernels_.forward(stage.convolution, in, weights_.data() + layer(number).weights,
                          weights_.data() + layer(number).biases, out, blocks);
     } else {
         kernels_.pool_forward(stage.pool, in, out, blocks);
@@ -210,15 +201,18 @@ void Network::backward(Size blocks, float* gradient) {
          --number) {
         backward_layer(number, 0, blocks, gradient);
     }
-    // Only the gradient of an input needs a pair. What is below the last of them goes one by one.
-    Size below = plan_.first_with_weights;
-    do ++below; while (below < by_block_ && !layer(below).has_weights());
+    // Only the gradient of an input takes pairs of blocks; what comes after the last goes singly.
+    Size single = plan_.first_with_weights;
+    do {
+        ++single;
+    } while (single < by_block_ && !layer(single).has_weights());
     for (Size pair = 0; pair < blocks; pair += kPair) {
-        for (Size number = by_block_ - 1; number >= below; --number) {
+        for (Size number = by_block_ - 1; number >= single; --number) {
             backward_layer(number, pair, kPair, gradient);
         }
         for (Size block = pair; block < pair + kPair; ++block) {
-            for (Size number = std::min(below, by_block_) - 1; number >= plan_.first_with_weights; --number) {
+            for (Size number = std::min(single, by_block_) - 1;
+                 number >= plan_.first_with_weights; --number) {
                 backward_layer(number, block, 1, gradient);
             }
         }
@@ -243,7 +237,9 @@ void Network::backward_layer(Size number, Size block, Size blocks, float* gradie
     weight_gradient(number, block, blocks, gradient);
     if (number == plan_.first_with_weights) return;
     const Timer timer(*this, number, Pass::input_gradient);
-    kernels_.input_gradient(stage.convolution, out, stage.backward_weights.data(), in, blocks);
+    const float* weights = stage.packed.size() > 0 ? stage.packed.data()
+                                                   : weights_.data() + layer(number).weights;
+    kernels_.input_gradient(stage.convolution, out, weights, in, blocks);
 }
 
 void Network::weight_gradient(Size number, Size block, Size blocks, float* gradient) {
@@ -271,7 +267,7 @@ void Network::chunk(const Split& split, Size begin, Size count, Size batch, floa
 }
 
 void Network::differentiate(const Split& split, Size begin, Size count, LossSums& sums) {
-    pack(true);
+    pack();
     for (Size done = 0; done < count; done += chunk_images_) {
         const Size here = std::min(chunk_images_, count - done);
         float* gradient = done == 0 ? gradient_.data() : chunk_gradient_.data();
@@ -295,7 +291,6 @@ void Network::step(const Split& split, Size begin, Size count, double learning_r
     const double rate = learning_rate * (std::sqrt(1 - power_2_) / (1 - power_1_));
     const AdamStep step{static_cast<float>(rate), static_cast<float>(kEpsilon),
                         static_cast<float>(1 - kBeta1), static_cast<float>(1 - kBeta2)};
-    packed_ = false;
     const Timer timer(*this, layers(), Pass::weight_gradient);
     kernels_.adam(step, gradient_.data(), weights_.data(), first_moment_.data(),
                   second_moment_.data(), weights_.size());
@@ -303,7 +298,6 @@ void Network::step(const Split& split, Size begin, Size count, double learning_r
 
 void Network::evaluate(const Split& split, Size begin, Size count, float* logits,
                        LossSums& sums) {
-    pack(false);
     const Size outputs = plan_.outputs, block = kernels_.lanes;
     for (Size done = 0; done < count; done += chunk_images_) {
         const Size here = std::min(chunk_images_, count - done);

@@ -66,7 +66,7 @@ class Network {
     struct Stage {
         Convolution convolution;
         Pool pool;
-        Floats forward_weights, backward_weights;
+        Floats packed;              // weights in the order of the input's gradient
         Floats lanes, bias_lanes;   // of a layer whose gradient is summed block by block
         bool by_block;
     };
@@ -81,7 +81,7 @@ class Network {
 
     void plan_stage(Size number);
     Size blocks_of(Size images) const;      // pairs of them, filled up with blank images
-    void pack(bool backward);
+    void pack();
     void differentiate(const Split& split, Size begin, Size count, LossSums& sums);
     void chunk(const Split& split, Size begin, Size count, Size batch, float* gradient,
                LossSums& sums);
@@ -105,7 +105,6 @@ class Network {
     Floats weights_, gradient_, chunk_gradient_, first_moment_, second_moment_;
     double power_1_ = 1, power_2_ = 1;  // beta_1^steps, beta_2^steps
     bool measuring_ = false;
-    bool packed_ = false;               // the weights as they are, for the forward pass
     std::vector<std::array<double, kPasses>> seconds_;
 };
 
