@@ -53,15 +53,26 @@ HYPERZOO_INLINE void activate_vectors(float* at, Size step) {
     for (int i = 0; i < Count; ++i) store(at + i * step, x[i]);
 }
 
-// Applies the activation to a row of every channel of a tile. A pass of its own, while the row is
-// in the first-level cache: it has other needs of registers, and no sums wait for it to end.
-template <int Width, Activation activation>
-HYPERZOO_INLINE void activate_rows(float* rows, Size plane, Size step, Size count) {
-    for (int channel = 0; channel < Width; ++channel, rows += plane) {
+template <Activation activation>
+void activate_rows(float* rows, Size channels, Size plane, Size step, Size count) {
+    for (const float* end = rows + channels * plane; rows < end; rows += plane) {
         Size i = 0;
         for (; i + 6 <= count; i += 6) activate_vectors<activation, 6>(rows + i * step, step);
         for (; i + 2 <= count; i += 2) activate_vectors<activation, 2>(rows + i * step, step);
         if (i < count) activate_vectors<activation, 1>(rows + i * step, step);
+    }
+}
+
+// Applies the activation to a row of every channel of a tile. A pass of its own, while the row is
+// in the first-level cache: it has other needs of registers, and no sums wait for it to end.
+void activate(Activation activation, float* rows, Size channels, Size plane, Size step,
+              Size count) {
+    switch (activation) {
+        case Activation::tanh:
+            return activate_rows<Activation::tanh>(rows, channels, plane, step, count);
+        case Activation::relu:
+            return activate_rows<Activation::relu>(rows, channels, plane, step, count);
+        default: return;
     }
 }
 
@@ -121,7 +132,7 @@ struct Row {
     Size column_step;           // columns likewise: 0 where every place is a block's
 };
 
-template <int Width, Activation activation>
+template <int Width>
 HYPERZOO_INLINE void forward_row(const Convolution& layer, const Row& row, Size y, const float* in,
                                  const float* weights, const float* bias, float* out) {
     const Inside rows(y, y, layer.kernel, layer.stride, layer.in.top, layer.in.height);
@@ -138,38 +149,23 @@ HYPERZOO_INLINE void forward_row(const Convolution& layer, const Row& row, Size 
         forward_places<Width, 1>(layer, in + x * row.in_step, 0, rows, columns(x, x), weights,
                                  bias, out + x * row.out_step, 0);
     }
-    if (activation != Activation::linear) {
-        activate_rows<Width, activation>(out, layer.out.plane(W), row.out_step, row.count);
-    }
+    activate(layer.activation, out, Width, layer.out.plane(W), row.out_step, row.count);
 }
 
-template <int Width, Activation activation>
+template <int Width>
 void forward_tile(const Convolution& layer, const float* in, const float* weights,
                   const float* bias, float* out, Size blocks) {
     const Size height = layer.out.height, width = layer.out.width;
     if (height == 1 && width == 1) {
         const Row row{blocks, layer.in_stride, layer.out_stride, 0};
-        return forward_row<Width, activation>(layer, row, 0, in, weights, bias, out);
+        return forward_row<Width>(layer, row, 0, in, weights, bias, out);
     }
     const Row row{width, layer.stride * W, W, 1};
     for (Size block = 0; block < blocks; ++block, in += layer.in_stride, out += layer.out_stride) {
         for (Size y = 0; y < height; ++y) {
-            forward_row<Width, activation>(layer, row, y, in + y * layer.stride * layer.in.row(W),
-                                           weights, bias, out + y * layer.out.row(W));
+            forward_row<Width>(layer, row, y, in + y * layer.stride * layer.in.row(W), weights,
+                               bias, out + y * layer.out.row(W));
         }
-    }
-}
-
-template <int Width>
-void forward_width(const Convolution& layer, const float* in, const float* weights,
-                   const float* bias, float* out, Size blocks) {
-    switch (layer.activation) {
-        case Activation::tanh:
-            return forward_tile<Width, Activation::tanh>(layer, in, weights, bias, out, blocks);
-        case Activation::relu:
-            return forward_tile<Width, Activation::relu>(layer, in, weights, bias, out, blocks);
-        default:
-            return forward_tile<Width, Activation::linear>(layer, in, weights, bias, out, blocks);
     }
 }
 
@@ -179,7 +175,7 @@ void forward(const Convolution& layer, const float* in, const float* weights, co
     for (Size tile = 0; tile < tiles.count; ++tile) {
         const Size first = tiles.first(tile);
         float* to = out + layer.out.origin(W) + first * layer.out.plane(W);
-        HYPERZOO_FOR_WIDTH(tiles.width(tile), forward_width, layer, in,
+        HYPERZOO_FOR_WIDTH(tiles.width(tile), forward_tile, layer, in,
                            weights + first * layer.tap_count(), bias + first, to, blocks)
     }
 }
