@@ -222,25 +222,32 @@ struct Reach {
     }
 };
 
-// Turns a pair of blocks' values of `Width` channels at one position into their gradient.
+// An activation that is known when compiling.
+template <Activation activation>
+struct Known {
+    static constexpr Activation value = activation;
+};
+
+// The values of a pair of blocks turn into their gradient.
 template <int Width>
-HYPERZOO_INLINE void store_through(const Convolution& layer, const Vector (&sums)[Width][kPair],
-                                   float* to) {
+HYPERZOO_INLINE void store_gradient(const Convolution& layer, const Vector (&sums)[Width][kPair],
+                                    float* to) {
     const Size plane = layer.in.plane(W);
-    const auto every = [&](auto through) {
+    const auto store_through = [&](auto known) {
+        constexpr Activation activation = decltype(known)::value;
 #pragma GCC unroll 16
         for (int channel = 0; channel < Width; ++channel) {
 #pragma GCC unroll 2
             for (int block = 0; block < kPair; ++block) {
                 float* at = to + channel * plane + block * layer.in_stride;
-                store(at, through(sums[channel][block], load(at)));
+                store(at, through<activation>(sums[channel][block], load(at)));
             }
         }
     };
     switch (layer.in_activation) {
-        case Activation::tanh: return every(through<Activation::tanh>);
-        case Activation::relu: return every(through<Activation::relu>);
-        default: return every(through<Activation::linear>);
+        case Activation::tanh: return store_through(Known<Activation::tanh>());
+        case Activation::relu: return store_through(Known<Activation::relu>());
+        default: return store_through(Known<Activation::linear>());
     }
 }
 
@@ -265,7 +272,7 @@ void input_gradient_position(const Convolution& layer, const Reach& rows, const 
         gradient += plane;
         packed += channel_step;
     }
-    store_through<Width>(layer, sums, to);
+    store_gradient(layer, sums, to);
 }
 
 // Two blocks at once, because their positions have the same reach.

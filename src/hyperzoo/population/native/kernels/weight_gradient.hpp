@@ -185,51 +185,71 @@ Size rows_at_once(const Convolution& layer) {
     return rows < 1 ? 1 : rows;
 }
 
-typedef float Quad __attribute__((vector_size(16), may_alias));
+typedef float Eight __attribute__((vector_size(32), may_alias));
+typedef float Four __attribute__((vector_size(16), may_alias));
 
-// Lanes [4 number, 4 number + 4) of a weight's 16; its sets are `stride` floats apart.
-HYPERZOO_INLINE Quad quad(const float* lanes, Size stride, int number) {
-    const Size lane = 4 * number;
-    return *reinterpret_cast<const Quad*>(lanes + lane / W * stride + lane % W);
+// A weight's 16 partial sums, added eight apart. Its sets are `stride` floats from each other.
+HYPERZOO_INLINE Eight halved(const float* lanes, [[maybe_unused]] Size stride) {
+#if HYPERZOO_LANES == 16
+    const Vector x = load(lanes);
+    return __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7) +
+           __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15);
+#elif HYPERZOO_LANES == 8
+    return load(lanes) + load(lanes + stride);
+#else
+    const Vector low = load(lanes) + load(lanes + 2 * stride);
+    const Vector high = load(lanes + stride) + load(lanes + 3 * stride);
+    return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7);
+#endif
 }
 
-// The 16 partial sums, added eight and then four apart.
-HYPERZOO_INLINE Quad quarter(const float* lanes, Size stride) {
-    return (quad(lanes, stride, 0) + quad(lanes, stride, 2)) +
-           (quad(lanes, stride, 1) + quad(lanes, stride, 3));
-}
-
-// The sums of four neighbouring weights.
-HYPERZOO_INLINE Quad sums_of_lanes(const float* lanes, Size stride) {
-    const Quad a = quarter(lanes, stride), b = quarter(lanes + W, stride);
-    const Quad c = quarter(lanes + 2 * W, stride), d = quarter(lanes + 3 * W, stride);
-    const Quad ab = __builtin_shufflevector(a, b, 0, 1, 4, 5) +
-                    __builtin_shufflevector(a, b, 2, 3, 6, 7);
-    const Quad cd = __builtin_shufflevector(c, d, 0, 1, 4, 5) +
-                    __builtin_shufflevector(c, d, 2, 3, 6, 7);
-    return __builtin_shufflevector(ab, cd, 0, 2, 4, 6) +
-           __builtin_shufflevector(ab, cd, 1, 3, 5, 7);
+// The sums of four neighbouring weights: added four, two and one apart.
+HYPERZOO_INLINE Four sums_of_lanes(const float* lanes, Size stride) {
+    const Eight a = halved(lanes, stride), b = halved(lanes + W, stride);
+    const Eight c = halved(lanes + 2 * W, stride), d = halved(lanes + 3 * W, stride);
+    const Eight ab = __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11) +
+                     __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
+    const Eight cd = __builtin_shufflevector(c, d, 0, 1, 2, 3, 8, 9, 10, 11) +
+                     __builtin_shufflevector(c, d, 4, 5, 6, 7, 12, 13, 14, 15);
+    const Eight abcd = __builtin_shufflevector(ab, cd, 0, 1, 8, 9, 4, 5, 12, 13) +
+                      __builtin_shufflevector(ab, cd, 2, 3, 10, 11, 6, 7, 14, 15);
+    const Four low = __builtin_shufflevector(abcd, abcd, 0, 1, 2, 3);   // a a c c
+    const Four high = __builtin_shufflevector(abcd, abcd, 4, 5, 6, 7);  // b b d d
+    return __builtin_shufflevector(low, high, 0, 4, 2, 6) +
+           __builtin_shufflevector(low, high, 1, 5, 3, 7);
 }
 
 // Sums come in fours: lanes must be readable to the next multiple.
 constexpr Size kMostSums = kGradientWidth * 4;
 
+// A tile's sums to their places, [channel][all taps].
+template <int Taps>
+HYPERZOO_INLINE void place(const float* sums, int channels, Size all_taps, float* to) {
+    for (int channel = 0; channel < channels; ++channel, to += all_taps, sums += Taps) {
+#pragma GCC unroll 4
+        for (int tap = 0; tap < Taps; ++tap) to[tap] = sums[tap];
+    }
+}
+
 void reduce_tile(const Convolution& layer, const WeightTile& tile, const float* lanes, Size stride,
                  float* gradient) {
     alignas(16) float sums[kMostSums];
     for (Size i = 0; i < tile.sums(); i += 4) {
-        *reinterpret_cast<Quad*>(sums + i) = sums_of_lanes(lanes + i * W, stride);
+        *reinterpret_cast<Four*>(sums + i) = sums_of_lanes(lanes + i * W, stride);
     }
-    const float* sum = sums;
-    for (int channel = 0; channel < tile.width; ++channel) {
-        float* to = gradient + (tile.channel + channel) * layer.tap_count() + tile.tap;
-        for (int tap = 0; tap < tile.taps; ++tap) to[tap] = *sum++;
+    const Size taps = layer.tap_count();
+    float* to = gradient + tile.channel * taps + tile.tap;
+    switch (tile.taps) {
+        case 1: return place<1>(sums, tile.width, taps, to);
+        case 2: return place<2>(sums, tile.width, taps, to);
+        case 3: return place<3>(sums, tile.width, taps, to);
+        default: return place<4>(sums, tile.width, taps, to);
     }
 }
 
 void reduce_biases(const float* bias_lanes, Size stride, float* bias_gradient, Size channels) {
     for (Size channel = 0; channel < channels; channel += 4) {
-        const Quad sums = sums_of_lanes(bias_lanes + channel * W, stride);
+        const Four sums = sums_of_lanes(bias_lanes + channel * W, stride);
         for (int i = 0; i < 4 && channel + i < channels; ++i) bias_gradient[channel + i] = sums[i];
     }
 }
