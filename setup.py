@@ -23,6 +23,8 @@ FLAGS = [
     "-fvisibility=hidden",
     "-Wall",
     "-Wextra",
+    # Vectors wider than the processor's are passed between inlined functions alone.
+    "-Wno-psabi",
 ]
 
 # A debugging or sanitizing build appends its own, e.g. HYPERZOO_NATIVE_FLAGS="-g -Werror".

@@ -58,7 +58,7 @@ HYPERZOO_API void* hyperzoo_new(const std::int64_t* description, Size length, Si
             tell(message, message_size, "a batch must have an image");
             return nullptr;
         }
-        auto plan = hyperzoo::read_plan(description, length, kernels->block);
+        auto plan = hyperzoo::read_plan(description, length, kernels->lanes);
         return new hyperzoo::Network(std::move(plan), *kernels, batch);
     } catch (const std::bad_alloc&) {
         tell(message, message_size, "out of memory");

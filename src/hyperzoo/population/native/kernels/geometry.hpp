@@ -10,6 +10,9 @@ namespace hyperzoo {
 
 using Size = std::int64_t;
 
+// Floats in a line of a cache.
+constexpr Size kLine = 16;
+
 // Sums over images are kept in 16 partial sums, image modulo 16, whatever the vector width.
 constexpr Size kLogicalLanes = 16;
 
@@ -21,6 +24,10 @@ constexpr Size kChunk = 256;
 // activations pass from layer to layer through the second-level cache. Later layers have few
 // activations and many weights: all blocks go through one layer, then through the next.
 constexpr Size kPositionsByBlock = 64;
+
+// A block is as many images as a vector has lanes. Blocks come in pairs: the gradient of an input
+// takes one image position of two blocks at once.
+constexpr Size kPair = 2;
 
 enum class Activation : std::int32_t { linear = 0, tanh = 1, relu = 2 };
 
@@ -35,6 +42,10 @@ struct Grid {
     // Floats from a block's start to the value at (channel 0, row 0, column 0).
     Size origin(Size block) const { return (top * stored_width + left) * block; }
 };
+
+// Partial sums of weights or biases lie as [set][sum][lane]: from one set's to the next. Sums are
+// reduced four at a time, the last of them perhaps beside nothing.
+inline Size set_stride(Size sums, Size lanes) { return (sums + 3) * lanes; }
 
 // A convolution, or a dense layer as a 1x1 convolution of a 1x1 image.
 struct Convolution {

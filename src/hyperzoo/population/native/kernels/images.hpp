@@ -5,13 +5,10 @@ namespace hyperzoo {
 namespace {
 
 typedef std::uint8_t Bytes __attribute__((vector_size(16), may_alias, aligned(1)));
-typedef std::uint8_t LaneBytes
-    __attribute__((vector_size(HYPERZOO_LANES), may_alias, aligned(1)));
 
 // byte / 255, correctly rounded: one step of Newton's method on the quotient's error.
 HYPERZOO_INLINE Vector scaled(const std::uint8_t* bytes) {
-    const Vector x = __builtin_convertvector(
-        __builtin_convertvector(*reinterpret_cast<const LaneBytes*>(bytes), Integers), Vector);
+    const Vector x = numbers(bytes);
     const Vector quotient = x * all(1 / 255.0f);
     return fma(fma_minus(quotient, all(255), x), all(1 / 255.0f), quotient);
 }
@@ -62,11 +59,11 @@ HYPERZOO_INLINE void find_images(const ImageBatch& batch, Size first,
 void gather(const ImageBatch& batch, float* values, Size stride, Size first_block, Size blocks) {
     alignas(64) std::uint8_t bytes[16 * W];
     const std::uint8_t *images[W], *next[W];
-    for (Size first = first_block * B; first < (first_block + blocks) * B; first += W) {
-        find_images(batch, first, images);
+    for (Size block = first_block; block < first_block + blocks; ++block) {
+        find_images(batch, block * W, images);
         // Images lie anywhere in memory: ask for the next ones early.
-        find_images(batch, first + W, next);
-        float* to = values + first / B * stride + first % B;
+        find_images(batch, (block + 1) * W, next);
+        float* to = values + block * stride;
         Size at = 0;
         for (; at + 16 <= batch.bytes; at += 16) {
             if (at % 64 == 0) {

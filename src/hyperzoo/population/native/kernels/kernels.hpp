@@ -33,20 +33,19 @@ enum class Function : std::int32_t { tanh = 0, exp = 1, log = 2, log1p = 3, fma 
 
 struct Kernels {
     const char* name;
-    Size lanes;     // floats in a vector
-    Size block;     // images in a block: two vectors
+    Size lanes;     // floats in a vector, images in a block
 
     void (*gather)(const ImageBatch&, float* values, Size stride, Size first_block, Size blocks);
 
-    // Weights [out][in][row][column] -> the orders in which the two passes read them.
-    void (*pack_forward)(const Convolution&, const float* weights, float* packed);
-    void (*pack_backward)(const Convolution&, const float* weights, float* packed);
-    void (*forward)(const Convolution&, const float* in, const float* packed, const float* bias,
+    void (*forward)(const Convolution&, const float* in, const float* weights, const float* bias,
                     float* out, Size blocks);
+    // Weights [out][in][row][column] -> the order in which the next function reads those of more
+    // than one tap.
+    void (*pack)(const Convolution&, const float* weights, float* packed);
     // Turns the values of `in` into the gradient with respect to the sums they came from.
     void (*input_gradient)(const Convolution&, const float* out_gradient, const float* packed,
                            float* in, Size blocks);
-    // Adds the blocks' part to [weight][16 lanes] and [bias][16 lanes] ...
+    // Adds the blocks' part to the 16 partial sums of weights and of biases (set_stride) ...
     void (*weight_lanes)(const Convolution&, const float* in, const float* out_gradient,
                          float* lanes, float* bias_lanes, Size first_block, Size blocks);
     // ... which this sums up at the end.

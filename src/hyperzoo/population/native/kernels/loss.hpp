@@ -36,7 +36,7 @@ HYPERZOO_INLINE LossVectors categorical_loss(float* logits, Size outputs, Intege
     Vector largest = load(logits), target_logit = load(logits);
     Integers said = {};
     for (Size k = 0; k < outputs; ++k) {
-        const Vector z = load(logits + k * B);
+        const Vector z = load(logits + k * W);
         const std::int32_t output = static_cast<std::int32_t>(k);
         // As in PyTorch the first of equal logits is said, and not-a-number before all.
         const Integers wins = (z > largest) | ((z != z) & (largest == largest));
@@ -45,11 +45,11 @@ HYPERZOO_INLINE LossVectors categorical_loss(float* logits, Size outputs, Intege
         target_logit = targets == output ? z : target_logit;
     }
     Vector sum = all(0);
-    for (Size k = 0; k < outputs; ++k) sum += exp(load(logits + k * B) - largest);
+    for (Size k = 0; k < outputs; ++k) sum += exp(load(logits + k * W) - largest);
     const Vector loss = log(sum) - (target_logit - largest);
     if (differentiate) {
         for (Size k = 0; k < outputs; ++k) {
-            float* at = logits + k * B;
+            float* at = logits + k * W;
             const Vector share = exp(load(at) - largest) / sum;
             const Vector y = targets == static_cast<std::int32_t>(k) ? all(1) : all(0);
             store(at, targets < 0 ? all(0) : (share - y) / divisor);
@@ -61,13 +61,13 @@ HYPERZOO_INLINE LossVectors categorical_loss(float* logits, Size outputs, Intege
 void loss(float* logits, Size stride, Size outputs, const std::int32_t* targets, Size count,
           float divisor, LossSums& sums) {
     const bool differentiate = divisor != 0;
-    for (Size image = 0; image < (count + B - 1) / B * B; image += W) {
-        float* at = logits + image / B * stride + image % B;
+    const Size pairs = (count + kPair * W - 1) / (kPair * W);
+    for (Size image = 0; image < pairs * kPair * W; image += W, logits += stride) {
         const Size here = count - image;
         const Integers wanted = targets_of(targets + (here > 0 ? image : 0), here);
         const LossVectors part =
-            outputs == 1 ? binary_loss(at, wanted, all(divisor), differentiate)
-                         : categorical_loss(at, outputs, wanted, all(divisor), differentiate);
+            outputs == 1 ? binary_loss(logits, wanted, all(divisor), differentiate)
+                         : categorical_loss(logits, outputs, wanted, all(divisor), differentiate);
         for (Size lane = 0; lane < W && lane < here; ++lane) {
             sums.loss += static_cast<double>(part.loss[lane]);
             sums.right += part.right[lane] != 0 ? 1 : 0;

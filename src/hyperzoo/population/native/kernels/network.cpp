@@ -18,8 +18,8 @@ Size rounded_up(Size count, Size multiple) { return (count + multiple - 1) / mul
 
 // Floats from a block to the next, for at least `count`. A cache puts addresses that are a
 // multiple of 4096 bytes apart into one set, where they drive each other out; so a stride is
-// always 11 lines of 64 bytes more than such a multiple.
-Size block_stride(Size count) { return rounded_up(count - 11 * 16, 1024) + 11 * 16; }
+// always 11 lines more than such a multiple.
+Size block_stride(Size count) { return rounded_up(count - 11 * kLine, 1024) + 11 * kLine; }
 
 }  // namespace
 
@@ -61,16 +61,16 @@ class Network::Timer {
 Network::Network(Plan plan, const Kernels& kernels, Size batch)
     : plan_(std::move(plan)),
       kernels_(kernels),
-      chunk_images_(rounded_up(std::min(batch, kChunk), kernels.block)),
+      chunk_images_(rounded_up(std::min(batch, kChunk), kPair * kernels.lanes)),
       weights_(plan_.parameters),
       gradient_(plan_.parameters),
       chunk_gradient_(batch > kChunk ? plan_.parameters : 0),
       first_moment_(plan_.parameters),
       second_moment_(plan_.parameters) {
-    const Size blocks = chunk_images_ / kernels_.block;
+    const Size blocks = chunk_images_ / kernels_.lanes;
     for (Size number = 0; number <= layers(); ++number) {
         const Grid& grid = number == 0 ? plan_.input : layer(number - 1).out;
-        strides_.push_back(block_stride(grid.values(kernels_.block)));
+        strides_.push_back(block_stride(grid.values(kernels_.lanes)));
         activations_.emplace_back(strides_.back() * blocks);
     }
     stages_.resize(plan_.layers.size());
@@ -87,8 +87,8 @@ Network::Network(Plan plan, const Kernels& kernels, Size batch)
     for (Size y = 0; y < plan_.height; ++y) {
         for (Size x = 0; x < plan_.width; ++x) {
             for (Size c = 0; c < plan_.channels; ++c) {
-                const Size at = input.origin(kernels_.block) + c * input.plane(kernels_.block) +
-                                y * input.row(kernels_.block) + x * kernels_.block;
+                const Size at = input.origin(kernels_.lanes) + c * input.plane(kernels_.lanes) +
+                                y * input.row(kernels_.lanes) + x * kernels_.lanes;
                 places_.push_back(static_cast<std::int32_t>(at));
             }
         }
@@ -97,8 +97,7 @@ Network::Network(Plan plan, const Kernels& kernels, Size batch)
     blank_.resize(places_.size());
     for (const Floats& floats : activations_) bytes_ += floats.size() * 4;
     for (const Stage& stage : stages_) {
-        bytes_ += (stage.forward_weights.size() + stage.backward_weights.size() +
-                   stage.lanes.size() + stage.bias_lanes.size()) * 4;
+        bytes_ += (stage.packed.size() + stage.lanes.size() + stage.bias_lanes.size()) * 4;
     }
     bytes_ += (4 * weights_.size() + chunk_gradient_.size()) * 4;
 }
@@ -118,12 +117,11 @@ void Network::plan_stage(Size number) {
                          in_stride, out_stride, from.taps.data()};
     const Size weights = stage.convolution.weight_count();
     stage.by_block = from.out.height * from.out.width >= kPositionsByBlock;
-    stage.forward_weights = Floats(weights);
-    if (number > plan_.first_with_weights) stage.backward_weights = Floats(weights);
+    if (number > plan_.first_with_weights && from.kernel > 1) stage.packed = Floats(weights);
     if (stage.by_block) {
-        // Sums are reduced four at a time, the last of them perhaps beside nothing.
-        stage.lanes = Floats((weights + 3) * kLogicalLanes);
-        stage.bias_lanes = Floats((from.out.channels + 3) * kLogicalLanes);
+        const Size sets = kLogicalLanes / kernels_.lanes;
+        stage.lanes = Floats(sets * set_stride(weights, kernels_.lanes));
+        stage.bias_lanes = Floats(sets * set_stride(from.out.channels, kernels_.lanes));
     }
 }
 
@@ -143,16 +141,13 @@ void Network::measure(bool on) {
     seconds_.assign(plan_.layers.size() + 1, {});
 }
 
-void Network::pack(bool backward) {
+void Network::pack() {
     const Timer timer(*this, layers(), Pass::input_gradient);
     for (Size number = 0; number < layers(); ++number) {
-        if (!layer(number).has_weights()) continue;
         Stage& stage = this->stage(number);
-        const float* weights = weights_.data() + layer(number).weights;
-        kernels_.pack_forward(stage.convolution, weights, stage.forward_weights.data());
-        if (backward && number > plan_.first_with_weights) {
-            kernels_.pack_backward(stage.convolution, weights, stage.backward_weights.data());
-        }
+        if (stage.packed.size() == 0) continue;
+        kernels_.pack(stage.convolution, weights_.data() + layer(number).weights,
+                      stage.packed.data());
     }
 }
 
@@ -163,9 +158,13 @@ void Network::set_targets(const Split& split, Size begin, Size count) {
     }
 }
 
+Size Network::blocks_of(Size images) const {
+    return rounded_up(images, kPair * kernels_.lanes) / kernels_.lanes;
+}
+
 void Network::forward(const Split& split, Size begin, Size count) {
     set_targets(split, begin, count);
-    const Size blocks = (count + kernels_.block - 1) / kernels_.block;
+    const Size blocks = blocks_of(count);
     const ImageBatch batch{split.images, static_cast<Size>(places_.size()),
                            split.order ? split.order + begin : nullptr, begin, count,
                            places_.data(), blank_.data()};
@@ -185,7 +184,7 @@ void Network::forward_layer(Size number, Size block, Size blocks) {
     const float* in = values(number) + block * stride(number);
     float* out = values(number + 1) + block * stride(number + 1);
     if (layer(number).has_weights()) {
-        kernels_.forward(stage.convolution, in, stage.forward_weights.data(),
+        kernels_.forward(stage.convolution, in, weights_.data() + layer(number).weights,
                          weights_.data() + layer(number).biases, out, blocks);
     } else {
         kernels_.pool_forward(stage.pool, in, out, blocks);
@@ -202,9 +201,20 @@ void Network::backward(Size blocks, float* gradient) {
          --number) {
         backward_layer(number, 0, blocks, gradient);
     }
-    for (Size block = 0; block < blocks; ++block) {
-        for (Size number = by_block_ - 1; number >= plan_.first_with_weights; --number) {
-            backward_layer(number, block, 1, gradient);
+    // Only the gradient of an input takes pairs of blocks; what comes after the last goes singly.
+    Size single = plan_.first_with_weights;
+    do {
+        ++single;
+    } while (single < by_block_ && !layer(single).has_weights());
+    for (Size pair = 0; pair < blocks; pair += kPair) {
+        for (Size number = by_block_ - 1; number >= single; --number) {
+            backward_layer(number, pair, kPair, gradient);
+        }
+        for (Size block = pair; block < pair + kPair; ++block) {
+            for (Size number = std::min(single, by_block_) - 1;
+                 number >= plan_.first_with_weights; --number) {
+                backward_layer(number, block, 1, gradient);
+            }
         }
     }
     for (Size number = plan_.first_with_weights; number < by_block_; ++number) {
@@ -227,7 +237,9 @@ void Network::backward_layer(Size number, Size block, Size blocks, float* gradie
     weight_gradient(number, block, blocks, gradient);
     if (number == plan_.first_with_weights) return;
     const Timer timer(*this, number, Pass::input_gradient);
-    kernels_.input_gradient(stage.convolution, out, stage.backward_weights.data(), in, blocks);
+    const float* weights = stage.packed.size() > 0 ? stage.packed.data()
+                                                   : weights_.data() + layer(number).weights;
+    kernels_.input_gradient(stage.convolution, out, weights, in, blocks);
 }
 
 void Network::weight_gradient(Size number, Size block, Size blocks, float* gradient) {
@@ -251,11 +263,11 @@ void Network::chunk(const Split& split, Size begin, Size count, Size batch, floa
         kernels_.loss(values(layers()), stride(layers()), plan_.outputs, targets_.data(), count,
                       static_cast<float>(batch), sums);
     }
-    backward((count + kernels_.block - 1) / kernels_.block, gradient);
+    backward(blocks_of(count), gradient);
 }
 
 void Network::differentiate(const Split& split, Size begin, Size count, LossSums& sums) {
-    pack(true);
+    pack();
     for (Size done = 0; done < count; done += chunk_images_) {
         const Size here = std::min(chunk_images_, count - done);
         float* gradient = done == 0 ? gradient_.data() : chunk_gradient_.data();
@@ -286,8 +298,7 @@ void Network::step(const Split& split, Size begin, Size count, double learning_r
 
 void Network::evaluate(const Split& split, Size begin, Size count, float* logits,
                        LossSums& sums) {
-    pack(false);
-    const Size outputs = plan_.outputs, block = kernels_.block;
+    const Size outputs = plan_.outputs, block = kernels_.lanes;
     for (Size done = 0; done < count; done += chunk_images_) {
         const Size here = std::min(chunk_images_, count - done);
         forward(split, begin + done, here);

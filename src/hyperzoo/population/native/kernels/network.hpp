@@ -66,7 +66,7 @@ class Network {
     struct Stage {
         Convolution convolution;
         Pool pool;
-        Floats forward_weights, backward_weights;
+        Floats packed;              // weights in the order of the input's gradient
         Floats lanes, bias_lanes;   // of a layer whose gradient is summed block by block
         bool by_block;
     };
@@ -80,7 +80,8 @@ class Network {
     Size layers() const { return static_cast<Size>(plan_.layers.size()); }
 
     void plan_stage(Size number);
-    void pack(bool backward);
+    Size blocks_of(Size images) const;      // pairs of them, filled up with blank images
+    void pack();
     void differentiate(const Split& split, Size begin, Size count, LossSums& sums);
     void chunk(const Split& split, Size begin, Size count, Size batch, float* gradient,
                LossSums& sums);

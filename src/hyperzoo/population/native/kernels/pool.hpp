@@ -16,7 +16,7 @@ struct Window {
     Size height, width, row;
 
     explicit Window(const Pool& pool)
-        : height(Side ? Side : pool.height), width(Side ? Side : pool.width), row(pool.in.row(B)) {}
+        : height(Side ? Side : pool.height), width(Side ? Side : pool.width), row(pool.in.row(W)) {}
 
     Size rows() const { return Side ? Side : height; }
     Size columns() const { return Side ? Side : width; }
@@ -30,7 +30,7 @@ HYPERZOO_INLINE Vector pooled(const Shape& shape, const float* window) {
     if (Shape::maximum) {
         for (Size y = 0; y < shape.rows(); ++y) {
             for (Size x = 0; x < shape.columns(); ++x) {
-                const Vector value = load(window + y * row + x * B);
+                const Vector value = load(window + y * row + x * W);
                 result = beats(value, result) ? value : result;
             }
         }
@@ -38,7 +38,7 @@ HYPERZOO_INLINE Vector pooled(const Shape& shape, const float* window) {
     }
     result = all(0);
     for (Size y = 0; y < shape.rows(); ++y) {
-        for (Size x = 0; x < shape.columns(); ++x) result += load(window + y * row + x * B);
+        for (Size x = 0; x < shape.columns(); ++x) result += load(window + y * row + x * W);
     }
     return result * shape.share();
 }
@@ -51,7 +51,7 @@ HYPERZOO_INLINE void spread(const Shape& shape, float* window, Vector gradient) 
         gradient = gradient * shape.share();
         for (Size y = 0; y < rows; ++y) {
             for (Size x = 0; x < columns; ++x) {
-                float* at = window + y * row + x * B;
+                float* at = window + y * row + x * W;
                 store(at, through<activation>(gradient, load(at)));
             }
         }
@@ -61,7 +61,7 @@ HYPERZOO_INLINE void spread(const Shape& shape, float* window, Vector gradient) 
     Integers winner = {};
     for (Size y = 0; y < rows; ++y) {
         for (Size x = 0; x < columns; ++x) {
-            const Vector value = load(window + y * row + x * B);
+            const Vector value = load(window + y * row + x * W);
             const Integers wins = beats(value, largest);
             largest = wins ? value : largest;
             winner = wins ? Integers{} + static_cast<std::int32_t>(y * columns + x) : winner;
@@ -69,7 +69,7 @@ HYPERZOO_INLINE void spread(const Shape& shape, float* window, Vector gradient) 
     }
     for (Size y = 0; y < rows; ++y) {
         for (Size x = 0; x < columns; ++x) {
-            float* at = window + y * row + x * B;
+            float* at = window + y * row + x * W;
             const Integers here = winner == static_cast<std::int32_t>(y * columns + x);
             store(at, through<activation>(here ? gradient : all(0), load(at)));
         }
@@ -79,19 +79,17 @@ HYPERZOO_INLINE void spread(const Shape& shape, float* window, Vector gradient) 
 template <typename Shape>
 void pool_forward_with(const Pool& pool, const float* in, float* out, Size blocks) {
     const Shape shape(pool);
-    const Size window_row = shape.rows() * shape.row, window_step = shape.columns() * B;
+    const Size window_row = shape.rows() * shape.row, window_step = shape.columns() * W;
     for (Size block = 0; block < blocks; ++block) {
         for (Size channel = 0; channel < pool.out.channels; ++channel) {
-            const float* from = in + block * pool.in_stride + pool.in.origin(B) +
-                                channel * pool.in.plane(B);
-            float* to = out + block * pool.out_stride + pool.out.origin(B) +
-                        channel * pool.out.plane(B);
+            const float* from = in + block * pool.in_stride + pool.in.origin(W) +
+                                channel * pool.in.plane(W);
+            float* to = out + block * pool.out_stride + pool.out.origin(W) +
+                        channel * pool.out.plane(W);
             for (Size y = 0; y < pool.out.height; ++y) {
                 for (Size x = 0; x < pool.out.width; ++x) {
                     const float* window = from + y * window_row + x * window_step;
-                    float* at = to + y * pool.out.row(B) + x * B;
-                    store(at, pooled(shape, window));
-                    store(at + W, pooled(shape, window + W));
+                    store(to + y * pool.out.row(W) + x * W, pooled(shape, window));
                 }
             }
         }
@@ -113,9 +111,7 @@ void clear_remainder(const Pool& pool, float* plane) {
     const Size height = pool.out.height * pool.height, width = pool.out.width * pool.width;
     for (Size y = 0; y < pool.in.height; ++y) {
         for (Size x = y < height ? width : 0; x < pool.in.width; ++x) {
-            float* at = plane + y * pool.in.row(B) + x * B;
-            store(at, all(0));
-            store(at + W, all(0));
+            store(plane + y * pool.in.row(W) + x * W, all(0));
         }
     }
 }
@@ -123,26 +119,24 @@ void clear_remainder(const Pool& pool, float* plane) {
 template <Activation activation, typename Shape>
 void pool_backward_with(const Pool& pool, float* in, const float* out_gradient, Size blocks) {
     const Shape shape(pool);
-    const Size window_row = shape.rows() * shape.row, window_step = shape.columns() * B;
+    const Size window_row = shape.rows() * shape.row, window_step = shape.columns() * W;
     for (Size block = 0; block < blocks; ++block) {
         for (Size channel = 0; channel < pool.out.channels; ++channel) {
-            float* to = in + block * pool.in_stride + pool.in.origin(B) +
-                        channel * pool.in.plane(B);
-            const float* from = out_gradient + block * pool.out_stride + pool.out.origin(B) +
-                                channel * pool.out.plane(B);
+            float* to = in + block * pool.in_stride + pool.in.origin(W) +
+                        channel * pool.in.plane(W);
+            const float* from = out_gradient + block * pool.out_stride + pool.out.origin(W) +
+                                channel * pool.out.plane(W);
             for (Size y = 0; y < pool.out.height; ++y) {
                 for (Size x = 0; x < pool.out.width; ++x) {
                     float* window = to + y * window_row + x * window_step;
-                    const float* at = from + y * pool.out.row(B) + x * B;
+                    const float* at = from + y * pool.out.row(W) + x * W;
                     // The values were written long ago, when the block went forward.
-                    for (Size row = 0; row < shape.rows(); ++row) {
-                        for (Size column = 0; column < shape.columns(); ++column) {
-                            const Size ahead = shape.rows() * shape.row + column * B;
-                            __builtin_prefetch(window + row * shape.row + ahead, 1);
+                    for (Size row = shape.rows(); row < 2 * shape.rows(); ++row) {
+                        for (Size line = 0; line < window_step; line += kLine) {
+                            __builtin_prefetch(window + row * shape.row + line, 1);
                         }
                     }
                     spread<activation>(shape, window, load(at));
-                    spread<activation>(shape, window + W, load(at + W));
                 }
             }
             clear_remainder(pool, to);

@@ -18,7 +18,7 @@ namespace hyperzoo {
 
 const Kernels& HYPERZOO_TABLE() {
     static const Kernels table = {
-        HYPERZOO_NAME, W, B, gather, pack_forward, pack_backward, forward, input_gradient,
+        HYPERZOO_NAME, W, gather, forward, pack, input_gradient,
         weight_lanes, reduce_lanes, weight_gradient, pool_forward, pool_backward, loss, adam, add,
         apply, fma_peak,
     };

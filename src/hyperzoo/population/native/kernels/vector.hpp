@@ -11,7 +11,6 @@ namespace {
 #define HYPERZOO_INLINE inline __attribute__((always_inline))
 
 constexpr Size W = HYPERZOO_LANES;
-constexpr Size B = 2 * W;   // images in a block
 
 typedef float Vector __attribute__((vector_size(4 * HYPERZOO_LANES), may_alias));
 typedef std::int32_t Integers __attribute__((vector_size(4 * HYPERZOO_LANES), may_alias));
@@ -39,6 +38,11 @@ HYPERZOO_INLINE Vector square_root(Vector x) { return _mm512_sqrt_ps(x); }
 // The smaller or larger of two; where one is not a number, `x`.
 HYPERZOO_INLINE Vector at_most(Vector x, Vector limit) { return _mm512_min_ps(limit, x); }
 HYPERZOO_INLINE Vector at_least(Vector x, Vector limit) { return _mm512_max_ps(limit, x); }
+// As many bytes as there are lanes, as numbers.
+HYPERZOO_INLINE Vector numbers(const std::uint8_t* bytes) {
+    const __m128i all_bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(all_bytes));
+}
 
 #elif defined(HYPERZOO_USES_AVX2)
 
@@ -47,6 +51,10 @@ HYPERZOO_INLINE Vector fma(Vector a, Vector b, Vector c) { return _mm256_fmadd_p
 HYPERZOO_INLINE Vector square_root(Vector x) { return _mm256_sqrt_ps(x); }
 HYPERZOO_INLINE Vector at_most(Vector x, Vector limit) { return _mm256_min_ps(limit, x); }
 HYPERZOO_INLINE Vector at_least(Vector x, Vector limit) { return _mm256_max_ps(limit, x); }
+HYPERZOO_INLINE Vector numbers(const std::uint8_t* bytes) {
+    const __m128i all_bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes));
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(all_bytes));
+}
 
 #else
 
@@ -57,6 +65,11 @@ HYPERZOO_INLINE Vector all(float x) {
 }
 HYPERZOO_INLINE Vector at_most(Vector x, Vector limit) { return limit < x ? limit : x; }
 HYPERZOO_INLINE Vector at_least(Vector x, Vector limit) { return limit > x ? limit : x; }
+HYPERZOO_INLINE Vector numbers(const std::uint8_t* bytes) {
+    Vector result;
+    for (int lane = 0; lane < W; ++lane) result[lane] = bytes[lane];
+    return result;
+}
 HYPERZOO_INLINE Vector square_root(Vector x) {
     for (int lane = 0; lane < W; ++lane) x[lane] = __builtin_sqrtf(x[lane]);
     return x;

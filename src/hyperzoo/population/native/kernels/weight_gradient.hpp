@@ -33,14 +33,13 @@ struct Places {
     Size count = 0;
     Place list[kMostPlaces];
 
-    // Rows [first, end) for one vector of images.
-    void add(const Convolution& layer, Size vector, Size first, Size end) {
-        const Size in = vector / 2 * layer.in_stride + vector % 2 * W;
-        const Size out = vector / 2 * layer.out_stride + vector % 2 * W;
+    // Rows [first, end) of a block.
+    void add(const Convolution& layer, Size block, Size first, Size end) {
+        const Size in = block * layer.in_stride, out = block * layer.out_stride;
         for (Size y = first; y < end; ++y) {
             for (Size x = 0; x < layer.out.width; ++x) {
-                list[count++] = {in + (y * layer.in.row(B) + x * B) * layer.stride,
-                                 out + y * layer.out.row(B) + x * B};
+                list[count++] = {in + (y * layer.in.row(W) + x * W) * layer.stride,
+                                 out + y * layer.out.row(W) + x * W};
             }
         }
     }
@@ -58,7 +57,7 @@ void add_to_lanes(const float* in, const std::int32_t* taps, const float* gradie
 #pragma GCC unroll 8
         for (int channel = 0; channel < Width; ++channel) {
             sums[channel][tap] =
-                Fresh ? all(0) : load(lanes + (channel * Taps + tap) * kLogicalLanes);
+                Fresh ? all(0) : load(lanes + (channel * Taps + tap) * W);
         }
     }
     for (const Place *place = places.list, *end = place + places.count; place < end; ++place) {
@@ -96,7 +95,7 @@ void add_to_lanes(const float* in, const std::int32_t* taps, const float* gradie
     for (int channel = 0; channel < Width; ++channel) {
 #pragma GCC unroll 8
         for (int tap = 0; tap < Taps; ++tap) {
-            store(lanes + (channel * Taps + tap) * kLogicalLanes, sums[channel][tap]);
+            store(lanes + (channel * Taps + tap) * W, sums[channel][tap]);
         }
     }
 }
@@ -107,7 +106,7 @@ struct WeightTile {
     int width, taps;
 
     const float* slopes(const Convolution& layer, const float* gradient) const {
-        return gradient + layer.out.origin(B) + channel * layer.out.plane(B);
+        return gradient + layer.out.origin(W) + channel * layer.out.plane(W);
     }
     Size sums() const { return width * taps; }
 };
@@ -118,7 +117,7 @@ void add_width(const Convolution& layer, const float* in, const float* gradient,
     constexpr int Most = taps_beside(Width);
     const std::int32_t* taps = layer.taps + tile.tap;
     const float* slopes = tile.slopes(layer, gradient);
-    const Size plane = layer.out.plane(B);
+    const Size plane = layer.out.plane(W);
     switch (tile.taps) {
         case 1: return add_to_lanes<Width, 1, Fresh>(in, taps, slopes, plane, places, lanes);
         case 2: return add_to_lanes<Width, 2, Fresh>(in, taps, slopes, plane, places, lanes);
@@ -180,51 +179,77 @@ struct WeightTiles {
 // Rows of output whose values, gradients and windows stay in the first-level cache.
 Size rows_at_once(const Convolution& layer) {
     const Size tile = Tiles(layer.out.channels, kGradientWidth).width(0);
-    const Size row_bytes = layer.out.row(B) * 4 * (tile + 1);
+    const Size row_bytes = layer.out.row(W) * 4 * (tile + 1);
     const Size cached = 16 * 1024 / row_bytes, listed = kMostPlaces / layer.out.width;
     const Size rows = cached < listed ? cached : listed;
     return rows < 1 ? 1 : rows;
 }
 
-typedef float Quad __attribute__((vector_size(16), may_alias));
+typedef float Eight __attribute__((vector_size(32), may_alias));
+typedef float Four __attribute__((vector_size(16), may_alias));
 
-// The 16 partial sums, added eight and then four apart.
-HYPERZOO_INLINE Quad quarter(const float* lanes) {
-    const Quad* quads = reinterpret_cast<const Quad*>(lanes);
-    return (quads[0] + quads[2]) + (quads[1] + quads[3]);
+// A weight's 16 partial sums, added eight apart. Its sets are `stride` floats from each other.
+HYPERZOO_INLINE Eight halved(const float* lanes, [[maybe_unused]] Size stride) {
+#if HYPERZOO_LANES == 16
+    const Vector x = load(lanes);
+    return __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7) +
+           __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15);
+#elif HYPERZOO_LANES == 8
+    return load(lanes) + load(lanes + stride);
+#else
+    const Vector low = load(lanes) + load(lanes + 2 * stride);
+    const Vector high = load(lanes + stride) + load(lanes + 3 * stride);
+    return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7);
+#endif
 }
 
-// The sums of four times 16 neighbouring lanes.
-HYPERZOO_INLINE Quad sums_of_lanes(const float* lanes) {
-    const Quad a = quarter(lanes), b = quarter(lanes + kLogicalLanes);
-    const Quad c = quarter(lanes + 2 * kLogicalLanes), d = quarter(lanes + 3 * kLogicalLanes);
-    const Quad ab = __builtin_shufflevector(a, b, 0, 1, 4, 5) +
-                    __builtin_shufflevector(a, b, 2, 3, 6, 7);
-    const Quad cd = __builtin_shufflevector(c, d, 0, 1, 4, 5) +
-                    __builtin_shufflevector(c, d, 2, 3, 6, 7);
-    return __builtin_shufflevector(ab, cd, 0, 2, 4, 6) +
-           __builtin_shufflevector(ab, cd, 1, 3, 5, 7);
+// The sums of four neighbouring weights: added four, two and one apart.
+HYPERZOO_INLINE Four sums_of_lanes(const float* lanes, Size stride) {
+    const Eight a = halved(lanes, stride), b = halved(lanes + W, stride);
+    const Eight c = halved(lanes + 2 * W, stride), d = halved(lanes + 3 * W, stride);
+    const Eight ab = __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11) +
+                     __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
+    const Eight cd = __builtin_shufflevector(c, d, 0, 1, 2, 3, 8, 9, 10, 11) +
+                     __builtin_shufflevector(c, d, 4, 5, 6, 7, 12, 13, 14, 15);
+    const Eight abcd = __builtin_shufflevector(ab, cd, 0, 1, 8, 9, 4, 5, 12, 13) +
+                      __builtin_shufflevector(ab, cd, 2, 3, 10, 11, 6, 7, 14, 15);
+    const Four low = __builtin_shufflevector(abcd, abcd, 0, 1, 2, 3);   // a a c c
+    const Four high = __builtin_shufflevector(abcd, abcd, 4, 5, 6, 7);  // b b d d
+    return __builtin_shufflevector(low, high, 0, 4, 2, 6) +
+           __builtin_shufflevector(low, high, 1, 5, 3, 7);
 }
 
 // Sums come in fours: lanes must be readable to the next multiple.
 constexpr Size kMostSums = kGradientWidth * 4;
 
-void reduce_tile(const Convolution& layer, const WeightTile& tile, const float* lanes,
-                 float* gradient) {
-    alignas(16) float sums[kMostSums];
-    for (Size i = 0; i < tile.sums(); i += 4) {
-        *reinterpret_cast<Quad*>(sums + i) = sums_of_lanes(lanes + i * kLogicalLanes);
-    }
-    const float* sum = sums;
-    for (int channel = 0; channel < tile.width; ++channel) {
-        float* to = gradient + (tile.channel + channel) * layer.tap_count() + tile.tap;
-        for (int tap = 0; tap < tile.taps; ++tap) to[tap] = *sum++;
+// A tile's sums to their places, [channel][all taps].
+template <int Taps>
+HYPERZOO_INLINE void place(const float* sums, int channels, Size all_taps, float* to) {
+    for (int channel = 0; channel < channels; ++channel, to += all_taps, sums += Taps) {
+#pragma GCC unroll 4
+        for (int tap = 0; tap < Taps; ++tap) to[tap] = sums[tap];
     }
 }
 
-void reduce_biases(const float* bias_lanes, float* bias_gradient, Size channels) {
+void reduce_tile(const Convolution& layer, const WeightTile& tile, const float* lanes, Size stride,
+                 float* gradient) {
+    alignas(16) float sums[kMostSums];
+    for (Size i = 0; i < tile.sums(); i += 4) {
+        *reinterpret_cast<Four*>(sums + i) = sums_of_lanes(lanes + i * W, stride);
+    }
+    const Size taps = layer.tap_count();
+    float* to = gradient + tile.channel * taps + tile.tap;
+    switch (tile.taps) {
+        case 1: return place<1>(sums, tile.width, taps, to);
+        case 2: return place<2>(sums, tile.width, taps, to);
+        case 3: return place<3>(sums, tile.width, taps, to);
+        default: return place<4>(sums, tile.width, taps, to);
+    }
+}
+
+void reduce_biases(const float* bias_lanes, Size stride, float* bias_gradient, Size channels) {
     for (Size channel = 0; channel < channels; channel += 4) {
-        const Quad sums = sums_of_lanes(bias_lanes + channel * kLogicalLanes);
+        const Four sums = sums_of_lanes(bias_lanes + channel * W, stride);
         for (int i = 0; i < 4 && channel + i < channels; ++i) bias_gradient[channel + i] = sums[i];
     }
 }
@@ -234,47 +259,39 @@ template <bool Fresh>
 void add_bias_lanes(const Convolution& layer, const float* gradient, const Places& places,
                     float* bias_lanes) {
     constexpr int Width = 4;    // independent sums, to hide an addition's latency
-    const Size plane = layer.out.plane(B), last = layer.out.channels - 1;
+    const Size plane = layer.out.plane(W), last = layer.out.channels - 1;
     for (Size first = 0; first <= last; first += Width) {
         Vector sums[Width];
         const float* from[Width];
         for (int i = 0; i < Width; ++i) {
             const Size channel = first + i < last ? first + i : last;
-            sums[i] = Fresh ? all(0) : load(bias_lanes + channel * kLogicalLanes);
-            from[i] = gradient + layer.out.origin(B) + channel * plane;
+            sums[i] = Fresh ? all(0) : load(bias_lanes + channel * W);
+            from[i] = gradient + layer.out.origin(W) + channel * plane;
         }
         for (const Place *place = places.list, *end = place + places.count; place < end; ++place) {
             for (int i = 0; i < Width; ++i) sums[i] += load(from[i] + place->out);
         }
         for (int i = 0; i < Width && first + i <= last; ++i) {
-            store(bias_lanes + (first + i) * kLogicalLanes, sums[i]);
+            store(bias_lanes + (first + i) * W, sums[i]);
         }
     }
 }
 
-// Where a vector's lanes lie among the 16.
-HYPERZOO_INLINE Size lane_of(Size vector) { return vector % kSets * W; }
-
 void weight_lanes(const Convolution& layer, const float* in, const float* gradient, float* lanes,
                   float* bias_lanes, Size first_block, Size blocks) {
     const Size rows = rows_at_once(layer), height = layer.out.height;
-    // Two vectors of one set continue the same sums: then all rows of one come first.
-    constexpr Size kTogether = kSets > 1 ? 2 : 1;
-    Places places[kTogether];
-    for (Size at = 2 * first_block; at < 2 * (first_block + blocks); at += kTogether) {
+    Places places;
+    for (Size block = first_block; block < first_block + blocks; ++block) {
+        const Size set = block % kSets;
+        float* biases = bias_lanes + set * set_stride(layer.out.channels, W);
         for (Size y = 0; y < height; y += rows) {
-            for (Size i = 0; i < kTogether; ++i) {
-                places[i].count = 0;
-                places[i].add(layer, at + i, y, y + rows < height ? y + rows : height);
-                add_bias_lanes<false>(layer, gradient, places[i], bias_lanes + lane_of(at + i));
-            }
-            float* to = lanes;
+            places.count = 0;
+            places.add(layer, block, y, y + rows < height ? y + rows : height);
+            add_bias_lanes<false>(layer, gradient, places, biases);
+            float* to = lanes + set * set_stride(layer.weight_count(), W);
             for (WeightTiles tiles(layer, layer.tap_count()); tiles.next();) {
-                for (Size i = 0; i < kTogether; ++i) {
-                    add_tile<false>(layer, in, gradient, tiles.tile, places[i],
-                                    to + lane_of(at + i));
-                }
-                to += tiles.tile.sums() * kLogicalLanes;
+                add_tile<false>(layer, in, gradient, tiles.tile, places, to);
+                to += tiles.tile.sums() * W;
             }
         }
     }
@@ -282,42 +299,44 @@ void weight_lanes(const Convolution& layer, const float* in, const float* gradie
 
 void reduce_lanes(const Convolution& layer, const float* lanes, const float* bias_lanes,
                   float* gradient, float* bias_gradient) {
+    const Size stride = set_stride(layer.weight_count(), W), channels = layer.out.channels;
     for (WeightTiles tiles(layer, layer.tap_count()); tiles.next();) {
-        reduce_tile(layer, tiles.tile, lanes, gradient);
-        lanes += tiles.tile.sums() * kLogicalLanes;
+        reduce_tile(layer, tiles.tile, lanes, stride, gradient);
+        lanes += tiles.tile.sums() * W;
     }
-    reduce_biases(bias_lanes, bias_gradient, layer.out.channels);
+    reduce_biases(bias_lanes, set_stride(channels, W), bias_gradient, channels);
 }
 
 // Taps whose values in all blocks fill some half of the first-level cache.
 Size taps_at_once(const Convolution& layer, Size blocks) {
     const Size square = layer.kernel * layer.kernel;
-    const Size channels = 16 * 1024 / (layer.in.plane(B) * blocks * 4);
+    const Size channels = 16 * 1024 / (layer.in.plane(W) * blocks * 4);
     return (channels < 1 ? 1 : channels) * square;
 }
 
 void weight_gradient(const Convolution& layer, const float* in, const float* gradient,
                      float* weight_gradient, float* bias_gradient, Size blocks) {
     Places places[kSets];
-    for (Size vector = 0; vector < 2 * blocks; ++vector) {
-        places[vector % kSets].add(layer, vector, 0, layer.out.height);
+    for (Size block = 0; block < blocks; ++block) {
+        places[block % kSets].add(layer, block, 0, layer.out.height);
     }
-    alignas(64) float lanes[kMostSums * kLogicalLanes] = {};
+    constexpr Size stride = kMostSums * W;
+    alignas(64) float lanes[kSets * stride] = {};
     for (WeightTiles tiles(layer, taps_at_once(layer, blocks)); tiles.next();) {
         for (Size set = 0; set < kSets; ++set) {
-            add_tile<true>(layer, in, gradient, tiles.tile, places[set], lanes + set * W);
+            add_tile<true>(layer, in, gradient, tiles.tile, places[set], lanes + set * stride);
         }
-        reduce_tile(layer, tiles.tile, lanes, weight_gradient);
+        reduce_tile(layer, tiles.tile, lanes, stride, weight_gradient);
     }
     for (Size channel = 0; channel < layer.out.channels; channel += 4) {
         // Four channels at a time, in the scratch memory of the tiles.
         Convolution part = layer;
         part.out.channels = layer.out.channels - channel < 4 ? layer.out.channels - channel : 4;
         for (Size set = 0; set < kSets; ++set) {
-            add_bias_lanes<true>(part, gradient + channel * layer.out.plane(B), places[set],
-                                 lanes + set * W);
+            add_bias_lanes<true>(part, gradient + channel * layer.out.plane(W), places[set],
+                                 lanes + set * stride);
         }
-        reduce_biases(lanes, bias_gradient + channel, part.out.channels);
+        reduce_biases(lanes, stride, bias_gradient + channel, part.out.channels);
     }
 }
 
