@@ -245,6 +245,18 @@ def test_a_folder_that_can_not_be_written(found: list[Section], tmp_path: Path):
         save_sections(found[:1], tmp_path / "file", "A zoo")
 
 
+def test_a_readme_of_another_kind_is_not_replaced(found: list[Section], tmp_path: Path):
+    readme = tmp_path / "README.md"
+    readme.write_text("# My project\n")
+    with pytest.raises(ReportWriteError, match=r"its README.md is not of an analysis"):
+        save_sections(found[:1], tmp_path, "A zoo")
+    assert [file.name for file in tmp_path.iterdir()] == ["README.md"]
+    assert readme.read_text() == "# My project\n"
+    save_sections(found[:1], tmp_path / "own", "A zoo")
+    save_sections(found[1:2], tmp_path / "own", "A zoo")
+    assert "## Training" in (tmp_path / "own" / "README.md").read_text()
+
+
 def test_csv_keeps_numbers_in_full():
     import pyarrow as pa
 
