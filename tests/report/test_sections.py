@@ -166,6 +166,25 @@ def test_a_legend_names_classes_that_begin_with_an_underscore():
     assert [label.strip("\u200b") for label in labels] == ["_hidden", "seen"]
 
 
+def test_a_legend_of_many_classes_leaves_room_for_the_panels():
+    labels: list[str] = []
+    width = 0.0
+
+    def paint(drawing):
+        nonlocal width
+        axes = drawing.subplots()
+        for place in range(100):
+            axes.plot([0, 1], label=f"class_{place}")
+        label_classes(drawing, axes)
+        drawing.draw_without_rendering()
+        labels.extend(text.get_text() for text in drawing.legends[0].get_texts())
+        width = axes.get_position().width
+
+    draw("many", 2.0, paint, png=False)
+    assert labels == [*(f"class_{place}" for place in range(11)), "and 89 more"]
+    assert width > 0.6
+
+
 def test_letters_that_the_font_lacks_are_no_warning():
     def paint(drawing):
         drawing.subplots().set_title("日本")

@@ -231,10 +231,18 @@ def heat_map(
 
 
 def label_classes(drawing: "Drawing", axes: "Axes") -> None:
-    """A legend right of all panels, in the order in which things were drawn."""
+    """A legend right of all panels, in the order in which things were drawn.
+
+    It has as many lines as there is height for; more would cover the panels.
+    """
     handles, labels = axes.get_legend_handles_labels()
-    columns = -(-len(labels) // 24)
-    drawing.legend(handles, labels, loc="outside right center", ncols=columns, handlelength=1.6)
+    lines = int(drawing.get_figheight() / 0.16)
+    if len(labels) > lines:
+        more = f"and {len(labels) - lines + 1} more"
+        handles, labels = handles[: lines - 1], labels[: lines - 1]
+        handles.append(axes.plot([], [], linestyle="none")[0])
+        labels.append(more)
+    drawing.legend(handles, labels, loc="outside right center", handlelength=1.6)
 
 
 def logarithmic(axes: "Axes") -> None:

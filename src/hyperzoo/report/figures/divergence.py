@@ -191,6 +191,7 @@ def _heat_map(weights: Weights, found: Divergence, layer: str, *, png: bool) -> 
             )
 
         heat_map(axes, scaled, names, names, text=text if len(names) <= 12 else None)
+        axes.tick_params(labelsize=min(7, 360 / len(names)))
         if max(map(len, names)) > 4:
             axes.tick_params(axis="x", rotation=40)
             for label in axes.get_xticklabels():
@@ -201,7 +202,8 @@ def _heat_map(weights: Weights, found: Divergence, layer: str, *, png: bool) -> 
 
     side = min(WIDTH, 1.2 + 0.36 * len(names))
     name = f"divergence-{layer}"
-    picture = draw(name, max(2.0, 0.8 + 0.24 * len(names)), paint, png=png, width=max(3.2, side))
+    height = min(WIDTH, max(2.0, 0.8 + 0.24 * len(names)))
+    picture = draw(name, height, paint, png=png, width=max(3.2, side))
     return Figure(
         name=name,
         title=f"Divergence between classes in {layer}",
