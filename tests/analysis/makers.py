@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hyperzoo.plan import PlannedNetwork
 from hyperzoo.recipe import Recipe
 from hyperzoo.zoo import Zoo, open_zoo
-from tests.zoo.makers import finished, recipe, writer
+from tests.zoo.makers import CLASSES, finished, recipe, writer
 
 Weights = dict[str, NDArray[np.float32]]
 
@@ -21,6 +21,7 @@ def zoo_of(
     change: Callable[[PlannedNetwork, Weights], Weights] = lambda network, weights: weights,
     failed: tuple[str, ...] = (),
     chosen: Recipe | None = None,
+    image_classes: tuple[str, ...] = CLASSES,
     **sections: Any,
 ) -> Zoo:
     """A zoo of made-up networks whose weights a function may change.
@@ -29,7 +30,7 @@ def zoo_of(
     """
     sections = {"training": {"epochs": 2}, "networks_per_class": 6} | sections
     chosen = chosen or recipe(**sections)
-    with writer(folder, chosen) as open_writer:
+    with writer(folder, chosen, image_classes=image_classes) as open_writer:
         for part, planned in open_writer.missing_parts.items():
             networks = []
             for network in finished(planned, chosen):

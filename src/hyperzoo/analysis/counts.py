@@ -19,6 +19,9 @@ FARTHEST = 2**17
 """The grid ends at plus and minus this many points (13.1 at 4 decimals); weights beyond count
 there."""
 
+LARGEST = 1e15
+"""Networks with a larger weight, plus or minus, are not studied: sums of their squares overflow."""
+
 _BLOCK = 2**16
 """Weights that are counted at once: as many as stay in a core's cache with their grid points."""
 
@@ -102,7 +105,7 @@ class LayerCounts:
     def add(self, other: "LayerCounts") -> None:
         """Add the counts of other networks of the same classes and layer.
 
-        The networks' own counts are not joined; `join_networks` does that for many at once.
+        The networks' own counts are not joined: that is done for many at once, in the end.
         """
         low = min(self.low, other.low)
         end = max(self.low + self.classes.shape[1], other.low + other.classes.shape[1])
@@ -136,7 +139,7 @@ def count_layer(
         compiled: whether the compiled kernel counts; None where it was built.
 
     Returns:
-        The counts; None where a weight is not finite.
+        The counts; None where a weight is not finite or beyond `LARGEST`.
     """
     width = int(bins.edges[-1] - bins.edges[0])
     window = (int(bins.edges[0]) - width // 2, 2 * width + 2)
@@ -146,7 +149,8 @@ def count_layer(
             return counted
     least = np.min([piece.min(axis=1) for piece in pieces], axis=0)
     greatest = np.max([piece.max(axis=1) for piece in pieces], axis=0)
-    if not (np.isfinite(least).all() and np.isfinite(greatest).all()):
+    # Not true of what is not a number.
+    if not ((least >= -LARGEST).all() and (greatest <= LARGEST).all()):
         return None
     unit = 10.0**bins.decimals
     reach = np.clip(np.rint([least.min() * unit, greatest.max() * unit]), -FARTHEST, FARTHEST)

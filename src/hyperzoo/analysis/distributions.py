@@ -14,6 +14,9 @@ from hyperzoo.analysis.weights import Weights
 ALL_CLASSES = "all classes"
 ALL_LAYERS = "all layers"
 
+BIN_LOW, BIN_HIGH = "bin low", "bin high"
+"""Columns beside those of the classes: with a space, which no class's name has."""
+
 QUANTILES = (0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999)
 
 ZOOM, ZOOM_BINS = 0.2, 500
@@ -164,7 +167,8 @@ def histogram(weights: Weights, layers: tuple[str, ...], edges: NDArray[np.float
             to the bin above.
 
     Returns:
-        Columns low, high (the bin's edges), then a column a class with counts, and `ALL_CLASSES`.
+        Columns `BIN_LOW`, `BIN_HIGH` (the bin's edges), then a column a class with counts, and
+        `ALL_CLASSES`.
     """
     values, counts = grid_counts(weights, layers)
     # A hundredth of a grid unit, so that rounding of the edges does not part equal points.
@@ -172,6 +176,7 @@ def histogram(weights: Weights, layers: tuple[str, ...], edges: NDArray[np.float
     columns = np.searchsorted(values, edges - margin)
     cumulated = np.concatenate([np.zeros((len(counts), 1), np.int64), counts.cumsum(axis=1)], 1)
     binned = np.diff(cumulated[:, columns], axis=1)
-    table = {"low": edges[:-1], "high": edges[1:]}
+    # Edges come from sums of fractions: 10 decimals of them are meant.
+    table = {BIN_LOW: edges[:-1].round(10), BIN_HIGH: edges[1:].round(10)}
     table |= {name: binned[members].sum(axis=0) for name, members in class_groups(weights)}
     return pa.table(table)

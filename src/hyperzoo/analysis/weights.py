@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from hyperzoo.analysis.counts import Bins, LayerCounts, choose_bins, count_layer
+from hyperzoo.analysis.counts import LARGEST, Bins, LayerCounts, choose_bins, count_layer
 from hyperzoo.analysis.layers import Layer, layers_of
 from hyperzoo.analysis.stream import Meter, map_in_order
 from hyperzoo.analysis.structure import (
@@ -52,7 +52,8 @@ class Weights:
         layers: the layers, in the network's order.
         ids: the networks that are studied, in the zoo's order.
         labels: int64 [network], the class of each of them.
-        left_out: the networks that are not: failed, or with weights that are not finite.
+        left_out: the networks that are not: failed, or with weights that are not finite or beyond
+            `LARGEST`.
         counts: layer -> counts of its weights.
         structure: layer -> principal components and distances.
     """
@@ -71,7 +72,8 @@ def read_weights(
 ) -> Weights:
     """Read a zoo's weights for all studies of them.
 
-    Networks that failed, and those with a weight that is not finite, are left out.
+    Networks that failed, and those with a weight that is not finite or beyond `LARGEST`, are left
+    out.
 
     Args:
         zoo: the zoo.
@@ -166,12 +168,12 @@ class _Reader:
         return (rows, pieces) if usable.all() else (rows[usable], _chosen(pieces, usable))
 
     def read_finite(self, part: int) -> tuple[NDArray[np.int64], dict[str, list[Matrix]]]:
-        """The same without networks of which a weight is not finite."""
+        """The same without networks of which a weight is not finite or beyond `LARGEST`."""
         rows, pieces = self.read(part)
         usable = np.full(len(rows), True)
         for piece in itertools.chain.from_iterable(pieces.values()):
-            # Not finite where any weight is not.
-            usable &= np.isfinite(piece.min(axis=1)) & np.isfinite(piece.max(axis=1))
+            # Not true where any weight is not a number.
+            usable &= (piece.min(axis=1) >= -LARGEST) & (piece.max(axis=1) <= LARGEST)
         return (rows, pieces) if usable.all() else (rows[usable], _chosen(pieces, usable))
 
     def project(self, part: int, axes: dict[str, Matrix]) -> dict[str, Matrix]:
@@ -218,7 +220,7 @@ def _first_look(
     if not networks:
         raise AnalysisError(
             f"all {len(reader.zoo)} networks of {reader.zoo.path} failed or have weights that are "
-            "not finite; there is nothing to analyse"
+            f"not finite or beyond {LARGEST:.0e}; there is nothing to analyse"
         )
 
     def choose(layer: Layer) -> tuple[str, Bins, Matrix]:
@@ -271,7 +273,7 @@ def _counts(
     pieces: dict[str, list[Matrix]],
     bins: dict[str, Bins],
 ) -> dict[str, LayerCounts] | None:
-    """Counts of every layer; of none where there are no networks; None where one is not finite."""
+    """Counts of every layer; of none where there are no networks; None as `count_layer`."""
     counted = {}
     for name, own in pieces.items() if len(rows) else ():
         counts = count_layer(own, reader.labels(rows), len(reader.zoo.classes), bins[name])

@@ -12,6 +12,7 @@ import numpy as np
 from hyperzoo.analysis.performance import PERFORMANCE_METRICS, performance, remarkable_networks
 from hyperzoo.analysis.published import PUBLISHED
 from hyperzoo.recipe import Recipe
+from hyperzoo.report.figure import networks
 from hyperzoo.report.figures.performance import is_published
 from hyperzoo.version import VERSION
 from hyperzoo.zoo import Zoo
@@ -45,10 +46,10 @@ def summary(zoo: Zoo) -> str:
     )
     height, width, channels = zoo.architecture.input_shape
     colour = {1: "grey", 3: "RGB"}.get(channels, f"{channels}-channel")
-    networks = "1 network" if len(zoo) == 1 else f"{len(zoo):,} networks"
     return (
-        f"A zoo of {networks} of the architecture {zoo.architecture.name}; {tells}, in {colour} "
-        f"images of {height} x {width} pixels ({zoo.images_name or 'of an unknown image set'})."
+        f"A zoo of {networks(len(zoo))} of the architecture {zoo.architecture.name}; {tells}, in "
+        f"{colour} images of {height} x {width} pixels "
+        f"({zoo.images_name or 'of an unknown image set'})."
     )
 
 
@@ -143,8 +144,8 @@ def provenance(zoo: Zoo) -> list[tuple[str, str]]:
     facts.append(("Images", zoo.images_name or "unknown"))
     facts.append(("Image fingerprint", zoo.image_fingerprint or "unknown"))
     made_by = _makers(zoo)
-    for maker, networks in made_by.items():
-        label = "Trained with" if len(made_by) == 1 else f"Trained with ({networks:,} networks)"
+    for maker, count in made_by.items():
+        label = "Trained with" if len(made_by) == 1 else f"Trained with ({networks(count)})"
         facts.append((label, maker))
     page = f"hyperzoo {VERSION}, Python {platform.python_version()}, {_now():%Y-%m-%d %H:%M} UTC"
     return [*facts, ("This page", page)]

@@ -47,3 +47,8 @@ class Section:
     text: str
     figures: tuple[Figure, ...]
     missing: str | None
+
+
+def networks(count: int) -> str:
+    """So many networks, in words."""
+    return "1 network" if count == 1 else f"{count:,} networks"

@@ -14,6 +14,8 @@ from hyperzoo.zoo.files import write_file
 
 INDEX_FILE = "README.md"
 
+_MARK = "<!-- Written by hyperzoo, which replaces this file when it writes here again. -->"
+
 
 def save_sections(found: Iterable[Section], folder: str | Path, heading: str) -> list[Path]:
     """Save the tables and figures of sections, as each is made, and an index.
@@ -29,11 +31,12 @@ def save_sections(found: Iterable[Section], folder: str | Path, heading: str) ->
         The files, the index last.
 
     Raises:
-        ReportWriteError: the system refused.
+        ReportWriteError: the system refused, or the folder has an index that is not hyperzoo's.
     """
     folder = Path(folder)
+    _check_index(folder / INDEX_FILE)
     files: list[Path] = []
-    lines = [f"# {_plain(heading)}"]
+    lines = [_MARK, "", f"# {_plain(heading)}"]
     try:
         for section in found:
             lines += ["", f"## {_plain(section.title)}"]
@@ -55,6 +58,20 @@ def save_sections(found: Iterable[Section], folder: str | Path, heading: str) ->
             "or give another folder"
         ) from error
     return files
+
+
+def _check_index(path: Path) -> None:
+    """Refuse to replace somebody's own README: a project's, or a zoo's card."""
+    try:
+        with path.open("rb") as file:
+            own = file.read(len(_MARK)) == _MARK.encode()
+    except OSError:
+        return  # there is none; or writing will tell
+    if not own:
+        raise ReportWriteError(
+            f"can't write to {path.parent}: its {path.name} is not of an analysis and would be "
+            "replaced; give a folder of its own, say analysis"
+        )
 
 
 def to_csv(table: pa.Table) -> bytes:

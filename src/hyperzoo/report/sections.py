@@ -64,7 +64,8 @@ def sections(
     try:
         weights = read_weights(zoo, decimals=decimals, meter=meter)
     except AnalysisError as error:
-        reason = str(error)
+        reason = f"{error}."
+        reason = reason[0].upper() + reason[1:]
         for title in WEIGHT_TITLES:
             yield Section(title=title, text="", figures=(), missing=reason)
     else:

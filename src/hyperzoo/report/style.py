@@ -3,6 +3,7 @@
 import hashlib
 import io
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -121,7 +122,9 @@ def draw(
     import matplotlib
     from matplotlib.figure import Figure as Drawing
 
-    with matplotlib.rc_context(_RC | {"svg.hashsalt": name}):
+    with matplotlib.rc_context(_RC | {"svg.hashsalt": name}), warnings.catch_warnings():
+        # Letters that the font lacks are drawn as boxes; tables and page have them.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
         drawing = Drawing(figsize=(width, height), layout="constrained")
         paint(drawing)
         text = io.StringIO()
@@ -181,6 +184,11 @@ def sequential() -> "Colormap":
     return LinearSegmentedColormap.from_list("hyperzoo", colours)
 
 
+def legend_name(name: str) -> str:
+    """A class's name as a label; of legends, matplotlib leaves out what begins with a "_"."""
+    return f"\N{ZERO WIDTH SPACE}{name}" if name.startswith("_") else name
+
+
 def heat_map(
     axes: "Axes",
     values: NDArray[np.float64],
@@ -223,19 +231,36 @@ def heat_map(
 
 
 def label_classes(drawing: "Drawing", axes: "Axes") -> None:
-    """A legend right of all panels, in the order in which things were drawn."""
+    """A legend right of all panels, in the order in which things were drawn.
+
+    It has as many lines as there is height for; more would cover the panels.
+    """
     handles, labels = axes.get_legend_handles_labels()
-    columns = -(-len(labels) // 24)
-    drawing.legend(handles, labels, loc="outside right center", ncols=columns, handlelength=1.6)
+    lines = int(drawing.get_figheight() / 0.16)
+    if len(labels) > lines:
+        more = f"and {len(labels) - lines + 1} more"
+        handles, labels = handles[: lines - 1], labels[: lines - 1]
+        handles.append(axes.plot([], [], linestyle="none")[0])
+        labels.append(more)
+    drawing.legend(handles, labels, loc="outside right center", handlelength=1.6)
 
 
 def logarithmic(axes: "Axes") -> None:
-    """A logarithmic vertical axis with labels at powers of ten alone."""
-    from matplotlib.ticker import LogLocator, NullLocator
+    """A logarithmic vertical axis with labels at powers of ten alone, where there are two.
+
+    To be called when all has been drawn.
+    """
+    from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, StrMethodFormatter
 
     axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(numticks=6))
+    low, high = np.log10(axes.get_ylim())
+    if np.floor(high) > np.ceil(low):
+        axes.yaxis.set_major_locator(LogLocator(numticks=6))
+    else:
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=6))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def from_zero(axes: "Axes", room: float = 1.08) -> None:

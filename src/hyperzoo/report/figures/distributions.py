@@ -6,9 +6,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from hyperzoo.analysis.counts import FARTHEST, LARGEST
 from hyperzoo.analysis.distributions import (
     ALL_CLASSES,
     ALL_LAYERS,
+    BIN_HIGH,
+    BIN_LOW,
     ZOOM,
     ZOOM_BINS,
     histogram,
@@ -18,8 +21,16 @@ from hyperzoo.analysis.distributions import (
     zoom_edges,
 )
 from hyperzoo.analysis.weights import Weights
-from hyperzoo.report.figure import Figure, Section
-from hyperzoo.report.style import BLUE, INK, class_style, draw, label_classes, logarithmic
+from hyperzoo.report.figure import Figure, Section, networks
+from hyperzoo.report.style import (
+    BLUE,
+    INK,
+    class_style,
+    draw,
+    label_classes,
+    legend_name,
+    logarithmic,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,17 +51,40 @@ def section(weights: Weights, *, png: bool = False) -> Section:
         title="Weight distributions",
         text=_text(weights, table),
         figures=tuple(figures),
-        missing=_left_out(weights),
+        missing=" ".join([*_left_out(weights), *_off_the_grid(weights, table)]) or None,
     )
 
 
-def _left_out(weights: Weights) -> str | None:
+def _left_out(weights: Weights) -> list[str]:
     if not weights.left_out:
-        return None
+        return []
     named = ", ".join(weights.left_out[:5]) + ", ..." * (len(weights.left_out) > 5)
     count = len(weights.left_out)
-    networks = "1 network is" if count == 1 else f"{count:,} networks are"
-    return f"{networks} left out, failed or with weights that are not finite: {named}."
+    return [
+        f"{networks(count)} {'is' if count == 1 else 'are'} left out, failed or with weights that "
+        f"are not finite or beyond {LARGEST:.0e}: {named}."
+    ]
+
+
+def _off_the_grid(weights: Weights, table: pa.Table) -> list[str]:
+    """What the grid of counts is too short or too coarse for."""
+    rows = [row for row in table.to_pylist() if row["class"] == _pooled(weights)]
+    rows = [row for row in rows if row["layer"] != ALL_LAYERS]
+    unit = 10.0 ** -next(iter(weights.counts.values())).decimals
+    beyond = sum(row["beyond"] for row in rows)
+    close = [row["layer"] for row in rows if row["sd"] < unit and row["greatest"] > row["least"]]
+    found = []
+    if beyond:
+        found.append(
+            f"{beyond:,} weights lie beyond {FARTHEST * unit:.3g} or -{FARTHEST * unit:.3g} and "
+            "are counted there, so that moments and divergences understate them."
+        )
+    if close:
+        found.append(
+            f"The weights of {', '.join(close)} lie within the rounding of {unit:.0e}: their "
+            "moments, quantiles and divergences say nothing."
+        )
+    return found
 
 
 def _text(weights: Weights, table: pa.Table) -> str:
@@ -61,7 +95,7 @@ def _text(weights: Weights, table: pa.Table) -> str:
     spread = [row for name, row in layers.items() if name != ALL_LAYERS and row["sd"]]
     decimals = next(iter(weights.counts.values())).decimals
     text = (
-        f"{whole['weights']:,} weights of {len(weights.ids):,} networks: mean {whole['mean']:.2g}, "
+        f"{whole['weights']:,} weights of {networks(len(weights.ids))}: mean {whole['mean']:.2g}, "
         f"standard deviation {whole['sd']:.3g}"
     )
     if whole["kurtosis"] is not None:
@@ -77,7 +111,7 @@ def _text(weights: Weights, table: pa.Table) -> str:
 
 def _density(table: pa.Table, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Edges, and share of the weights per unit of weight; NaN (no line) where there is none."""
-    edges = np.append(table["low"].to_numpy(), table["high"].to_numpy()[-1:])
+    edges = np.append(table[BIN_LOW].to_numpy(), table[BIN_HIGH].to_numpy()[-1:])
     counts = table[name].to_numpy().astype(np.float64)
     density = counts / max(counts.sum(), 1) / np.diff(edges)
     return edges, np.where(density > 0, density, np.nan)
@@ -151,7 +185,7 @@ def _layers(weights: Weights, *, png: bool) -> Figure:
         label_classes(drawing, axes)
 
     picture = draw("weights-layers", 2.6, paint, png=png, width=5.4)
-    rows = [table.select(["low", "high", pooled]) for table in tables.values()]
+    rows = [table.select([BIN_LOW, BIN_HIGH, pooled]) for table in tables.values()]
     return Figure(
         name="weights-layers",
         title="Weights by layer",
@@ -166,8 +200,9 @@ def _layers(weights: Weights, *, png: bool) -> Figure:
 
 def _stacked(tables: dict[str, pa.Table], rows: list[pa.Table]) -> pa.Table:
     """Tables one below the other, the layer's name before each row."""
+    # "layer" can be the name of a class, and so of a column.
     names = [name for name, table in zip(tables, rows, strict=True) for _ in range(len(table))]
-    return pa.concat_tables(rows).add_column(0, "layer", [names])
+    return pa.concat_tables(rows).add_column(0, "layer name", [names])
 
 
 def _classes(weights: Weights, *, png: bool) -> Figure:
@@ -177,7 +212,7 @@ def _classes(weights: Weights, *, png: bool) -> Figure:
     def paint(drawing: "Drawing") -> None:
         axes = drawing.subplots()
         for place, name in enumerate(weights.classes):
-            _line(axes, table, name, label=name, **class_style(place))
+            _line(axes, table, name, label=legend_name(name), **class_style(place))
         logarithmic(axes)
         axes.set_xlabel("weight")
         axes.set_ylabel("density (share per unit)")
@@ -212,7 +247,7 @@ def _layers_and_classes(weights: Weights, *, png: bool) -> Figure:
                     axes,
                     table,
                     class_name,
-                    label=class_name,
+                    label=legend_name(class_name),
                     **class_style(place) | {"linewidth": 0.8},
                 )
             logarithmic(axes)
@@ -259,7 +294,7 @@ def _moments(weights: Weights, table: pa.Table, *, png: bool) -> Figure:
                     "o",
                     markersize=2.6,
                     color=class_style(place)["color"],
-                    label=row["class"] if first else None,
+                    label=legend_name(row["class"]) if first else None,
                 )
             axes.set_title(title)
             axes.set_yticks(range(len(layers)), layers)

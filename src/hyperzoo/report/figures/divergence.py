@@ -21,7 +21,10 @@ UNITS = {
     "jensen_shannon": "Jensen-Shannon divergence (bits)",
     "wasserstein": "Wasserstein-1 distance (sd of the layer)",
 }
-FEW = "A class has too few networks for intervals (2) or for the noise between halves (4)."
+FEW = (
+    "A class has too few networks: intervals need 2, the noise between halves 4. Without the noise "
+    "nothing here tells a difference from chance."
+)
 
 
 def section(weights: Weights, *, seed: int = 0, png: bool = False) -> Section:
@@ -68,11 +71,18 @@ def _text(found: Divergence) -> str:
 
 def _corrected(rows: list[dict[str, Any]]) -> str:
     least, most = (max(rows, key=lambda row: row[key]) for key in ("least", "most"))
-    return (
+    text = (
         f"Corrected for the bias of finite samples, {least['layer']} is the most alike in "
         f"{100 * least['least']:.0f} % of bootstrap draws of the networks, and {most['layer']} the "
         f"most different in {100 * most['most']:.0f} %."
     )
+    if most["distinct"] == 0:
+        # The correction is partial where bins are nearly empty.
+        text += (
+            f" But in {most['layer']} no pair lies above the noise: its figure is no evidence of a "
+            "difference."
+        )
+    return text
 
 
 def _layer_sentence(row: dict[str, Any]) -> str:
@@ -133,22 +143,14 @@ def _layer_panel(axes: "Axes", rows: list[dict[str, Any]]) -> None:
         markersize=4,
         label="all networks, corrected" if known.any() else None,
     )
-    axes.plot(
-        columns["halves"],
-        places - 0.2,
-        "s",
-        color=BLUE,
-        markersize=3.4,
-        label="halves of two classes",
-    )
-    axes.plot(
-        columns["noise"],
-        places + 0.2,
-        "D",
-        color=ORANGE,
-        markersize=3.4,
-        label="halves of the same class (noise)",
-    )
+    for key, offset, marker, colour, label in (
+        ("halves", -0.2, "s", BLUE, "halves of two classes"),
+        ("noise", 0.2, "D", ORANGE, "halves of the same class (noise)"),
+    ):
+        if np.isfinite(columns[key]).any():
+            axes.plot(
+                columns[key], places + offset, marker, color=colour, markersize=3.4, label=label
+            )
     axes.set_yticks(places, [row["layer"] for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
@@ -189,16 +191,19 @@ def _heat_map(weights: Weights, found: Divergence, layer: str, *, png: bool) -> 
             )
 
         heat_map(axes, scaled, names, names, text=text if len(names) <= 12 else None)
-        axes.tick_params(axis="x", rotation=40)
-        for label in axes.get_xticklabels():
-            label.set_horizontalalignment("right")
-            label.set_rotation_mode("anchor")
-        _frame(axes, np.eye(len(names), dtype=bool), INK)
+        axes.tick_params(labelsize=min(7, 360 / len(names)))
+        if max(map(len, names)) > 4:
+            axes.tick_params(axis="x", rotation=40)
+            for label in axes.get_xticklabels():
+                label.set_horizontalalignment("right")
+                label.set_rotation_mode("anchor")
+        _frame(axes, np.eye(len(names), dtype=bool) & np.isfinite(values), INK)
         _frame(axes, distinct, ORANGE)
 
     side = min(WIDTH, 1.2 + 0.36 * len(names))
     name = f"divergence-{layer}"
-    picture = draw(name, max(2.0, 0.8 + 0.24 * len(names)), paint, png=png, width=max(3.2, side))
+    height = min(WIDTH, max(2.0, 0.8 + 0.24 * len(names)))
+    picture = draw(name, height, paint, png=png, width=max(3.2, side))
     return Figure(
         name=name,
         title=f"Divergence between classes in {layer}",

@@ -11,7 +11,7 @@ from hyperzoo.analysis.performance import (
     remarkable_networks,
 )
 from hyperzoo.analysis.published import PUBLISHED
-from hyperzoo.report.figure import Figure, Section
+from hyperzoo.report.figure import Figure, Section, networks
 from hyperzoo.report.style import BLUE, ORANGE, SOFT, draw
 from hyperzoo.zoo import Zoo
 
@@ -30,7 +30,7 @@ def section(zoo: Zoo, *, png: bool = False) -> Section:
         figures.append(_distributions(zoo, spread, png=png))
     if len(remarkable):
         figures.append(_remarkable(remarkable))
-    missing = None if len(spread) else "The zoo has no metrics: its networks were not evaluated."
+    missing = None if len(spread) else _missing(zoo, remarkable)
     return Section(
         title="Performance",
         text=_text(zoo, remarkable) if len(spread) else "",
@@ -45,18 +45,27 @@ def is_published(zoo: Zoo) -> bool:
 
 
 def _text(zoo: Zoo, remarkable: pa.Table) -> str:
-    findings = remarkable["finding"].to_pylist()
-    counts = {kind: findings.count(kind) for kind in ("failed", "always no", "always yes")}
-    named = [
-        f"{count} failed" if kind == "failed" else f"{count} say {kind}"
-        for kind, count in counts.items()
-        if count
-    ]
-    alike = "; ".join(named) + " (named below)" if named else "none failed"
-    if not named and zoo.kind == "one-vs-all":
+    named = {kind: _named(remarkable, kind) for kind in ("failed", "always no", "always yes")}
+    alike = "; ".join(text for text in named.values() if text) or "none failed"
+    if len(remarkable) == 0 and zoo.kind == "one-vs-all":
         alike += ", and none gives every image the same answer"
-    threshold = ", a network says yes above probability 0.5" * (len(zoo.classes) > 1)
-    return f"Measured on the validation split{threshold}. Of {len(zoo):,} networks, {alike}."
+    threshold = ", a network says yes above probability 0.5" * (zoo.kind == "one-vs-all")
+    return f"Measured on the validation split{threshold}. Of {networks(len(zoo))}, {alike}."
+
+
+def _named(remarkable: pa.Table, kind: str) -> str:
+    """How many networks a finding has, and the first few of them; nothing where there are none."""
+    ids = [row["id"] for row in remarkable.to_pylist() if row["finding"] == kind]
+    if not ids:
+        return ""
+    says = "" if kind == "failed" else "says " if len(ids) == 1 else "say "
+    return f"{len(ids):,} {says}{kind} ({', '.join(ids[:5])}{', ...' * (len(ids) > 5)})"
+
+
+def _missing(zoo: Zoo, remarkable: pa.Table) -> str:
+    if remarkable["finding"].to_pylist().count("failed") == len(zoo):
+        return f"There are no metrics: all {networks(len(zoo))} failed."
+    return "The zoo has no metrics: its networks were not evaluated."
 
 
 def _table(zoo: Zoo) -> Figure:

@@ -11,8 +11,17 @@ from numpy.typing import NDArray
 from hyperzoo.analysis.aligned import AlignedStructure
 from hyperzoo.analysis.structure import Structure
 from hyperzoo.analysis.weights import Weights
-from hyperzoo.report.figure import Figure, Section
-from hyperzoo.report.style import BLUE, MARKERS, ORANGE, class_style, draw, from_zero, label_classes
+from hyperzoo.report.figure import Figure, Section, networks
+from hyperzoo.report.style import (
+    BLUE,
+    MARKERS,
+    ORANGE,
+    class_style,
+    draw,
+    from_zero,
+    label_classes,
+    legend_name,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,11 +89,15 @@ def _aligned_figures(
 
 
 def _aligned_text(aligned: AlignedStructure, *, several: bool) -> str:
+    which, reference = "the first", "the first of them"
+    if several:
+        which = "the first of each class"
+        reference = "the mean of one network of each class, which were aligned to each other"
     text = (
-        f"Aligned are {len(aligned.ids)} networks, the first of each class: the hidden units of "
+        f"Aligned are {networks(len(aligned.ids))}, {which}: the hidden units of "
         f"{', '.join(aligned.moved)} are put into the order, and given the signs where the "
-        "activation allows it, in which the networks lie near the mean of one network of each "
-        "class, which were aligned to each other. Their functions stay the same."
+        f"activation allows it, in which the networks lie near {reference}. Their functions stay "
+        "the same."
     )
     if not several:
         return text
@@ -139,6 +152,8 @@ def _text(rows: list[dict[str, Any]], *, several: bool) -> str:
         for row in rows
         if row["share"] is not None
     )
+    if not shares:
+        return f"{text}\n\nAll networks are equal: there is no variance."
     return f"{text}\n\nOf the variance, between the means of the classes lies: {shares}."
 
 
@@ -233,7 +248,7 @@ def _scatter(axes: "Axes", cloud: _Cloud, layer: str, each: int) -> None:
             markersize=6,
             color=class_style(place)["color"],
             markeredgecolor="white",
-            label=name,
+            label=legend_name(name),
             zorder=3,
         )
     axes.set_xlim(-reach[0], reach[0])

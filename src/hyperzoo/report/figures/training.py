@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hyperzoo.analysis.training import Training, training
-from hyperzoo.report.figure import Figure, Section
+from hyperzoo.report.figure import Figure, Section, networks
 from hyperzoo.report.style import BLUE, ORANGE, WIDTH, draw, heat_map
 from hyperzoo.zoo import Zoo
 
@@ -48,8 +48,8 @@ def _text(zoo: Zoo, found: Training) -> str:
     kept = "after the best epoch" if best else "after the last epoch"
     return (
         f"Validation loss was least after epoch {np.median(epochs):g} of {last} in the median "
-        f"network; {at_last:,} of {total:,} networks were best after the last epoch. The zoo keeps "
-        f"the weights {kept}."
+        f"network; {at_last:,} of {networks(total)} {'was' if at_last == 1 else 'were'} best after "
+        f"the last epoch. The zoo keeps the weights {kept}."
     )
 
 
@@ -111,7 +111,10 @@ def _panel(axes: "Axes", rows: list[dict[str, Any]], quantity: str) -> None:
             marker=marker,
             markersize=3,
         )
-    axes.locator_params(axis="x", integer=True, nbins=4)
+    if len(epochs) == 1:
+        axes.set_xticks(epochs)
+    else:
+        axes.locator_params(axis="x", integer=True, nbins=4)
     axes.locator_params(axis="y", nbins=4)
 
 
