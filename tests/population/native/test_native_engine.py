@@ -22,7 +22,7 @@ class TestNativeEngine(EngineContract):
 
 
 def test_provenance_names_the_arithmetic_and_no_machine():
-    assert NativeEngine(workers=1).provenance == {"engine": "native", "kernels": "float32 1"}
+    assert NativeEngine(workers=1).provenance == {"engine": "native", "kernels": "float32 2"}
 
 
 @pytest.mark.parametrize("architecture", [lenet5(1), lenet5(10), smallcnn(10)])

@@ -1,5 +1,7 @@
 """The same bits from every instruction set."""
 
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from hyperzoo.images import ImageSet
 from hyperzoo.population import TrainedNetwork
 from hyperzoo.population.native import NativeEngine
 from hyperzoo.population.native.description import describe
+from hyperzoo.population.native.engine import ARITHMETIC
 from hyperzoo.population.native.library import (
     Network,
     apply,
@@ -65,6 +68,31 @@ def test_trained_lenet5_has_the_same_bits(digits: ImageSet, monkeypatch: pytest.
         found.append(run(NativeEngine(workers=1), EVERY["lenet5"], [planned], images, chosen)[0])
     assert all(bits(trained) == bits(found[0]) for trained in found)
     assert all(trained.logits.tobytes() == found[0].logits.tobytes() for trained in found)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("lenet5", "f8f6736628130ad4"),
+        ("smallcnn", "c66308b7ee072146"),
+        ("same, stride 2, even size", "c6e2422d13c9b75c"),
+    ],
+)
+def test_the_arithmetic_is_the_one_of_its_version(name: str, expected: str):
+    """Who changes these bits must raise ARITHMETIC: a zoo says which of them trained it."""
+    architecture = EVERY[name]
+    own = Network(describe(architecture), 50)
+    numbers = np.arange(own.parameter_count) * 7919 % 2001 - 1000
+    own.load((numbers / 5000).astype(np.float32))
+    pixels = np.arange(90 * np.prod(architecture.input_shape)) * 31 // 7 % 256
+    images = pixels.astype(np.uint8).reshape(90, *architecture.input_shape)
+    targets = np.arange(90) * 5 // 3 % max(architecture.outputs, 2)
+    own.train(images, targets, np.arange(90)[::-1].copy(), 0, 50, 0.01, 1e9, np.zeros(2))
+    weights = own.save()
+    assert (ARITHMETIC, hashlib.sha256(weights.tobytes()).hexdigest()[:16]) == (
+        "float32 2",
+        expected,
+    )
 
 
 @pytest.mark.parametrize("function", ["tanh", "exp", "log", "log1p"])
