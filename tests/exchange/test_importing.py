@@ -89,7 +89,14 @@ def test_metrics_that_differ_are_told(files: Path, images: ImageSet, tmp_path: P
     assert len(notes) == 2
     assert notes[0].startswith("zero_0: accuracy is 0.")
     assert notes[0].endswith("the file says 0.123")
-    assert notes[1] == "metrics of 1 networks that are not there were passed over: stranger_5"
+    assert notes[1] == "metrics of networks that are not there were passed over: 1 (stranger_5)"
+
+
+def test_networks_that_the_metrics_lack_are_told(files: Path, tmp_path: Path):
+    table = files / "more" / "metrics.csv"
+    table.write_text("\n".join(table.read_text().splitlines()[:-1]))
+    (note,) = import_zoo(files, tmp_path / "zoo").notes
+    assert note == "networks that no metrics file has, left without metrics: 1 (nine_1)"
 
 
 def test_one_file(files: Path, tmp_path: Path):

@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -255,13 +255,18 @@ def _import_into(
     (work / "zoo").mkdir()
     parts = _parts(document, planned, rows.weights(order), judged, notes)
     write_imported_zoo(work / "zoo", document, parts)
-    strangers = sorted(f"{k.class_name}_{k.index}" for k in known.keys() - set(keys))
-    if strangers:
-        notes.append(
-            f"metrics of {len(strangers)} networks that are not there were passed over: "
-            f"{', '.join(strangers[:5])}{', ...' * (len(strangers) > 5)}"
-        )
+    if strangers := known.keys() - set(keys):
+        notes.append(f"metrics of networks that are not there were passed over: {_some(strangers)}")
+    if images is None and found.metrics and (without := set(keys) - known.keys()):
+        notes.append(f"networks that no metrics file has, left without metrics: {_some(without)}")
     return notes
+
+
+def _some(keys: Set[NetworkKey]) -> str:
+    """How many networks, and the first of them."""
+    first = sorted(keys, key=lambda key: (key.class_name, key.index))[:5]
+    names = ", ".join(f"{key.class_name}_{key.index}" for key in first)
+    return f"{len(keys)} ({names}{', ...' * (len(keys) > len(first))})"
 
 
 def _read(path: Path, found: Found, meter: Meter | None) -> tuple[_Rows, Counter[str]]:
