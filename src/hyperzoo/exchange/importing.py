@@ -81,7 +81,8 @@ def find_foreign(path: str | Path) -> Found:
     Symbolic links inside a folder are passed over: they may lead anywhere.
 
     Raises:
-        ForeignFileError: there is nothing there, or nothing that is recognised.
+        ForeignFileError: there is nothing there, nothing that is recognised, or what can't be
+            looked at.
     """
     root = Path(path)
     if not root.exists():
@@ -90,7 +91,7 @@ def find_foreign(path: str | Path) -> Found:
     tables, others = [], []
     try:
         for file in _files(root):
-            entry = _recognise(file)
+            entry = None if file.is_symlink() and file != root else _recognise(file)
             if entry is None:
                 others.append(file)
             elif entry.reads_metrics:
@@ -103,7 +104,12 @@ def find_foreign(path: str | Path) -> Found:
         ) from error
     if not networks:
         known = "; ".join(f"{e.name} ({e.description})" for e in FORMATS.values() if e.reads)
-        raise ForeignFileError(f"{root} holds no file of a known format; known: {known}")
+        links = any(file.is_symlink() for file in others)
+        raise ForeignFileError(
+            f"{root} holds no file of a known format"
+            + ", and symbolic links are passed over: copy what they lead to (cp -rL)" * links
+            + f"; known: {known}"
+        )
     return Found(networks=tuple(networks), metrics=tuple(tables), others=tuple(others))
 
 
@@ -154,23 +160,30 @@ def import_zoo(
 
 
 def _files(root: Path) -> Iterator[Path]:
-    """The regular files of a folder and those below, in the order of their names."""
+    """The files of a folder and those below, in the order of their names; links as themselves."""
     if root.is_file():
         yield root
         return
-    for place, folders, names in os.walk(root):
+
+    def fail(error: OSError) -> None:
+        raise error  # os.walk by itself passes over a folder that it can't look into
+
+    for place, folders, names in os.walk(root, onerror=fail):
         folders.sort()
-        for name in sorted(names):
+        links = [name for name in folders if Path(place, name).is_symlink()]
+        for name in sorted(names + links):
             file = Path(place, name)
-            if file.is_file() and not file.is_symlink() and not name.startswith("."):
+            if not name.startswith(".") and (file.is_symlink() or file.is_file()):
                 yield file
 
 
 def _recognise(file: Path) -> Format | None:
-    for entry in FORMATS.values():
-        if (entry.reads or entry.reads_metrics) and entry.recognises(file):
+    readers = [entry for entry in FORMATS.values() if entry.reads or entry.reads_metrics]
+    for entry in readers:
+        if entry.recognises(file):
             return entry
-    return None
+    # Its reader tells what is wrong with it: nobody should miss a network for a cut file.
+    return next((entry for entry in readers if file.name.endswith(entry.suffixes)), None)
 
 
 def _check_target(target: Path) -> None:

@@ -46,6 +46,7 @@ class ModelwisePickle(Format):
     description = "the published pickle with a dict a network"
     reads = True
     writes = True
+    suffixes = SUFFIXES
 
     def recognises(self, path: Path) -> bool:
         """By the suffix, and by the first key of the first dict."""
