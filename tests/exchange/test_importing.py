@@ -215,6 +215,11 @@ def test_a_pickle_of_something_else(tmp_path: Path):
         import_zoo(path, tmp_path / "zoo")
 
 
+def test_a_folder_that_is_a_zoo(trained: Zoo, tmp_path: Path):
+    with pytest.raises(ForeignFileError, match=r"is a zoo already: open it as it is"):
+        import_zoo(trained.path, tmp_path / "zoo")
+
+
 def test_nothing_but_links(files: Path, tmp_path: Path):
     """As in the cache of huggingface_hub."""
     (tmp_path / "links").mkdir()

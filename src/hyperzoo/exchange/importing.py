@@ -169,6 +169,10 @@ def _files(root: Path) -> Iterator[Path]:
         raise error  # os.walk by itself passes over a folder that it can't look into
 
     for place, folders, names in os.walk(root, onerror=fail):
+        if layout.DOCUMENT_FILE in names:
+            raise ForeignFileError(
+                f"{place} is a zoo already: open it as it is, or give a folder of other files"
+            )
         folders.sort()
         links = [name for name in folders if Path(place, name).is_symlink()]
         for name in sorted(names + links):

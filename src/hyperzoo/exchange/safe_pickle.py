@@ -45,7 +45,8 @@ def read_items(path: Path, meter: Meter | None = None) -> Iterator[object]:
         place = f"byte {machine.position}" if machine else "its start"
         raise ForeignFileError(
             f"{path}: not a pickle that can be trusted: before {place}, "
-            f"{error}{_named(path, error)}. Nothing in it was run; get the file from its authors again, or move it away"
+            f"{error}{_named(path, error)}. Nothing in it was run; get the file from its authors "
+            "again, or move it away"
         ) from error
     except OSError as error:
         raise ForeignFileError(f"{path} can't be read: {error.strerror or error}") from error
