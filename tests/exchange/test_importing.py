@@ -253,6 +253,34 @@ def test_the_same_network_twice(files: Path, tmp_path: Path):
     assert [file.name for file in tmp_path.iterdir()] == ["files"]
 
 
+def test_the_published_dataset_as_it_is(trained: Zoo, tmp_path: Path):
+    """Each network three times: a file of its own, and in two pickles; and its metrics."""
+    published = tmp_path / "published"
+    for name in ("keras-h5", "modelwise-pickle", "layerwise-pickle", "metrics-csv", "plots"):
+        export_zoo(trained, name, published, force=True)
+    imported = import_zoo(published, tmp_path / "zoo")
+    assert sorted(imported.zoo.ids) == sorted(trained.ids)
+    rows = [imported.zoo.ids.index(network_id) for network_id in trained.ids]
+    assert imported.zoo.matrix()[rows].tobytes() == trained.matrix().tobytes()
+    assert imported.zoo.imported is not None
+    assert imported.zoo.imported.formats == {"keras-h5": 20}
+    assert [note.replace(f"{published}/", "") for note in imported.notes] == [
+        "layerwise.pkl was passed over: its rows have no ids, other files have them",
+        "20 networks of modelwise.pkl are in other files too, bit for bit",
+    ]
+
+
+def test_copies_that_differ(files: Path, trained: Zoo, tmp_path: Path):
+    from safetensors.numpy import load_file, save_file
+
+    export_zoo(trained, "modelwise-pickle", files / "more", force=True)
+    state = load_file(files / "six_0.safetensors")
+    state["fc1.bias"][0] += 1
+    save_file(state, files / "six_0.safetensors")
+    with pytest.raises(ForeignFileError, match=r"modelwise.pkl.*safetensors both hold six_0"):
+        import_zoo(files, tmp_path / "zoo")
+
+
 def test_two_architectures(files: Path, tmp_path: Path):
     other = recipe(
         networks_per_class=1,

@@ -10,11 +10,10 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture
 from hyperzoo.errors import (
@@ -26,8 +25,8 @@ from hyperzoo.errors import (
 )
 from hyperzoo.exchange.format import Format, Meter
 from hyperzoo.exchange.metrics_csv import Metrics, read_metrics_csv
-from hyperzoo.exchange.network import ForeignNetwork
 from hyperzoo.exchange.registry import FORMATS
+from hyperzoo.exchange.rows import Rows, read_rows
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import ALL_CLASSES, PlannedNetwork
 from hyperzoo.population import METRICS, Parameters, evaluate, metrics, targets
@@ -199,57 +198,6 @@ def _check_target(target: Path) -> None:
         )
 
 
-@dataclass
-class _Rows:
-    """The networks that have been read; their weights lie on disk, a row a network.
-
-    Attributes:
-        path: the file of rows.
-        architecture: of all networks.
-        sources: network -> where it came from, in the order of the rows.
-    """
-
-    path: Path
-    architecture: Architecture | None = None
-    sources: dict[NetworkKey, str] = field(default_factory=dict)
-
-    def add(self, network: ForeignNetwork) -> NDArray[np.float32]:
-        """Note a network that must fit to the others; returns its row."""
-        key = NetworkKey(network.class_name, network.index)
-        if self.architecture is None:
-            self.architecture = network.architecture
-        if network.architecture != self.architecture:
-            first = next(iter(self.sources.values()))
-            raise ForeignFileError(
-                f"{network.source} holds a '{network.architecture.name}' with "
-                f"{network.architecture.outputs} outputs, but {first} a "
-                f"'{self.architecture.name}' with {self.architecture.outputs}; a zoo has one "
-                "architecture, so import them apart"
-            )
-        if key in self.sources:
-            raise ForeignFileError(
-                f"{network.source} and {self.sources[key]} both hold {network.id}; ids are "
-                "unique, so import one of them, or rename"
-            )
-        self.sources[key] = network.source
-        tensors = [network.weights[p.name].ravel() for p in self.architecture.parameters]
-        return np.concatenate(tensors).astype("<f4")
-
-    def weights(self, order: Sequence[int]) -> Iterator[Parameters]:
-        """The networks' weights in another order, by name."""
-        if self.architecture is None:
-            return
-        shape = (len(self.sources), self.architecture.parameter_count)
-        rows = np.memmap(self.path, dtype="<f4", mode="r", shape=shape)
-        for row in order:
-            numbers, begin, own = np.array(rows[row]), 0, {}
-            for parameter in self.architecture.parameters:
-                end = begin + parameter.size
-                own[parameter.name] = numbers[begin:end].reshape(parameter.shape)
-                begin = end
-            yield own
-
-
 def _import_into(
     work: Path,
     found: Found,
@@ -258,23 +206,23 @@ def _import_into(
 ) -> list[str]:
     """Make `work/zoo`; returns notes."""
     known = _read_metrics(found.metrics)
-    rows, formats = _read(work / "rows", found, meter)
+    read = read_rows(work / "rows", found.networks, meter)
+    rows = read.rows
     if callable(images):
         assert rows.architecture is not None  # there are networks
         images = images(rows.architecture)
-    document = _document(rows, formats, images)
-    keys = list(rows.sources)
+    document = _document(rows, read.formats, images)
+    keys = rows.sources.keys()
     planned = [network for part in document.plan() for network in part]
-    places = {key: row for row, key in enumerate(keys)}
-    order = [places[NetworkKey(own.class_name, own.index)] for own in planned]
+    order = [rows.places[NetworkKey(own.class_name, own.index)] for own in planned]
     judged = _judged(document, planned, rows, order, images, known)
-    notes: list[str] = []
+    notes = list(read.notes)
     (work / "zoo").mkdir()
     parts = _parts(document, planned, rows.weights(order), judged, notes)
     write_imported_zoo(work / "zoo", document, parts)
-    if strangers := known.keys() - set(keys):
+    if strangers := known.keys() - keys:
         notes.append(f"metrics of networks that are not there were passed over: {_some(strangers)}")
-    if images is None and found.metrics and (without := set(keys) - known.keys()):
+    if images is None and found.metrics and (without := keys - known.keys()):
         notes.append(f"networks that no metrics file has, left without metrics: {_some(without)}")
     return notes
 
@@ -284,26 +232,6 @@ def _some(keys: Set[NetworkKey]) -> str:
     first = sorted(keys, key=lambda key: (key.class_name, key.index))[:5]
     names = ", ".join(f"{key.class_name}_{key.index}" for key in first)
     return f"{len(keys)} ({names}{', ...' * (len(keys) > len(first))})"
-
-
-def _read(path: Path, found: Found, meter: Meter | None) -> tuple[_Rows, Counter[str]]:
-    """Read all networks, one after another, into a file of rows."""
-    rows, formats, alone = _Rows(path), Counter[str](), len(found.networks) == 1
-    with path.open("wb") as out:
-        for done, (file, entry) in enumerate(found.networks, start=1):
-            try:
-                for network in entry.read(file, meter if alone else None):
-                    out.write(rows.add(network).tobytes())
-                    formats[entry.name] += 1
-            except OSError as error:
-                if isinstance(error, HyperzooError):
-                    raise
-                raise ForeignFileError(f"{file} can't be read: {error}") from error
-            if meter is not None and not alone:
-                meter(done, len(found.networks))
-    if not rows.sources:
-        raise ForeignFileError(f"{found.networks[0][0]} holds no networks")
-    return rows, formats
 
 
 def _read_metrics(files: Sequence[Path]) -> dict[NetworkKey, Metrics]:
@@ -320,7 +248,7 @@ def _read_metrics(files: Sequence[Path]) -> dict[NetworkKey, Metrics]:
     return known
 
 
-def _document(rows: _Rows, formats: Counter[str], images: ImageSet | None) -> ZooDocument:
+def _document(rows: Rows, formats: Counter[str], images: ImageSet | None) -> ZooDocument:
     """The zoo of all networks that were read."""
     architecture = rows.architecture
     assert architecture is not None  # there are networks
@@ -391,7 +319,7 @@ class _Judged:
 def _judged(
     document: ZooDocument,
     planned: Sequence[PlannedNetwork],
-    rows: _Rows,
+    rows: Rows,
     order: Sequence[int],
     images: ImageSet | None,
     known: Mapping[NetworkKey, Metrics],

@@ -46,6 +46,7 @@ class ModelwisePickle(Format):
     description = "the published pickle with a dict a network"
     reads = True
     writes = True
+    holds_many = True
     suffixes = SUFFIXES
 
     def recognises(self, path: Path) -> bool:
