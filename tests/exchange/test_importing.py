@@ -1,6 +1,9 @@
 import json
+import os
+import pickle
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,7 +92,14 @@ def test_metrics_that_differ_are_told(files: Path, images: ImageSet, tmp_path: P
     assert len(notes) == 2
     assert notes[0].startswith("zero_0: accuracy is 0.")
     assert notes[0].endswith("the file says 0.123")
-    assert notes[1] == "metrics of 1 networks that are not there were passed over: stranger_5"
+    assert notes[1] == "metrics of networks that are not there were passed over: 1 (stranger_5)"
+
+
+def test_networks_that_the_metrics_lack_are_told(files: Path, tmp_path: Path):
+    table = files / "more" / "metrics.csv"
+    table.write_text("\n".join(table.read_text().splitlines()[:-1]))
+    (note,) = import_zoo(files, tmp_path / "zoo").notes
+    assert note == "networks that no metrics file has, left without metrics: 1 (nine_1)"
 
 
 def test_one_file(files: Path, tmp_path: Path):
@@ -153,7 +163,7 @@ def test_what_is_found(files: Path, tmp_path: Path):
         file.name for file in files.glob("*.safetensors")
     )
     assert [file.name for file in found.metrics] == ["metrics.csv"]
-    assert [file.name for file in found.others] == ["notes.txt"]
+    assert [file.name for file in found.others] == ["link.pt", "notes.txt"]
 
 
 def test_nothing_to_import(tmp_path: Path):
@@ -165,12 +175,110 @@ def test_nothing_to_import(tmp_path: Path):
     assert not (tmp_path / "zoo").exists()
 
 
+@pytest.mark.parametrize(
+    "name", ["six_0.h5", "six_0.weights.h5", "six_0.keras", "six_0.safetensors", "all.pkl"]
+)
+@pytest.mark.parametrize("content", [b"", b"<html>404 Not Found"])
+def test_a_file_that_is_cut_or_something_else_is_not_passed_over(
+    files: Path, tmp_path: Path, name: str, content: bytes
+):
+    """Among thousands of networks nobody would notice that one is missing."""
+    (files / "six_0.safetensors").unlink()
+    (files / name).write_bytes(content)
+    with pytest.raises(ForeignFileError, match=rf"{name}: not a"):
+        import_zoo(files, tmp_path / "zoo")
+    assert not (tmp_path / "zoo").exists()
+
+
+class Evil:
+    def __reduce__(self) -> Any:
+        return os.system, ("false",)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("content", [Evil(), [Evil()], {"model": Evil()}, (1, 2, 3, 4, Evil())])
+def test_code_in_a_pickle_is_named(tmp_path: Path, content: object, protocol: int):
+    path = tmp_path / "modelwise.pkl"
+    path.write_bytes(pickle.dumps(content, protocol=protocol))
+    with pytest.raises(ForeignFileError, match=rf"asks for '{os.system.__module__}\.system'") as e:
+        import_zoo(path, tmp_path / "zoo")
+    assert str(e.value).count("asks for") == 1
+
+
+def test_a_pickle_of_something_else(tmp_path: Path):
+    path = tmp_path / "modelwise.pkl"
+    path.write_bytes(pickle.dumps([{"name": "six_0"}]))
+    with pytest.raises(ForeignFileError, match=r"expected the keys model, .*, got 'name'"):
+        import_zoo(path, tmp_path / "zoo")
+    path.write_bytes(pickle.dumps({str(number): bytes(2**20) for number in range(20)}))
+    with pytest.raises(ForeignFileError, match=r"before byte 16.*, expected a list, got something"):
+        import_zoo(path, tmp_path / "zoo")
+
+
+def test_a_folder_that_is_a_zoo(trained: Zoo, tmp_path: Path):
+    with pytest.raises(ForeignFileError, match=r"is a zoo already: open it as it is"):
+        import_zoo(trained.path, tmp_path / "zoo")
+
+
+def test_nothing_but_links(files: Path, tmp_path: Path):
+    """As in the cache of huggingface_hub."""
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "six_0.safetensors").symlink_to(files / "six_0.safetensors")
+    (tmp_path / "links" / "more").symlink_to(files)
+    with pytest.raises(ForeignFileError, match=r"symbolic links are passed over: copy what they"):
+        import_zoo(tmp_path / "links", tmp_path / "zoo")
+    # The one that is asked for is followed.
+    assert import_zoo(tmp_path / "links" / "more", tmp_path / "zoo").zoo.ids
+
+
+def test_a_folder_that_nobody_may_look_into(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def scandir(path: Any) -> Any:
+        if Path(path).name == "more":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    real = os.scandir
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(ForeignFileError, match=r"more can't be read: Permission denied"):
+        find_foreign(files)
+
+
 def test_the_same_network_twice(files: Path, tmp_path: Path):
     (files / "copy").mkdir()
     shutil.copy(files / "six_0.safetensors", files / "copy")
     with pytest.raises(ForeignFileError, match=r"copy.six_0.*six_0.safetensors both hold six_0"):
         import_zoo(files, tmp_path / "zoo")
     assert [file.name for file in tmp_path.iterdir()] == ["files"]
+
+
+def test_the_published_dataset_as_it_is(trained: Zoo, tmp_path: Path):
+    """Each network three times: a file of its own, and in two pickles; and its metrics."""
+    published = tmp_path / "published"
+    for name in ("keras-h5", "modelwise-pickle", "layerwise-pickle", "metrics-csv", "plots"):
+        export_zoo(trained, name, published, force=True)
+    imported = import_zoo(published, tmp_path / "zoo")
+    assert sorted(imported.zoo.ids) == sorted(trained.ids)
+    rows = [imported.zoo.ids.index(network_id) for network_id in trained.ids]
+    assert imported.zoo.matrix()[rows].tobytes() == trained.matrix().tobytes()
+    assert imported.zoo.imported is not None
+    assert imported.zoo.imported.formats == {"keras-h5": 20}
+    assert [note.replace(f"{published}/", "") for note in imported.notes] == [
+        "layerwise.pkl was passed over: its rows have no ids, other files have them",
+        "20 networks of modelwise.pkl are in other files too, bit for bit",
+    ]
+
+
+def test_copies_that_differ(files: Path, trained: Zoo, tmp_path: Path):
+    from safetensors.numpy import load_file, save_file
+
+    export_zoo(trained, "modelwise-pickle", files / "more", force=True)
+    state = load_file(files / "six_0.safetensors")
+    state["fc1.bias"][0] += 1
+    save_file(state, files / "six_0.safetensors")
+    with pytest.raises(ForeignFileError, match=r"modelwise.pkl.*safetensors both hold six_0"):
+        import_zoo(files, tmp_path / "zoo")
 
 
 def test_two_architectures(files: Path, tmp_path: Path):

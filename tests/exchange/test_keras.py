@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from hyperzoo.architectures.forward import forward
+from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange import FORMATS
 from hyperzoo.exchange.exporting import export_zoo
 from hyperzoo.exchange.keras import KerasArchives, KerasModels, KerasWeights
@@ -185,6 +186,18 @@ def test_layers_of_other_names_are_told_by_their_shapes(shared_data: Path, tmp_p
     path = rewritten(real, tmp_path / "church_0.weights.h5", rename)
     first, second = read_keras(path).weights, read_keras(real).weights
     assert all(first[name].tobytes() == second[name].tobytes() for name in second)
+
+
+def test_a_model_within_a_model(shared_data: Path, tmp_path: Path):
+    def wrap(file: h5py.File) -> None:
+        file.move("layers", "inner")
+        file.create_group("layers/sequential/vars")
+        file.move("inner", "layers/sequential/layers")
+
+    real = shared_data / "keras" / REAL[4]
+    path = rewritten(real, tmp_path / "church_0.weights.h5", wrap)
+    with pytest.raises(ForeignFileError, match=r"got sequential, which have none .* save the inn"):
+        read_keras(path)
 
 
 def test_packed_files_are_read(shared_data: Path, tmp_path: Path):

@@ -55,9 +55,31 @@ class Evil:
 def test_code_is_not_run(tmp_path: Path, old: bool):
     path, mark = tmp_path / "cat_0.pt", tmp_path / "mark"
     torch.save({"fc1.bias": Evil(mark)}, path, _use_new_zipfile_serialization=not old)
-    with pytest.raises(ForeignFileError, match="weights_only=True, and hyperzoo never"):
+    with pytest.raises(ForeignFileError, match="weights_only=True, and hyperzoo never") as error:
         read(path)
     assert not mark.exists()
+    assert "it asks for 'getattr'" in str(error.value)
+    assert "likely succeed" not in str(error.value)  # torch's advice to run it after all
+
+
+def test_a_whole_module_is_refused_by_its_class(tmp_path: Path):
+    torch.save(torch.nn.Sequential(), tmp_path / "cat_0.pt")
+    with pytest.raises(ForeignFileError, match=r"'torch\.nn\..*Sequential'.* save `module.state_d"):
+        read(tmp_path / "cat_0.pt")
+
+
+def test_tensors_that_numpy_does_not_take_as_they_are(
+    state: dict[str, torch.Tensor], tmp_path: Path
+):
+    """Parameters, tensors kept as their negatives, and tensors without numbers."""
+    path = tmp_path / "cat_0.pt"
+    torch.save({name: torch.nn.Parameter(tensor) for name, tensor in state.items()}, path)
+    assert np.array_equal(read(path).weights["fc1.bias"], state["fc1.bias"])
+    torch.save({name: torch._neg_view(tensor) for name, tensor in state.items()}, path)
+    assert np.array_equal(read(path).weights["fc1.bias"], -state["fc1.bias"])
+    torch.save({name: tensor.to("meta") for name, tensor in state.items()}, path)
+    with pytest.raises(ForeignFileError, match=r"conv1\.weight: it has a shape, but no numbers"):
+        read(path)
 
 
 def test_what_is_no_state_dict(state: dict[str, torch.Tensor], tmp_path: Path):

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from hyperzoo.exchange.exporting import export_zoo
+from hyperzoo.exchange.importing import import_zoo
 from hyperzoo.zoo.card import card, is_sealed, sealed
 from hyperzoo.zoo.document import read_document
 from tests.zoo.makers import make_zoo, recipe
@@ -59,15 +61,19 @@ def test_the_seal(folder: Path):
 def test_datasets_loads_the_tables_offline(folder: Path, tmp_path: Path):
     """In a process of its own: `datasets` loads much, and reads its settings when it is loaded."""
     pytest.importorskip("datasets")
+    export_zoo(folder, "pytorch", tmp_path / "files")
+    import_zoo(tmp_path / "files", tmp_path / "imported")
     (folder / "models" / ".part-00007.parquet.partial").write_bytes(b"half-written")
     program = (
         "import sys, warnings; warnings.simplefilter('ignore')\n"
-        "from datasets import load_dataset\n"
+        "from datasets import get_dataset_config_names, load_dataset\n"
         "models = load_dataset(sys.argv[1], 'models', split='train')\n"
         "default = load_dataset(sys.argv[1], split='train')\n"
         "history = load_dataset(sys.argv[1], 'history', split='train')\n"
         "print(len(models), models['id'][-1], default.column_names == models.column_names)\n"
-        "print(len(history), sorted(history.column_names)[:3])"
+        "print(len(history), sorted(history.column_names)[:3])\n"
+        "imported = load_dataset(sys.argv[2], 'models', split='train')\n"
+        "print(len(imported), get_dataset_config_names(sys.argv[2]))"
     )
     offline = {
         "HF_HUB_OFFLINE": "1",
@@ -75,12 +81,12 @@ def test_datasets_loads_the_tables_offline(folder: Path, tmp_path: Path):
         "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
     }
     done = subprocess.run(
-        [sys.executable, "-c", program, str(folder)],
+        [sys.executable, "-c", program, str(folder), str(tmp_path / "imported")],
         capture_output=True,
         text=True,
         check=False,
         env=os.environ | offline,
     )
-    assert done.stdout == ("60 yak_11 True\n120 ['epoch', 'id', 'training_accuracy']\n"), (
-        done.stderr
-    )
+    assert done.stdout == (
+        "60 yak_11 True\n120 ['epoch', 'id', 'training_accuracy']\n60 ['models']\n"
+    ), done.stderr

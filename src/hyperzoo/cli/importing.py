@@ -1,5 +1,6 @@
 """`hyperzoo import`: other people's files become a zoo."""
 
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -40,7 +41,7 @@ def import_(
     classes = f"{len(zoo.classes)} class" + "es" * (len(zoo.classes) > 1)
     out.print(
         f"{folder}: {len(zoo)} networks ({zoo.architecture.name}, {classes}); "
-        f"look at it with: hyperzoo show {folder}",
+        f"look at it with: hyperzoo show {shlex.quote(str(folder))}",
         markup=False,
     )
 

@@ -26,6 +26,10 @@ class Format(ABC):
         reads: whether `read` gives networks.
         reads_metrics: whether its files hold metrics of networks in place of networks.
         writes: whether `write` writes.
+        holds_many: whether a file holds many networks, which files of one each may hold as well.
+        has_ids: whether its files say which network is which.
+        suffixes: how names of its files end. A file of such a name that no format recognises is
+            damaged or hostile, not something else: `read` is given it to say what is wrong.
     """
 
     name: ClassVar[str]
@@ -33,6 +37,9 @@ class Format(ABC):
     reads: ClassVar[bool] = False
     reads_metrics: ClassVar[bool] = False
     writes: ClassVar[bool] = False
+    holds_many: ClassVar[bool] = False
+    has_ids: ClassVar[bool] = True
+    suffixes: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def recognises(self, path: Path) -> bool:

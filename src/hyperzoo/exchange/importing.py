@@ -9,12 +9,11 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture
 from hyperzoo.errors import (
@@ -26,8 +25,8 @@ from hyperzoo.errors import (
 )
 from hyperzoo.exchange.format import Format, Meter
 from hyperzoo.exchange.metrics_csv import Metrics, read_metrics_csv
-from hyperzoo.exchange.network import ForeignNetwork
 from hyperzoo.exchange.registry import FORMATS
+from hyperzoo.exchange.rows import Rows, read_rows
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import ALL_CLASSES, PlannedNetwork
 from hyperzoo.population import METRICS, Parameters, evaluate, metrics, targets
@@ -81,7 +80,8 @@ def find_foreign(path: str | Path) -> Found:
     Symbolic links inside a folder are passed over: they may lead anywhere.
 
     Raises:
-        ForeignFileError: there is nothing there, or nothing that is recognised.
+        ForeignFileError: there is nothing there, nothing that is recognised, or what can't be
+            looked at.
     """
     root = Path(path)
     if not root.exists():
@@ -90,7 +90,7 @@ def find_foreign(path: str | Path) -> Found:
     tables, others = [], []
     try:
         for file in _files(root):
-            entry = _recognise(file)
+            entry = None if file.is_symlink() and file != root else _recognise(file)
             if entry is None:
                 others.append(file)
             elif entry.reads_metrics:
@@ -103,7 +103,12 @@ def find_foreign(path: str | Path) -> Found:
         ) from error
     if not networks:
         known = "; ".join(f"{e.name} ({e.description})" for e in FORMATS.values() if e.reads)
-        raise ForeignFileError(f"{root} holds no file of a known format; known: {known}")
+        links = any(file.is_symlink() for file in others)
+        raise ForeignFileError(
+            f"{root} holds no file of a known format"
+            + ", and symbolic links are passed over: copy what they lead to (cp -rL)" * links
+            + f"; known: {known}"
+        )
     return Found(networks=tuple(networks), metrics=tuple(tables), others=tuple(others))
 
 
@@ -154,23 +159,34 @@ def import_zoo(
 
 
 def _files(root: Path) -> Iterator[Path]:
-    """The regular files of a folder and those below, in the order of their names."""
+    """The files of a folder and those below, in the order of their names; links as themselves."""
     if root.is_file():
         yield root
         return
-    for place, folders, names in os.walk(root):
+
+    def fail(error: OSError) -> None:
+        raise error  # os.walk by itself passes over a folder that it can't look into
+
+    for place, folders, names in os.walk(root, onerror=fail):
+        if layout.DOCUMENT_FILE in names:
+            raise ForeignFileError(
+                f"{place} is a zoo already: open it as it is, or give a folder of other files"
+            )
         folders.sort()
-        for name in sorted(names):
+        links = [name for name in folders if Path(place, name).is_symlink()]
+        for name in sorted(names + links):
             file = Path(place, name)
-            if file.is_file() and not file.is_symlink() and not name.startswith("."):
+            if not name.startswith(".") and (file.is_symlink() or file.is_file()):
                 yield file
 
 
 def _recognise(file: Path) -> Format | None:
-    for entry in FORMATS.values():
-        if (entry.reads or entry.reads_metrics) and entry.recognises(file):
+    readers = [entry for entry in FORMATS.values() if entry.reads or entry.reads_metrics]
+    for entry in readers:
+        if entry.recognises(file):
             return entry
-    return None
+    # Its reader tells what is wrong with it: nobody should miss a network for a cut file.
+    return next((entry for entry in readers if file.name.endswith(entry.suffixes)), None)
 
 
 def _check_target(target: Path) -> None:
@@ -182,57 +198,6 @@ def _check_target(target: Path) -> None:
         )
 
 
-@dataclass
-class _Rows:
-    """The networks that have been read; their weights lie on disk, a row a network.
-
-    Attributes:
-        path: the file of rows.
-        architecture: of all networks.
-        sources: network -> where it came from, in the order of the rows.
-    """
-
-    path: Path
-    architecture: Architecture | None = None
-    sources: dict[NetworkKey, str] = field(default_factory=dict)
-
-    def add(self, network: ForeignNetwork) -> NDArray[np.float32]:
-        """Note a network that must fit to the others; returns its row."""
-        key = NetworkKey(network.class_name, network.index)
-        if self.architecture is None:
-            self.architecture = network.architecture
-        if network.architecture != self.architecture:
-            first = next(iter(self.sources.values()))
-            raise ForeignFileError(
-                f"{network.source} holds a '{network.architecture.name}' with "
-                f"{network.architecture.outputs} outputs, but {first} a "
-                f"'{self.architecture.name}' with {self.architecture.outputs}; a zoo has one "
-                "architecture, so import them apart"
-            )
-        if key in self.sources:
-            raise ForeignFileError(
-                f"{network.source} and {self.sources[key]} both hold {network.id}; ids are "
-                "unique, so import one of them, or rename"
-            )
-        self.sources[key] = network.source
-        tensors = [network.weights[p.name].ravel() for p in self.architecture.parameters]
-        return np.concatenate(tensors).astype("<f4")
-
-    def weights(self, order: Sequence[int]) -> Iterator[Parameters]:
-        """The networks' weights in another order, by name."""
-        if self.architecture is None:
-            return
-        shape = (len(self.sources), self.architecture.parameter_count)
-        rows = np.memmap(self.path, dtype="<f4", mode="r", shape=shape)
-        for row in order:
-            numbers, begin, own = np.array(rows[row]), 0, {}
-            for parameter in self.architecture.parameters:
-                end = begin + parameter.size
-                own[parameter.name] = numbers[begin:end].reshape(parameter.shape)
-                begin = end
-            yield own
-
-
 def _import_into(
     work: Path,
     found: Found,
@@ -241,47 +206,32 @@ def _import_into(
 ) -> list[str]:
     """Make `work/zoo`; returns notes."""
     known = _read_metrics(found.metrics)
-    rows, formats = _read(work / "rows", found, meter)
+    read = read_rows(work / "rows", found.networks, meter)
+    rows = read.rows
     if callable(images):
         assert rows.architecture is not None  # there are networks
         images = images(rows.architecture)
-    document = _document(rows, formats, images)
-    keys = list(rows.sources)
+    document = _document(rows, read.formats, images)
+    keys = rows.sources.keys()
     planned = [network for part in document.plan() for network in part]
-    places = {key: row for row, key in enumerate(keys)}
-    order = [places[NetworkKey(own.class_name, own.index)] for own in planned]
+    order = [rows.places[NetworkKey(own.class_name, own.index)] for own in planned]
     judged = _judged(document, planned, rows, order, images, known)
-    notes: list[str] = []
+    notes = list(read.notes)
     (work / "zoo").mkdir()
     parts = _parts(document, planned, rows.weights(order), judged, notes)
     write_imported_zoo(work / "zoo", document, parts)
-    strangers = sorted(f"{k.class_name}_{k.index}" for k in known.keys() - set(keys))
-    if strangers:
-        notes.append(
-            f"metrics of {len(strangers)} networks that are not there were passed over: "
-            f"{', '.join(strangers[:5])}{', ...' * (len(strangers) > 5)}"
-        )
+    if strangers := known.keys() - keys:
+        notes.append(f"metrics of networks that are not there were passed over: {_some(strangers)}")
+    if images is None and found.metrics and (without := keys - known.keys()):
+        notes.append(f"networks that no metrics file has, left without metrics: {_some(without)}")
     return notes
 
 
-def _read(path: Path, found: Found, meter: Meter | None) -> tuple[_Rows, Counter[str]]:
-    """Read all networks, one after another, into a file of rows."""
-    rows, formats, alone = _Rows(path), Counter[str](), len(found.networks) == 1
-    with path.open("wb") as out:
-        for done, (file, entry) in enumerate(found.networks, start=1):
-            try:
-                for network in entry.read(file, meter if alone else None):
-                    out.write(rows.add(network).tobytes())
-                    formats[entry.name] += 1
-            except OSError as error:
-                if isinstance(error, HyperzooError):
-                    raise
-                raise ForeignFileError(f"{file} can't be read: {error}") from error
-            if meter is not None and not alone:
-                meter(done, len(found.networks))
-    if not rows.sources:
-        raise ForeignFileError(f"{found.networks[0][0]} holds no networks")
-    return rows, formats
+def _some(keys: Set[NetworkKey]) -> str:
+    """How many networks, and the first of them."""
+    first = sorted(keys, key=lambda key: (key.class_name, key.index))[:5]
+    names = ", ".join(f"{key.class_name}_{key.index}" for key in first)
+    return f"{len(keys)} ({names}{', ...' * (len(keys) > len(first))})"
 
 
 def _read_metrics(files: Sequence[Path]) -> dict[NetworkKey, Metrics]:
@@ -298,7 +248,7 @@ def _read_metrics(files: Sequence[Path]) -> dict[NetworkKey, Metrics]:
     return known
 
 
-def _document(rows: _Rows, formats: Counter[str], images: ImageSet | None) -> ZooDocument:
+def _document(rows: Rows, formats: Counter[str], images: ImageSet | None) -> ZooDocument:
     """The zoo of all networks that were read."""
     architecture = rows.architecture
     assert architecture is not None  # there are networks
@@ -369,7 +319,7 @@ class _Judged:
 def _judged(
     document: ZooDocument,
     planned: Sequence[PlannedNetwork],
-    rows: _Rows,
+    rows: Rows,
     order: Sequence[int],
     images: ImageSet | None,
     known: Mapping[NetworkKey, Metrics],

@@ -66,9 +66,10 @@ class KerasModels(_KerasFiles):
     description = "whole Keras models, .h5: load_model of Keras 2 and of Keras 3"
     writes = True
     suffix = "_model.h5"
+    suffixes = (".h5", ".hdf5")
 
     def _has_suffix(self, name: str) -> bool:
-        return name.endswith((".h5", ".hdf5")) and not name.endswith(_WEIGHTS_SUFFIX)
+        return name.endswith(self.suffixes) and not name.endswith(_WEIGHTS_SUFFIX)
 
     def _template(self, architecture: Architecture) -> Template:
         return whole_model_template(architecture)
@@ -95,10 +96,11 @@ class KerasArchives(Format):
     name = "keras"
     description = "whole Keras 3 models, .keras"
     reads = True
+    suffixes = (".keras",)
 
     def recognises(self, path: Path) -> bool:
         """By the suffix and the first bytes."""
-        return path.name.endswith(".keras") and magic(path, 2) == b"PK"
+        return path.name.endswith(self.suffixes) and magic(path, 2) == b"PK"
 
     def read(self, path: Path, meter: Meter | None = None) -> Iterator[ForeignNetwork]:
         """The network of a file."""

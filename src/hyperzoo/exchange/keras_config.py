@@ -21,6 +21,9 @@ _POOLS = {"average": "AveragePooling2D", "max": "MaxPooling2D"}
 _WITHOUT_EFFECT = {"InputLayer", "Flatten", "Dropout"}
 """Layers that do nothing to a network's answers, or are in every model that has dense layers."""
 
+_ONCE_MISSING = {"groups": 1, "keepdims": False}
+"""What Keras did before it had these settings; it writes all others, so a gap is a damage."""
+
 Facts = dict[str, Any]
 
 
@@ -177,7 +180,7 @@ def check_config(text: str | bytes, architecture: Architecture, source: str) -> 
     """Compare a model's JSON with an architecture whose tensors have the same shapes.
 
     Two networks with the same tensors may compute different things: another activation, pooling
-    by the maximum, other padding.
+    by the maximum, other padding, branches, numbers of half the width.
 
     Args:
         text: Keras 2's or Keras 3's `model_config`, or the `config.json` of a `.keras` file.
@@ -199,6 +202,8 @@ def check_config(text: str | bytes, architecture: Architecture, source: str) -> 
         raise ForeignFileError(
             f"{source}: expected a Sequential or a Functional model, got {reprlib.repr(kind)}"
         )
+    if kind != "Sequential":
+        _check_line(model["config"], source)
     found = [(name, config) for name, config in layers if name not in _WITHOUT_EFFECT]
     expected = [
         (name, settings)
@@ -214,14 +219,56 @@ def check_config(text: str | bytes, architecture: Architecture, source: str) -> 
     for number, ((name, settings), (_, config)) in enumerate(zip(expected, found, strict=True)):
         last = number == len(expected) - 1
         _check_layer(f"{source}: layer {number + 1} ({name})", settings, config, last)
-    _check_input(layers, architecture, source)
+    _check_input([*layers, ("", model["config"])], architecture, source)
+
+
+def _check_line(model: Facts, source: str) -> None:
+    """Check that the layers of a Functional model follow one another, from one input to one output.
+
+    Layers of the same shapes can be joined in other ways, which the order does not show.
+    """
+    previous: list[Any] = []
+    for layer in model["layers"]:
+        name, nodes = layer.get("name"), layer.get("inbound_nodes")
+        followed = [_followed(node) for node in nodes] if isinstance(nodes, list) else [None]
+        if not isinstance(name, str) or followed != previous:
+            raise ForeignFileError(
+                f"{source}: expected layers that follow one another, but {reprlib.repr(name)} "
+                f"follows {_listed(followed)}, not {_listed(previous)}; models with branches are "
+                "not known"
+            )
+        previous = [name]
+    outputs = model.get("output_layers")
+    if outputs not in ([[*previous, 0, 0]], [*previous, 0, 0]):
+        raise ForeignFileError(
+            f"{source}: expected the last layer, {_listed(previous)}, as its one output, got "
+            f"{reprlib.repr(outputs)}"
+        )
+
+
+def _followed(node: Any) -> str | None:
+    """The one layer whose output a layer takes; None where it is not told so."""
+    match node:
+        # Keras 2, then Keras 3.
+        case [[str(name), 0, 0]] | [[str(name), 0, 0, {}]]:
+            return name
+        case {"args": [{"config": {"keras_history": [str(name), 0, 0]}}]}:
+            return name
+    return None
 
 
 def _check_layer(place: str, settings: Facts, config: Any, last: bool) -> None:
     if not isinstance(config, dict):
         raise ForeignFileError(f"{place}: its config is no object: {reprlib.repr(config)}")
+    policy = _policy(config.get("dtype"))
+    if policy not in ("float32", None):
+        raise ForeignFileError(
+            f"{place}: expected a layer that computes in float32, got {reprlib.repr(policy)}, "
+            "which gives other answers; make the model with dtype='float32' in Keras, give it "
+            "these weights and save it"
+        )
     for key, expected in settings.items():
-        found = config.get(key, expected)
+        found = config.get(key, _ONCE_MISSING.get(key))
         # A network without its last activation gives logits, which are the same network.
         allowed = [expected, "linear"] if last and key == "activation" else [expected]
         if found not in allowed:
@@ -231,15 +278,26 @@ def _check_layer(place: str, settings: Facts, config: Any, last: bool) -> None:
             )
 
 
+def _policy(dtype: Any) -> Any:
+    """The name of what a layer's `dtype` says: a name by itself, or an object with one."""
+    match dtype:
+        case {"config": {"name": name}}:
+            return name
+    return dtype
+
+
 def _check_input(layers: list[tuple[Any, Any]], architecture: Architecture, source: str) -> None:
     """An input of another size can give the same tensors, and another network."""
-    expected = [None, *architecture.input_shape]
+    expected = list(architecture.input_shape)
     for _, config in layers:
-        for key in ("batch_input_shape", "batch_shape"):
-            if isinstance(config, dict) and config.get(key, expected) != expected:
+        for key in ("batch_input_shape", "batch_shape", "build_input_shape"):
+            found = config.get(key) if isinstance(config, dict) else None
+            # How many images at a time does not matter: the first batch's number, where Keras
+            # found the shape out by itself.
+            if found is not None and (not isinstance(found, list) or found[1:] != expected):
                 raise ForeignFileError(
                     f"{source}: expected images of shape {architecture.input_shape}, got "
-                    f"{reprlib.repr(config[key])}"
+                    f"{reprlib.repr(found)}"
                 )
 
 

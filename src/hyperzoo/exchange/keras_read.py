@@ -74,7 +74,14 @@ def _layers(
     containers = [name for name in _CONTAINERS if hdf5.has_group(file, name)]
     # The new kinds first: they have no attributes that an old one could be known by.
     if len(containers) == 1 and "layer_names" not in file.attrs:
-        found = dict(_counted_layers(hdf5.step(file, containers[0], source), source))
+        container = hdf5.step(file, containers[0], source)
+        found = dict(_counted_layers(container, source))
+        if not found:
+            there = ", ".join(sorted(hdf5.members(container, source))[:8]) or "nothing"
+            raise ForeignFileError(
+                f"{source}: expected layers with weights, got {reprlib.repr(there)[1:-1]}, which "
+                "have none of their own; of a model within a model, save the inner one"
+            )
         architecture, layers = _by_count(found, source)
     elif hdf5.has_group(file, "model_weights"):
         layers = list(_listed_layers(hdf5.step(file, "model_weights", source), source))

@@ -51,6 +51,8 @@ class LayerwisePickle(Format):
     description = "the published pickle with the networks of a class layer by layer"
     reads = True
     writes = True
+    holds_many = True
+    has_ids = False
 
     def recognises(self, path: Path) -> bool:
         """By the suffix, and by the first key of the first dict."""

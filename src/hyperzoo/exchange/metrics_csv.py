@@ -2,6 +2,7 @@
 
 import csv
 import io
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +25,11 @@ COLUMNS = {
 
 FILE_NAME = "metrics.csv"
 _HEADER = ["Class", "Count", *COLUMNS]
+_DELIMITERS = ",;\t"
 _MAX_BYTES = 256 * 2**20
+_MAX_HEADER = 4096
+_MAX_DIGITS = 40
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,9 @@ def read_metrics_csv(path: Path) -> dict[NetworkKey, Metrics]:
     """Metrics by network.
 
     Args:
-        path: the file. Columns that are not in `COLUMNS` are passed over; empty cells too.
+        path: the file: columns in any order, their names in any case, between commas, semicolons
+            or tabs. Columns that are not in `COLUMNS` are passed over with a warning; empty cells
+            and NaN are metrics that are not known.
 
     Returns:
         Network -> name in a zoo -> figure.
@@ -59,29 +66,63 @@ def read_metrics_csv(path: Path) -> dict[NetworkKey, Metrics]:
     if size > _MAX_BYTES:
         raise ForeignFileError(f"{path}: expected at most {_MAX_BYTES} bytes, got {size}")
     try:
+        text = path.read_bytes().decode("utf-8-sig")
+        header, delimiter = _header(text)
+        _check_header(header, path)
         # strict: a quote that never ends is an error, not the rest of the file.
-        rows = csv.DictReader(
-            io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=""), strict=True
+        rows = csv.reader(
+            io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True
         )
+        next(rows, None)
         found: dict[NetworkKey, Metrics] = {}
-        for row in rows:
+        for cells in filter(None, rows):
             place = f"{path}, line {rows.line_num}"
+            if len(cells) != len(header):
+                raise ForeignFileError(
+                    f"{place}: expected {len(header)} cells as in the header, got {len(cells)}; "
+                    "is the file cut short?"
+                )
+            row = dict(zip(header, cells, strict=True))
             key = _key(row, place)
             if key in found:
                 raise ForeignFileError(f"{place}: {key.class_name}_{key.index} is there twice")
             found[key] = {
                 name: figure
                 for column, name in COLUMNS.items()
-                if (figure := _figure(row.get(column), f"{place}, {column}")) is not None
+                if (figure := _figure(row.get(column.lower(), ""), f"{place}, {column}"))
             }
     except (UnicodeDecodeError, csv.Error) as error:
         raise ForeignFileError(f"{path}: not a table as UTF-8 text: {error}") from error
     return found
 
 
-def _key(row: Mapping[str, str | None], place: str) -> NetworkKey:
-    count = (row.get("Count") or "").strip()
-    name = (row.get("Class") or "").strip()
+def _header(text: str) -> tuple[list[str], str]:
+    """The names of a table's columns, in lower case, and what stands between them."""
+    line = next(iter(text[:_MAX_HEADER].splitlines()), "")
+    for delimiter in _DELIMITERS:
+        cells = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+        names = [cell.strip().lower() for cell in cells]
+        if {"class", "count"} <= set(names):
+            return names, delimiter
+    raise csv.Error("its first line has no columns Class and Count")
+
+
+def _check_header(header: list[str], path: Path) -> None:
+    twice = sorted(name for name in set(header) if name and header.count(name) > 1)
+    if twice:
+        raise ForeignFileError(f"{path}: a column is there twice: {', '.join(twice)[:200]}")
+    known = {name.lower() for name in _HEADER}
+    if strangers := sorted(set(header) - known - {""}):
+        _logger.warning(
+            "%s: columns that are not known are passed over: %s (known: %s)",
+            path,
+            ", ".join(strangers)[:200],
+            ", ".join(_HEADER),
+        )
+
+
+def _key(row: Mapping[str, str], place: str) -> NetworkKey:
+    count, name = row["count"].strip(), row["class"].strip()
     if not name or not (count.isascii() and count.isdigit() and len(count) < 13):
         raise ForeignFileError(
             f"{place}: expected a class and its network's number, got Class {name[:40]!r} and "
@@ -90,19 +131,20 @@ def _key(row: Mapping[str, str | None], place: str) -> NetworkKey:
     return NetworkKey(name, int(count))
 
 
-def _figure(text: str | None, place: str) -> Figure | None:
-    text = (text or "").strip()
-    if not text:
+def _figure(text: str, place: str) -> Figure | None:
+    text = text.strip().lower()
+    if text in ("", "nan"):
         return None
     try:
-        value = float(text)
+        value = float(text) if len(text) <= _MAX_DIGITS else math.nan
     except ValueError:
         value = math.nan
     if not 0 <= value <= 1:
         raise ForeignFileError(f"{place}: expected a number from 0 to 1, got {text[:40]!r}")
-    mantissa, _, exponent = text.lower().partition("e")
+    mantissa, _, exponent = text.partition("e")
     decimals = len(mantissa.partition(".")[2]) - int(exponent or 0)
-    return Figure(value, 0.5 * 10.0**-decimals)
+    # At least 0, for 0e9 is a number from 0 to 1 too.
+    return Figure(value, 0.5 * 10.0 ** -max(decimals, 0))
 
 
 class MetricsCsv(Format):
@@ -117,8 +159,11 @@ class MetricsCsv(Format):
         """By the suffix and the header."""
         if path.suffix.lower() != ".csv":
             return False
-        first = magic(path, 4096).partition(b"\n")[0].decode("utf-8-sig", errors="replace")
-        return {"Class", "Count"} <= {cell.strip() for cell in first.split(",")}
+        try:
+            _header(magic(path, _MAX_HEADER).decode("utf-8-sig", errors="replace"))
+        except csv.Error:
+            return False
+        return True
 
     def write(
         self,

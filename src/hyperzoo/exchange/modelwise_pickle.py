@@ -46,6 +46,8 @@ class ModelwisePickle(Format):
     description = "the published pickle with a dict a network"
     reads = True
     writes = True
+    holds_many = True
+    suffixes = SUFFIXES
 
     def recognises(self, path: Path) -> bool:
         """By the suffix, and by the first key of the first dict."""

@@ -1,5 +1,6 @@
 """A `state_dict` a file: safetensors, or what `torch.save` wrote."""
 
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from hyperzoo.zoo import Zoo, layout
 from hyperzoo.zoo.tensors import encode_tensors, open_tensors
 
 _TORCH_SUFFIXES = (".pt", ".pth")
+_GLOBAL = re.compile(r"GLOBAL ([^\s]+)")
 _MAX_BYTES = 256 * 2**20
 """More than any known network's state_dict takes."""
 
@@ -119,10 +121,9 @@ def _load_torch(path: Path) -> dict[str, NDArray[np.float32]]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         # Whatever torch stumbles over in a stranger's file: it names its own errors poorly.
-        reason = str(error).strip().split("\n")[0][:300] or type(error).__name__
         raise ForeignFileError(
             f"{path}: torch can't load it with weights_only=True, and hyperzoo never loads it "
-            f"otherwise: {reason}"
+            f"otherwise: {_reason(error)}"
         ) from error
     if not isinstance(content, dict):
         raise ForeignFileError(
@@ -140,9 +141,27 @@ def _load_torch(path: Path) -> dict[str, NDArray[np.float32]]:
             raise ForeignFileError(
                 f"{path}: {name}: expected dense float32, got {tensor.layout} {tensor.dtype}"
             )
+        if tensor.device.type != "cpu":
+            raise ForeignFileError(f"{path}: {name}: it has a shape, but no numbers")
         if tensor.numel() * 4 > _MAX_BYTES:
             raise ForeignFileError(f"{path}: {name}: {tensor.numel()} numbers are too many")
-    return {str(name): tensor.contiguous().numpy() for name, tensor in content.items()}
+    # Parameters are tensors too, and a tensor may be kept as the negative of its numbers.
+    return {
+        str(name): tensor.detach().resolve_neg().contiguous().numpy()
+        for name, tensor in content.items()
+    }
+
+
+def _reason(error: Exception) -> str:
+    """Why torch refused a file, without its advice to load with `weights_only=False`."""
+    text = str(error).strip()
+    if named := _GLOBAL.search(text):
+        return (
+            f"it asks for {named[1][:200]!r}, which no state_dict needs and which may run code; "
+            "save `module.state_dict()`"
+        )
+    text = text.rpartition("WeightsUnpickler error:")[2].strip()
+    return text.split("\n")[0][:300] or type(error).__name__
 
 
 def _check_archive(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import pickletools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from hyperzoo.exchange.pickle_machine import Machine, RefusedError
 from hyperzoo.exchange.pickled_tensors import TENSOR_NAMES
 
 _METER_STEP = 1 << 22
+_MOST_OF_ELSE = 1 << 24
+"""Bytes within which what is not a list may end, or show what it asks for."""
 _APPENDING = {b"a", b"e"}
 
 
@@ -41,22 +44,49 @@ def read_items(path: Path, meter: Meter | None = None) -> Iterator[object]:
     except RefusedError as error:
         place = f"byte {machine.position}" if machine else "its start"
         raise ForeignFileError(
-            f"{path}: not a pickle that can be trusted: before {place}, {error}. Nothing in it "
-            "was run; get the file from its authors again"
+            f"{path}: not a pickle that can be trusted: before {place}, "
+            f"{error}{_named(path, error)}. Nothing in it was run; get the file from its authors "
+            "again, or move it away"
         ) from error
     except OSError as error:
         raise ForeignFileError(f"{path} can't be read: {error.strerror or error}") from error
 
 
+def _named(path: Path, told: RefusedError) -> str:
+    """What else to say of a refused file: the first name in it that only code needs.
+
+    Protocols 0 and 1 are refused for their instructions, before the names are come to.
+    """
+    start = magic(path, _METER_STEP)
+    if start.startswith(b"\x80"):
+        return ""
+    try:
+        for opcode, argument, _ in pickletools.genops(start):
+            name = str(argument).replace(" ", ".")
+            if opcode.name in ("GLOBAL", "INST") and name not in TENSOR_NAMES:
+                if name in str(told):
+                    return ""
+                return f"; it also asks for {name[:200]!r}, which may run code"
+    except (ValueError, OverflowError):  # cut off, or no pickle at all
+        pass
+    return ""
+
+
 def _items(machine: Machine, meter: Meter | None) -> Iterator[object]:
     told, size = 0, machine.size
-    code = b""
+    code, is_list = b"", False
     while code != b".":
         code = machine.step()
         for item in _complete(machine, code):
             yield item
             del item  # not to be held while the next is read
             machine.forget()
+        if not is_list and machine.position > _MOST_OF_ELSE:
+            # A tuple or a dict of everything would be in memory as a whole before its end.
+            outermost = machine.marks[0] if machine.marks else machine.stack
+            is_list = bool(outermost) and isinstance(outermost[0], list)
+            if not is_list:
+                raise RefusedError("expected a list, got something else")
         if meter is not None and machine.position >= told + _METER_STEP:
             told = machine.position
             meter(told, size)

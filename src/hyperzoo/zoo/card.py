@@ -95,9 +95,7 @@ configs:
 - config_name: models
   default: true
   data_files: "models/*.parquet"
-- config_name: history
-  data_files: "history/*.parquet"
----
+{_history_config(document)}---
 
 # {document.name}
 
@@ -111,6 +109,13 @@ A zoo of {networks:,} trained neural networks, {_made(document)}.
 
 {_usage(document, address)}
 {_origin(document)}"""
+
+
+def _history_config(document: ZooDocument) -> str:
+    # Imported networks have no history, and `datasets` can't load a table without rows.
+    if document.recipe is None:
+        return ""
+    return '- config_name: history\n  data_files: "history/*.parquet"\n'
 
 
 def _made(document: ZooDocument) -> str:
@@ -139,6 +144,11 @@ With these images, the recipe makes the same networks again. Its digest is
 
 def _usage(document: ZooDocument, address: str) -> str:
     first = document.architecture.parameters[0].name
+    place = address.removeprefix("hf://datasets/")
+    names = ("models",) if document.recipe is None else ("models", "history")
+    tables = "\n".join(
+        f'{name} = load_dataset("{place}", "{name}", split="train")' for name in names
+    )
     return f"""## Use
 
 ```python
@@ -155,8 +165,7 @@ With [datasets](https://huggingface.co/docs/datasets), the tables without the we
 ```python
 from datasets import load_dataset
 
-models = load_dataset("{address.removeprefix("hf://datasets/")}", "models", split="train")
-history = load_dataset("{address.removeprefix("hf://datasets/")}", "history", split="train")
+{tables}
 ```
 
 With neither, in this folder:
