@@ -1,5 +1,6 @@
 """`classify` and `identify`; their work is tested in tests/classification."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from hyperzoo.images.npz import write_npz
 from hyperzoo.zoo.tensors import encode_tensors
 from tests.classification.makers import planted_weights, planted_zoo
 from tests.helpers import few
+from tests.zoo.makers import finished, recipe, writer
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +90,44 @@ def test_files_of_others_are_identified(place: Path, tmp_path: Path, format: str
     assert all(name.startswith(found) for name, found, _ in lines)
     done = hyperzoo("identify", tmp_path, "--with", method, "--network", "owl_3")
     assert done.output.startswith("owl_3\towl\t0.")
+
+
+def test_a_file_need_not_tell_the_class_that_is_asked_for(place: Path, tmp_path: Path):
+    exported = tmp_path / "exported"
+    for format, found, name in (
+        ("keras-h5", "binary_oneVall_owl_3_model.h5", "my model.h5"),
+        ("pytorch", "yak_1.safetensors", "final.safetensors"),
+    ):
+        hyperzoo("export", place / "zoo", "--out", exported / format, "--format", format)
+        (tmp_path / "some").mkdir(exist_ok=True)
+        (exported / format / found).rename(tmp_path / "some" / name)
+    method = place / "out" / "linear-response.safetensors"
+    done = hyperzoo("identify", tmp_path / "some", "--with", method)
+    assert [line.split("\t")[:2] for line in done.output.splitlines()] == [
+        ["final.safetensors", "yak"],
+        ["my model.h5", "owl"],
+    ]
+    done = hyperzoo("identify", tmp_path / "some", "--with", method, "--network", "my model.h5")
+    assert done.output.startswith("my model.h5\towl\t")
+    # An import must know it.
+    refused(
+        ForeignFileError, r"can't tell class and index from 'final.safetensors'",
+        "import", tmp_path / "some", "--out", tmp_path / "imported",
+    )  # fmt: skip
+
+
+def test_networks_whose_training_failed_are_left_out(place: Path, tmp_path: Path):
+    chosen = recipe(networks_per_class=1, training={"epochs": 1})
+    with writer(tmp_path / "zoo", chosen) as open_writer:
+        for part, planned in list(open_writer.missing_parts.items()):
+            networks = finished(planned, chosen)
+            bad = networks[0].parameters | {"conv1.bias": np.full(16, np.nan, np.float32)}
+            networks[0] = replace(networks[0], parameters=bad, status="failed")
+            open_writer.write_part(part, networks)
+    method = place / "out" / "linear-response.safetensors"
+    done = hyperzoo("identify", tmp_path / "zoo", "--with", method)
+    assert (done.exit_code, len(done.stdout.splitlines())) == (0, 4), done.output
+    assert "left out: 1 network(s) whose training failed" in done.stderr
 
 
 def test_a_network_that_is_not_finite_is_named(place: Path, tmp_path: Path):
