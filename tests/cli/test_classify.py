@@ -57,6 +57,23 @@ def test_a_track_with_images(place: Path, tmp_path: Path):
     assert (done.exit_code, "held-out-images" in done.output) == (0, True), done.output
 
 
+def test_a_folder_that_can_not_be_written_to_is_refused_before_the_work(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("hyperzoo.cli.classify.run", lambda *_, **__: pytest.fail("worked"))
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "deep" / "out"):
+        refused(
+            ClassificationError, r"can't write to .*: Not a directory; give another folder",
+            "classify", place / "zoo", "--out", folder,
+        )  # fmt: skip
+
+
+def test_a_seed_that_a_method_can_not_take_is_refused(place: Path, tmp_path: Path):
+    done = hyperzoo("classify", place / "zoo", "--out", tmp_path, "--seed", 2**32)
+    assert (done.exit_code, "4294967295" in done.stderr) == (2, True), done.output
+
+
 def test_networks_are_identified(place: Path, tmp_path: Path):
     method = place / "out" / "linear-response.safetensors"
     done = hyperzoo("identify", place / "zoo", "--with", method)
