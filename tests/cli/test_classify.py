@@ -69,6 +69,18 @@ def test_a_folder_that_can_not_be_written_to_is_refused_before_the_work(
         )  # fmt: skip
 
 
+def test_an_interrupted_benchmark_says_what_is_kept(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hyperzoo.cli.classify.run", interrupt)
+    done = hyperzoo("classify", place / "zoo", "--out", tmp_path / "out")
+    assert (done.exit_code, "interrupted: nothing was written" in done.stderr) == (130, True)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_seed_that_a_method_can_not_take_is_refused(place: Path, tmp_path: Path):
     done = hyperzoo("classify", place / "zoo", "--out", tmp_path, "--seed", 2**32)
     assert (done.exit_code, "4294967295" in done.stderr) == (2, True), done.output

@@ -28,7 +28,10 @@ def classify(
     ] = None,
     methods: Annotated[
         str | None,
-        typer.Option(help="Names, separated by commas.", show_default="all of the track"),
+        typer.Option(
+            help=f"Names, separated by commas: {', '.join(METHODS)}.",
+            show_default="all of the track",
+        ),
     ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=MOST_SEED, help="Of the splits and the methods.")
@@ -46,17 +49,21 @@ def classify(
     chosen = None if images is None else _images(zoo, images)
     _check_folder(results)
     names = None if methods is None else [n.strip() for n in methods.split(",") if n.strip()]
-    with counting_meter("methods") as meter:
-        found = run(
-            zoo,
-            names,
-            track=track,
-            seed=seed,
-            splits=splits,
-            images=chosen,
-            workers=workers,
-            meter=meter,
-        )
+    try:
+        with counting_meter("methods") as meter:
+            found = run(
+                zoo,
+                names,
+                track=track,
+                seed=seed,
+                splits=splits,
+                images=chosen,
+                workers=workers,
+                meter=meter,
+            )
+    except KeyboardInterrupt:
+        err.print(f"interrupted: nothing was written to {escape(str(results))}")
+        raise  # typer exits with status 130
     found.write(results)
     out.print(_table(found))
     if images is None and track is None and names is None:
