@@ -148,6 +148,7 @@ def test_wrong_files_are_refused(fitted: FittedMethod, tmp_path: Path):
         ({"classes": ["cat", "cat"]}, r"at least two different classes"),
         ({"classes": "cat"}, r"at least two different classes"),
         ({"classes": ["cat", "dog"]}, r"expected tensors of shapes"),
+        ({"classes": [*fitted.classes[:-1], "\x1b[31m"]}, r"in printable characters"),
         ({"method": "svm"}, r"'svm' can't be kept in a file"),
         ({"method": "__import__"}, r"no method '__import__'"),
         ({"architecture": "vgg"}, r"no architecture 'vgg'"),

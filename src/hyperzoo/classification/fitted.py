@@ -197,12 +197,12 @@ def _parse_metadata(file: TensorFile) -> tuple[str, Architecture, tuple[str, ...
         or type(outputs) is not int
         or not 1 <= outputs <= _MAX_OUTPUTS
         or not isinstance(classes, list)
-        or not all(isinstance(label, str) for label in classes)
+        or not all(isinstance(label, str) and label.isprintable() for label in classes)
         or not 2 <= len(set(classes)) == len(classes)
     ):
         raise ClassificationError(
             f"{file.path}: the metadata must name a method, an architecture with its outputs, and "
-            "at least two different classes"
+            "at least two different classes in printable characters"
         )
     if not get_method(name).portable:
         raise ClassificationError(f"{file.path}: method '{name}' can't be kept in a file")

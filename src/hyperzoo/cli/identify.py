@@ -49,8 +49,10 @@ def identify(
     while batch := list(itertools.islice(networks, _AT_ONCE)):
         for name, row in zip((name for name, _ in batch), _probable(fitted, batch), strict=True):
             best = int(row.argmax())
+            # A file's name may hold tabs, or what a terminal takes for commands.
+            shown = "".join(c if c.isprintable() else "?" for c in name)
             # Not through the console, which turns tabs into spaces.
-            print(f"{name}\t{fitted.classes[best]}\t{row[best]:.3f}")
+            print(f"{shown}\t{fitted.classes[best]}\t{row[best]:.3f}")
         found += len(batch)
     if not found:
         raise ClassificationError(
