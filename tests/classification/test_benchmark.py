@@ -1,5 +1,6 @@
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,9 @@ def test_results_are_written_as_csv_and_json(found: Benchmark, tmp_path: Path):
         rows = list(csv.DictReader(file))
     assert [row["method"] for row in rows] == METHODS
     assert float(rows[0]["accuracy"]) == document["summary"][0]["accuracy"] == 1
+    # Of other results in that folder no table is left.
+    replace(found, training=found.training.slice(0, 0)).write(tmp_path / "results")
+    assert not (tmp_path / "results" / "training.csv").exists()
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +142,9 @@ def test_what_can_not_be_classified_is_refused(tmp_path: Path):
         hz.classification.run(small, splits=0)
     with pytest.raises(ClassificationError, match=r"workers: expected at least 1, got 0"):
         hz.classification.run(small, workers=0)
+    for seed in (-1, 2**32, 1.5):
+        with pytest.raises(ClassificationError, match=rf"seed: expected .* 4294967295, got {seed}"):
+            hz.classification.run(small, seed=seed)
     broken = planted_zoo(tmp_path / "broken", 4, broken="owl_2")
     with pytest.raises(ClassificationError, match=r"not finite numbers: owl_2; leave them out"):
         hz.classification.run(broken, ["linear-response"])

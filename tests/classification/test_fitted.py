@@ -73,6 +73,9 @@ def test_weights_come_from_anywhere(fitted: FittedMethod, planted: Zoo):
         for name in planted.state_dict("yak_1")
     }
     assert fitted.predict(stacked) == ["owl", "rat"]
+    module = planted.network("yak_1")
+    assert fitted.predict(dict(module.named_parameters())) == ["yak"]
+    assert fitted.predict(module.bfloat16().state_dict()) == ["yak"]
 
 
 def test_wrong_networks_are_refused(fitted: FittedMethod, tmp_path: Path):
@@ -91,6 +94,15 @@ def test_wrong_networks_are_refused(fitted: FittedMethod, tmp_path: Path):
         fitted.predict(weights | {"conv1.bias": np.zeros(16, np.int64)})
     with pytest.raises(ClassificationError, match=r"not finite numbers: number 0"):
         fitted.predict(weights | {"conv1.bias": np.full(16, np.inf)})
+    with pytest.raises(ClassificationError, match=r"not finite numbers: number 0"):
+        fitted.predict({name: tensor * np.float64(1e300) for name, tensor in weights.items()})
+    huge = {name: tensor * np.float32(1e12) for name, tensor in weights.items()}
+    with pytest.raises(ClassificationError, match=r"too large for method 'linear-r.*': number 0"):
+        fitted.predict(huge)
+    with pytest.raises(ClassificationError, match=r"conv1.weight: .* got shape \(0, 16, 1, 3, 3\)"):
+        fitted.predict({name: tensor[None][:0] for name, tensor in weights.items()})
+    with pytest.raises(ClassificationError, match=r"names and weights .*, got PosixPath"):
+        fitted.predict(tmp_path)
     other = make_zoo(tmp_path / "zoo", recipe(networks_per_class=1, task={"kind": "multi-class"}))
     with pytest.raises(ClassificationError, match=r"1 output\(s\), but .* 'smallcnn' with 5"):
         fitted.predict(hz.open_zoo(other))
@@ -99,6 +111,8 @@ def test_wrong_networks_are_refused(fitted: FittedMethod, tmp_path: Path):
 def test_what_can_not_be_kept_is_refused(planted: Zoo):
     with pytest.raises(ClassificationError, match=r"'svm' can't be kept; those that can: linear-"):
         fit(planted, "svm")
+    with pytest.raises(ClassificationError, match=r"seed: expected a whole number"):
+        fit(planted, "linear-response", seed=-1)
     with pytest.raises(ClassificationError, match=r"no method 'nothing'"):
         fit(planted, "nothing")
 
@@ -134,6 +148,7 @@ def test_wrong_files_are_refused(fitted: FittedMethod, tmp_path: Path):
         ({"classes": ["cat", "cat"]}, r"at least two different classes"),
         ({"classes": "cat"}, r"at least two different classes"),
         ({"classes": ["cat", "dog"]}, r"expected tensors of shapes"),
+        ({"classes": [*fitted.classes[:-1], "\x1b[31m"]}, r"in printable characters"),
         ({"method": "svm"}, r"'svm' can't be kept in a file"),
         ({"method": "__import__"}, r"no method '__import__'"),
         ({"architecture": "vgg"}, r"no architecture 'vgg'"),

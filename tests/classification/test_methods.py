@@ -20,7 +20,9 @@ from hyperzoo.classification.methods.message_passing import MessagePassing
 from hyperzoo.classification.methods.perceptron import Perceptron
 from hyperzoo.classification.methods.probing import logits_of, smooth_images
 from hyperzoo.classification.methods.statistics import LayerStatistics
+from hyperzoo.classification.networks import networks_of
 from hyperzoo.classification.registry import METHODS, TRACKS, choose_methods
+from hyperzoo.classification.trial import Trial
 from hyperzoo.errors import ClassificationError
 from hyperzoo.zoo import Zoo
 from tests.architectures.test_symmetry import random_moves, random_weights
@@ -98,6 +100,14 @@ def test_the_linear_map_is_the_network_where_it_is_linear():
     expected = forward(architecture, own, images)
     maps = linear_map(architecture, tensors)
     torch.testing.assert_close(torch.einsum("ochw,ichw->io", maps[0], images), expected)
+
+
+def test_weights_that_are_too_large_are_refused_by_name(planted: Zoo):
+    networks = networks_of(planted)
+    networks.matrix[7] *= 1e12
+    trial = Trial(networks, [], 0, 1)
+    with pytest.raises(ClassificationError, match=rf"'linear-response': {networks.ids[7]}; leave"):
+        trial._prepare(METHODS["linear-response"], None)
 
 
 def test_statistics_of_known_numbers():

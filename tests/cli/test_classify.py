@@ -1,5 +1,6 @@
 """`classify` and `identify`; their work is tested in tests/classification."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from hyperzoo.images.npz import write_npz
 from hyperzoo.zoo.tensors import encode_tensors
 from tests.classification.makers import planted_weights, planted_zoo
 from tests.helpers import few
+from tests.zoo.makers import finished, recipe, writer
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +57,35 @@ def test_a_track_with_images(place: Path, tmp_path: Path):
     assert (done.exit_code, "held-out-images" in done.output) == (0, True), done.output
 
 
+def test_a_folder_that_can_not_be_written_to_is_refused_before_the_work(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("hyperzoo.cli.classify.run", lambda *_, **__: pytest.fail("worked"))
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "deep" / "out"):
+        refused(
+            ClassificationError, r"can't write to .*: Not a directory; give another folder",
+            "classify", place / "zoo", "--out", folder,
+        )  # fmt: skip
+
+
+def test_an_interrupted_benchmark_says_what_is_kept(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hyperzoo.cli.classify.run", interrupt)
+    done = hyperzoo("classify", place / "zoo", "--out", tmp_path / "out")
+    assert (done.exit_code, "interrupted: nothing was written" in done.stderr) == (130, True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_seed_that_a_method_can_not_take_is_refused(place: Path, tmp_path: Path):
+    done = hyperzoo("classify", place / "zoo", "--out", tmp_path, "--seed", 2**32)
+    assert (done.exit_code, "4294967295" in done.stderr) == (2, True), done.output
+
+
 def test_networks_are_identified(place: Path, tmp_path: Path):
     method = place / "out" / "linear-response.safetensors"
     done = hyperzoo("identify", place / "zoo", "--with", method)
@@ -88,6 +119,44 @@ def test_files_of_others_are_identified(place: Path, tmp_path: Path, format: str
     assert all(name.startswith(found) for name, found, _ in lines)
     done = hyperzoo("identify", tmp_path, "--with", method, "--network", "owl_3")
     assert done.output.startswith("owl_3\towl\t0.")
+
+
+def test_a_file_need_not_tell_the_class_that_is_asked_for(place: Path, tmp_path: Path):
+    exported = tmp_path / "exported"
+    for format, found, name in (
+        ("keras-h5", "binary_oneVall_owl_3_model.h5", "my model.h5"),
+        ("pytorch", "yak_1.safetensors", "final\t.safetensors"),
+    ):
+        hyperzoo("export", place / "zoo", "--out", exported / format, "--format", format)
+        (tmp_path / "some").mkdir(exist_ok=True)
+        (exported / format / found).rename(tmp_path / "some" / name)
+    method = place / "out" / "linear-response.safetensors"
+    done = hyperzoo("identify", tmp_path / "some", "--with", method)
+    assert [line.split("\t")[:2] for line in done.output.splitlines()] == [
+        ["final?.safetensors", "yak"],
+        ["my model.h5", "owl"],
+    ]
+    done = hyperzoo("identify", tmp_path / "some", "--with", method, "--network", "my model.h5")
+    assert done.output.startswith("my model.h5\towl\t")
+    # An import must know it.
+    refused(
+        ForeignFileError, r"can't tell class and index from 'final.+safetensors'",
+        "import", tmp_path / "some", "--out", tmp_path / "imported",
+    )  # fmt: skip
+
+
+def test_networks_whose_training_failed_are_left_out(place: Path, tmp_path: Path):
+    chosen = recipe(networks_per_class=1, training={"epochs": 1})
+    with writer(tmp_path / "zoo", chosen) as open_writer:
+        for part, planned in list(open_writer.missing_parts.items()):
+            networks = finished(planned, chosen)
+            bad = networks[0].parameters | {"conv1.bias": np.full(16, np.nan, np.float32)}
+            networks[0] = replace(networks[0], parameters=bad, status="failed")
+            open_writer.write_part(part, networks)
+    method = place / "out" / "linear-response.safetensors"
+    done = hyperzoo("identify", tmp_path / "zoo", "--with", method)
+    assert (done.exit_code, len(done.stdout.splitlines())) == (0, 4), done.output
+    assert "left out: 1 network(s) whose training failed" in done.stderr
 
 
 def test_a_network_that_is_not_finite_is_named(place: Path, tmp_path: Path):

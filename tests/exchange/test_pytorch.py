@@ -140,6 +140,11 @@ def test_damage(state: dict[str, torch.Tensor], tmp_path: Path):
             read(path)
 
 
-def test_names(tmp_path: Path):
+def test_a_name_that_tells_no_class_is_refused_only_where_the_class_matters(
+    state: dict[str, torch.Tensor], tmp_path: Path
+):
+    torch.save(state, tmp_path / "best.pt")
+    network = read(tmp_path / "best.pt")
+    assert network.name == "best.pt"
     with pytest.raises(ForeignFileError, match="expected a name such as 'church_649'"):
-        read(tmp_path / "best.pt")
+        _ = network.id

@@ -10,7 +10,7 @@ import pytest
 
 from hyperzoo.classification import Benchmark, read_benchmark, run
 from hyperzoo.errors import AnalysisError, ClassificationError
-from hyperzoo.report.figures.classification import section
+from hyperzoo.report.figures.classification import _apart, section
 from hyperzoo.report.sections import sections
 from hyperzoo.zoo import Zoo
 from tests.classification.makers import planted_zoo
@@ -109,3 +109,8 @@ def test_damaged_results(folder: Path, tmp_path: Path, change: Callable[[str], s
     (tmp_path / "results.json").write_text(change((folder / "results.json").read_text()))
     with pytest.raises(ClassificationError, match=rf"is not what .* writes \(.*({message})"):
         read_benchmark(tmp_path)
+
+
+def test_labels_of_the_curve_do_not_touch():
+    assert _apart([1, 2, 3, 5, 10, 20, 40, 42]) == [1, 2, 3, 5, 10, 20, 42]
+    assert _apart([1, 6]) == [1, 6]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from hyperzoo.classification.networks import Networks, networks_of
 from hyperzoo.classification.registry import Method, choose_methods
 from hyperzoo.classification.results import Benchmark, about, tables
-from hyperzoo.classification.splits import check_classes, split_networks
+from hyperzoo.classification.splits import check_classes, check_seed, split_networks
 from hyperzoo.classification.trial import Trial, one_thread
 from hyperzoo.errors import ClassificationError
 from hyperzoo.images import ImageSet
@@ -46,7 +46,7 @@ def run(
         methods: names in `METHODS`; None for all of the track.
         track: "A" (weights alone), "B" (and inputs of the method's own making) or "C" (and real
             images); None for any.
-        seed: of the splits and of what methods draw.
+        seed: of the splits and of what methods draw, 0 to 2**32 - 1.
         splits: how often to split.
         images: track C: images whose validation split the method may see. Without them, track C
             is left out, unless it was asked for.
@@ -55,9 +55,10 @@ def run(
         meter: told how many methods are done.
 
     Raises:
-        ClassificationError: an unknown method or track, one class only, too few networks, weights
-            that are not finite, or no images for a method that needs some.
+        ClassificationError: an unknown method or track, a wrong seed, one class only, too few
+            networks, weights that are not finite, or no images for a method that needs some.
     """
+    check_seed(seed)
     if splits < 1:
         raise ClassificationError(f"splits: expected at least 1, got {splits}")
     if workers is not None and workers < 1:

@@ -73,11 +73,13 @@ class PerNetwork(TransformerMixin, BaseEstimator):
 
     def transform(self, networks: NDArray[Any]) -> NDArray[np.float32]:
         """Features [network, feature] of weights [network, parameter]."""
-        chunks = [
-            self._features(tensors_of(self.architecture, networks[begin : begin + CHUNK]))
-            for begin in range(0, len(networks), CHUNK)
-        ]
-        return np.concatenate(chunks).astype(np.float32, copy=False)
+        # Weights that are too large give features that are not finite; callers look at those.
+        with np.errstate(over="ignore", invalid="ignore"):
+            chunks = [
+                self._features(tensors_of(self.architecture, networks[begin : begin + CHUNK]))
+                for begin in range(0, len(networks), CHUNK)
+            ]
+            return np.concatenate(chunks).astype(np.float32, copy=False)
 
     @abstractmethod
     def _features(self, tensors: dict[str, NDArray[Any]]) -> NDArray[Any]:

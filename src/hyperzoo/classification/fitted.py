@@ -13,9 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture, get_architecture
-from hyperzoo.classification.networks import check_finite, matrix_from, networks_of
+from hyperzoo.classification.networks import (
+    check_features,
+    check_finite,
+    matrix_from,
+    networks_of,
+)
 from hyperzoo.classification.registry import METHODS, get_method
-from hyperzoo.classification.splits import check_classes
+from hyperzoo.classification.splits import check_classes, check_seed
 from hyperzoo.errors import ClassificationError
 from hyperzoo.zoo import Zoo
 from hyperzoo.zoo.files import write_file
@@ -58,7 +63,8 @@ class FittedMethod:
             [network, class], in the order of `classes`; of a zoo in the order of `zoo.ids`.
 
         Raises:
-            ClassificationError: the networks are of another architecture, or not finite.
+            ClassificationError: the networks are of another architecture, or not finite, or so
+                large that what the method computes of them is not.
         """
         if isinstance(weights, Zoo):
             if weights.architecture.parameters != self.architecture.parameters:
@@ -78,6 +84,7 @@ class FittedMethod:
                 f"method '{self.method}' makes {features.shape[1]} features, but was fitted on "
                 f"{len(self.mean)}; fit it again with this version of hyperzoo"
             )
+        check_features(features, ids, self.method)
         logits = ((features - self.mean) / self.scale) @ self.weight.T + self.bias
         odds = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
         likely: NDArray[np.float64] = odds / odds.sum(axis=1, keepdims=True)
@@ -114,8 +121,8 @@ def fit(zoo: Zoo, method: str, *, seed: int = 0) -> FittedMethod:
         seed: for what the method draws.
 
     Raises:
-        ClassificationError: an unknown method or one that can't be kept, one class only, or
-            weights that are not finite.
+        ClassificationError: an unknown method or one that can't be kept, a wrong seed, one class
+            only, or weights that are not finite.
     """
     chosen = get_method(method)
     if not chosen.portable:
@@ -125,9 +132,11 @@ def fit(zoo: Zoo, method: str, *, seed: int = 0) -> FittedMethod:
         )
     networks = networks_of(zoo)
     check_classes(list(networks.labels), least=1)
-    pipeline = chosen.build(networks.architecture, seed)
-    pipeline.fit(networks.matrix, networks.labels)
-    _, scaler, classifier = (step for _, step in pipeline.steps)
+    check_seed(seed)
+    step, scaler, classifier = (s for _, s in chosen.build(networks.architecture, seed).steps)
+    features = step.transform(networks.matrix)
+    check_features(features, networks.ids, method)
+    classifier.fit(scaler.fit_transform(features), networks.labels)
     weight, bias = classifier.coef_, classifier.intercept_
     if len(weight) == 1:  # of two classes scikit-learn keeps the second's; the first's are zero
         weight, bias = np.vstack([0 * weight, weight]), np.append(0, bias)
@@ -188,12 +197,12 @@ def _parse_metadata(file: TensorFile) -> tuple[str, Architecture, tuple[str, ...
         or type(outputs) is not int
         or not 1 <= outputs <= _MAX_OUTPUTS
         or not isinstance(classes, list)
-        or not all(isinstance(label, str) for label in classes)
+        or not all(isinstance(label, str) and label.isprintable() for label in classes)
         or not 2 <= len(set(classes)) == len(classes)
     ):
         raise ClassificationError(
             f"{file.path}: the metadata must name a method, an architecture with its outputs, and "
-            "at least two different classes"
+            "at least two different classes in printable characters"
         )
     if not get_method(name).portable:
         raise ClassificationError(f"{file.path}: method '{name}' can't be kept in a file")

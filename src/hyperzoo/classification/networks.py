@@ -58,7 +58,9 @@ def check_finite(matrix: NDArray[Any], ids: list[str]) -> None:
         ClassificationError: some are not; the message names the networks.
     """
     # A sum is finite where all its terms are, barring overflow; only then are all looked at.
-    suspects = np.flatnonzero(~np.isfinite(matrix.sum(axis=1, dtype=np.float64)))
+    with np.errstate(invalid="ignore"):
+        sums = matrix.sum(axis=1, dtype=np.float64)
+    suspects = np.flatnonzero(~np.isfinite(sums))
     broken = [ids[row] for row in suspects if not np.isfinite(matrix[row]).all()]
     if broken:
         more = f" and {len(broken) - 5} more" if len(broken) > 5 else ""
@@ -68,13 +70,28 @@ def check_finite(matrix: NDArray[Any], ids: list[str]) -> None:
         )
 
 
+def check_features(features: NDArray[Any], ids: list[str], method: str) -> None:
+    """Check that a method's features [network, feature] are numbers.
+
+    Raises:
+        ClassificationError: some are not; the message names the networks.
+    """
+    wild = np.flatnonzero(~np.isfinite(features).all(axis=1))
+    if len(wild):
+        more = f" and {len(wild) - 5} more" if len(wild) > 5 else ""
+        raise ClassificationError(
+            f"networks whose weights are too large for method '{method}': "
+            f"{', '.join(ids[row] for row in wild[:5])}{more}; leave them out"
+        )
+
+
 def matrix_from(architecture: Architecture, weights: Mapping[str, Any]) -> NDArray[np.float32]:
     """Weights from anywhere as a matrix.
 
     Args:
         architecture: of the networks.
         weights: PyTorch name -> [*shape] of one network or [network, *shape] of several; arrays,
-            or tensors on the CPU.
+            or tensors of any device.
 
     Returns:
         float32 [network, parameter].
@@ -83,6 +100,11 @@ def matrix_from(architecture: Architecture, weights: Mapping[str, Any]) -> NDArr
         ClassificationError: a tensor is missing, has another shape, or is none of numbers.
     """
     expected = {parameter.name: parameter.shape for parameter in architecture.parameters}
+    if not isinstance(weights, Mapping):
+        raise ClassificationError(
+            f"expected a zoo, or names and weights such as `module.state_dict()`, got "
+            f"{type(weights).__name__}; files are named by `hyperzoo identify`"
+        )
     if weights.keys() != expected.keys():
         raise ClassificationError(
             f"expected the parameters {', '.join(expected)} of '{architecture.name}', got "
@@ -90,13 +112,22 @@ def matrix_from(architecture: Architecture, weights: Mapping[str, Any]) -> NDArr
         )
     blocks: list[NDArray[np.float32]] = []
     for name, shape in expected.items():
-        tensor = np.asarray(weights[name])
+        tensor = _array(weights[name])
         tensor = tensor[None] if tensor.shape == shape else tensor
         networks = len(blocks[0]) if blocks else len(tensor) if tensor.ndim else 0
-        if tensor.shape != (networks, *shape) or tensor.dtype.kind != "f":
+        if tensor.shape != (networks, *shape) or not networks or tensor.dtype.kind != "f":
             raise ClassificationError(
                 f"{name}: expected numbers of shape {shape}, or of that with the networks in "
                 f"front, got shape {tensor.shape} of {tensor.dtype}"
             )
-        blocks.append(tensor.reshape(networks, -1).astype(np.float32))
+        with np.errstate(over="ignore"):  # what float32 can't hold is infinite, and refused so
+            blocks.append(tensor.reshape(networks, -1).astype(np.float32))
     return np.concatenate(blocks, axis=1)
+
+
+def _array(tensor: Any) -> NDArray[Any]:
+    """An array of anything that holds numbers; of PyTorch also parameters and bfloat16."""
+    if hasattr(tensor, "detach"):
+        tensor = tensor.detach().cpu()
+        tensor = tensor.float() if tensor.is_floating_point() else tensor
+    return np.asarray(tensor)

@@ -59,10 +59,10 @@ class Benchmark:
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "about"}
 
     def write(self, folder: str | Path) -> list[Path]:
-        """Write every table as <name>.csv, and everything as results.json.
+        """Write every table that has rows as <name>.csv, and everything as results.json.
 
         Args:
-            folder: made if it is not there; files of the same names are replaced.
+            folder: made if it is not there; files of these names are replaced or removed.
 
         Returns:
             The files.
@@ -72,11 +72,14 @@ class Benchmark:
         """
         written = []
         for name, table in self.tables().items():
+            path = Path(folder) / f"{name}.csv"
             if len(table):
                 text = io.BytesIO()
                 csv.write_csv(table, text)
-                written.append(Path(folder) / f"{name}.csv")
-                write_file(written[-1], text.getvalue())
+                write_file(path, text.getvalue())
+                written.append(path)
+            else:  # nothing may remain there of other results
+                path.unlink(missing_ok=True)
         rows = {name: table.to_pylist() for name, table in self.tables().items()}
         written.append(Path(folder) / RESULTS_FILE)
         write_file(

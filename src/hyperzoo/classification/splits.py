@@ -19,6 +19,8 @@ VALIDATION_SHARE = 0.2
 """Of the training networks: for a method that chooses among settings or when to stop."""
 
 LEAST_PER_CLASS = 4
+MOST_SEED = 2**32 - 1
+"""The largest seed that scikit-learn takes."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,6 +61,18 @@ def split_networks(ids: Sequence[str], labels: Sequence[str], seed: int, repeat:
         train=np.array(sorted(train, key=place.__getitem__), np.int64),
         test=np.array(sorted(test, key=place.__getitem__), np.int64),
     )
+
+
+def check_seed(seed: int) -> None:
+    """Check that every method can take a seed.
+
+    Raises:
+        ClassificationError: it can't.
+    """
+    if not isinstance(seed, int) or not 0 <= seed <= MOST_SEED:
+        raise ClassificationError(
+            f"seed: expected a whole number from 0 to {MOST_SEED}, got {seed!r}"
+        )
 
 
 def check_classes(labels: Sequence[str], least: int = LEAST_PER_CLASS) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperzoo.classification.networks import Networks
+from hyperzoo.classification.networks import Networks, check_features
 from hyperzoo.classification.registry import Method
 from hyperzoo.classification.scores import confusion_counts
 from hyperzoo.classification.splits import Split, first_of_each_class
@@ -115,6 +115,7 @@ class Trial:
         began = time.perf_counter()
         features = steps[0].transform(matrix)
         seconds = (time.perf_counter() - began) / len(features)
+        check_features(features, self.networks.ids, method.name)
         rest = Pipeline(estimator.steps[1:])
         return Prepared(
             method=method, step=steps[0], features=features, seconds=seconds, estimator=rest

@@ -1,5 +1,6 @@
 """`hyperzoo classify`: a benchmark of naming a network's class from its weights."""
 
+import tempfile
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,8 +9,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from hyperzoo.classification import METHODS, Benchmark, fit, run
+from hyperzoo.classification.splits import MOST_SEED
 from hyperzoo.cli.console import err, out
 from hyperzoo.cli.progress import counting_meter
+from hyperzoo.errors import ClassificationError
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.zoo import Zoo, open_zoo
 
@@ -25,9 +28,14 @@ def classify(
     ] = None,
     methods: Annotated[
         str | None,
-        typer.Option(help="Names, separated by commas.", show_default="all of the track"),
+        typer.Option(
+            help=f"Names, separated by commas: {', '.join(METHODS)}.",
+            show_default="all of the track",
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the splits.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MOST_SEED, help="Of the splits and the methods.")
+    ] = 0,
     splits: Annotated[int, typer.Option(min=1, help="How often to split 70 : 30.")] = 5,
     images: Annotated[
         Path | None, typer.Option(help="For track C: an npz file of images.", show_default=False)
@@ -38,18 +46,24 @@ def classify(
 ) -> None:
     """Benchmark how well a network's class can be named from its weights."""
     zoo = open_zoo(folder)
+    chosen = None if images is None else _images(zoo, images)
+    _check_folder(results)
     names = None if methods is None else [n.strip() for n in methods.split(",") if n.strip()]
-    with counting_meter("methods") as meter:
-        found = run(
-            zoo,
-            names,
-            track=track,
-            seed=seed,
-            splits=splits,
-            images=None if images is None else _images(zoo, images),
-            workers=workers,
-            meter=meter,
-        )
+    try:
+        with counting_meter("methods") as meter:
+            found = run(
+                zoo,
+                names,
+                track=track,
+                seed=seed,
+                splits=splits,
+                images=chosen,
+                workers=workers,
+                meter=meter,
+            )
+    except KeyboardInterrupt:
+        err.print(f"interrupted: nothing was written to {escape(str(results))}")
+        raise  # typer exits with status 130
     found.write(results)
     out.print(_table(found))
     if images is None and track is None and names is None:
@@ -62,7 +76,25 @@ def classify(
 
 def _images(zoo: Zoo, path: Path) -> ImageSet:
     height, _, channels = zoo.architecture.input_shape
-    return load_images("npz", path=path, size=height, channels=channels)
+    found = load_images("npz", path=path, size=height, channels=channels)
+    if strangers := sorted(set(zoo.classes) - set(found.class_names)):
+        err.print(
+            f"note: {escape(str(path))} has no images of {escape(', '.join(strangers[:5]))}, which "
+            "the networks detect; track C shows them images of other classes"
+        )
+    return found
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder that can't be written to, before the work rather than after it."""
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise ClassificationError(
+            f"can't write to {folder}: {error.strerror or error}; give another folder to --out"
+        ) from error
 
 
 def _table(found: Benchmark) -> Table:

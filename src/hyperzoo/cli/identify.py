@@ -9,7 +9,9 @@ import numpy as np
 import typer
 
 from hyperzoo.classification import FittedMethod, load_method
-from hyperzoo.errors import ClassificationError
+from hyperzoo.cli.console import err
+from hyperzoo.errors import ClassificationError, ForeignFileError
+from hyperzoo.exchange import ForeignNetwork
 from hyperzoo.zoo import open_zoo
 from hyperzoo.zoo.layout import DOCUMENT_FILE
 from hyperzoo.zoo.tensors import TensorFile, open_tensors
@@ -47,8 +49,10 @@ def identify(
     while batch := list(itertools.islice(networks, _AT_ONCE)):
         for name, row in zip((name for name, _ in batch), _probable(fitted, batch), strict=True):
             best = int(row.argmax())
+            # A file's name may hold tabs, or what a terminal takes for commands.
+            shown = "".join(c if c.isprintable() else "?" for c in name)
             # Not through the console, which turns tabs into spaces.
-            print(f"{name}\t{fitted.classes[best]}\t{row[best]:.3f}")
+            print(f"{shown}\t{fitted.classes[best]}\t{row[best]:.3f}")
         found += len(batch)
     if not found:
         raise ClassificationError(
@@ -78,8 +82,15 @@ def _probable(fitted: FittedMethod, batch: list[Named]) -> Any:
 
 def _of_zoo(folder: Path, network: str | None) -> Iterator[Named]:
     zoo = open_zoo(folder)
-    for name in zoo.ids if network is None else [network]:
-        yield name, dict(zoo.arrays(name))
+    if network is not None:
+        yield network, dict(zoo.arrays(network))
+        return
+    statuses = zoo.models["status"].to_pylist()
+    for name, status in zip(zoo.ids, statuses, strict=True):
+        if status != "failed":
+            yield name, dict(zoo.arrays(name))
+    if failed := statuses.count("failed"):
+        err.print(f"left out: {failed} network(s) whose training failed")
 
 
 def _of_files(path: Path, network: str | None) -> Iterator[Named]:
@@ -91,8 +102,17 @@ def _of_files(path: Path, network: str | None) -> Iterator[Named]:
         return
     for file, format in find_foreign(path).networks:
         for found in format.read(file):
-            if network in (None, found.id):
-                yield found.id, dict(found.weights)
+            name = _name(found)
+            if network in (None, name):
+                yield name, dict(found.weights)
+
+
+def _name(found: ForeignNetwork) -> str:
+    """The network's id; where its file's name tells no class, which is to be found, that name."""
+    try:
+        return found.id
+    except ForeignFileError:
+        return found.name
 
 
 def _of_tensors(file: TensorFile) -> Iterator[Named]:

@@ -29,7 +29,6 @@ from hyperzoo.exchange.network import (
     ForeignNetwork,
     match_architecture,
     match_layers,
-    parse_id,
     torch_weights,
 )
 
@@ -42,7 +41,7 @@ _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 
 
 def read_keras(path: Path) -> ForeignNetwork:
-    """Read the network of a Keras file; its name tells class and index.
+    """Read the network of a Keras file.
 
     Args:
         path: an HDF5 file or a `.keras` file.
@@ -51,7 +50,6 @@ def read_keras(path: Path) -> ForeignNetwork:
         ForeignFileError: the file is damaged, hostile, or holds no network that is known.
         MissingExtraError: h5py is not installed.
     """
-    class_name, index = parse_id(path.name)
     content, config, source = hdf5.read_whole(path), None, str(path)
     if zipfile.is_zipfile(io.BytesIO(content)) and not content.startswith(hdf5.MAGIC):
         config, content = _unpack(content, source)
@@ -59,8 +57,7 @@ def read_keras(path: Path) -> ForeignNetwork:
         architecture, layers = _layers(file, source, config)
         tensors = [hdf5.numbers(dataset) for layer in layers for dataset in layer]
     return ForeignNetwork(
-        class_name=class_name,
-        index=index,
+        name=path.name,
         architecture=architecture,
         weights=torch_weights(architecture, tensors),
         source=source,

@@ -173,8 +173,7 @@ def _networks(item: object, source: str) -> Iterator[ForeignNetwork]:
     for index, rows in enumerate(zip(*layers.values(), strict=True)):
         place = f"{source}, row {index}"
         yield ForeignNetwork(
-            class_name=class_name,
-            index=index,
+            name=f"{content['class']}_{index}",
             architecture=architecture,
             weights=_weights(architecture, rows, place),
             source=place,

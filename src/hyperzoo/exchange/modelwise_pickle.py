@@ -164,8 +164,7 @@ def _network(item: object, source: str) -> ForeignNetwork:
     ]
     architecture = match_architecture([tensor.shape for tensor in in_order], source=source)
     return ForeignNetwork(
-        class_name=class_name,
-        index=index,
+        name=content["model"],
         architecture=architecture,
         # Copies: what is read is a view of the file's bytes and can't be written to.
         weights={n: np.array(t) for n, t in torch_weights(architecture, in_order).items()},

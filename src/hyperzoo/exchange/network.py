@@ -25,22 +25,30 @@ class ForeignNetwork:
     """One network as a file of another format gives it.
 
     Attributes:
-        class_name: its class.
-        index: its index within the class, 0 or more.
+        name: its id or the name of its file, which need not tell class and index.
         architecture: which of the known architectures it has.
         weights: PyTorch name -> float32 tensor in PyTorch's axes, for every parameter.
         source: the file, and the place in it, for messages.
     """
 
-    class_name: str
-    index: int
+    name: str
     architecture: Architecture
     weights: Mapping[str, NDArray[np.float32]]
     source: str
 
     @property
+    def class_name(self) -> str:
+        """Its class; an error as of `parse_id` where the name does not tell."""
+        return parse_id(self.name)[0]
+
+    @property
+    def index(self) -> int:
+        """Its index within the class, 0 or more; an error as of `parse_id` as well."""
+        return parse_id(self.name)[1]
+
+    @property
     def id(self) -> str:
-        """The network's name in a zoo, e.g. "church_649"."""
+        """The network's name in a zoo, e.g. "church_649"; an error as of `parse_id` as well."""
         return f"{self.class_name}_{self.index}"
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hyperzoo.architectures import architecture_names, get_architecture
 from hyperzoo.errors import ForeignFileError, ZooFormatError
 from hyperzoo.exchange.format import Format, Meter
-from hyperzoo.exchange.network import ForeignNetwork, match_architecture, parse_id
+from hyperzoo.exchange.network import ForeignNetwork, match_architecture
 from hyperzoo.images import ImageSet
 from hyperzoo.zoo import Zoo, layout
 from hyperzoo.zoo.tensors import encode_tensors, open_tensors
@@ -69,7 +69,6 @@ class Pytorch(Format):
 
 
 def _read(path: Path) -> ForeignNetwork:
-    class_name, index = parse_id(path.name)
     size = path.stat().st_size
     if size > _MAX_BYTES:
         raise ForeignFileError(f"{path}: expected at most {_MAX_BYTES} bytes, got {size}")
@@ -77,8 +76,7 @@ def _read(path: Path) -> ForeignNetwork:
     names = _names_in_order(path, tensors)
     shapes = [tensors[name].shape for name in names]
     return ForeignNetwork(
-        class_name=class_name,
-        index=index,
+        name=path.name,
         architecture=match_architecture(shapes, source=str(path), axes="torch"),
         weights={name: tensors[name] for name in names},
         source=str(path),

@@ -145,7 +145,7 @@ def _curve(found: Benchmark, *, png: bool) -> Figure:
                 markersize=4,
                 label=f"{name} ({own[0]['track']})",
             )
-        sizes = sorted({row["networks_per_class"] for row in rows})
+        sizes = _apart(sorted({row["networks_per_class"] for row in rows}))
         axes.axhline(100 * _chance(found), color=INK, linestyle=":", label="guessing")
         axes.set_xscale("log")
         axes.set_xticks(sizes, [str(size) for size in sizes])
@@ -166,6 +166,15 @@ def _curve(found: Benchmark, *, png: bool) -> Figure:
         png=picture.png,
         table=found.curve,
     )
+
+
+def _apart(sizes: list[int]) -> list[int]:
+    """Sizes whose labels do not touch on a logarithmic axis; the last one stays."""
+    kept: list[int] = []
+    for size in reversed(sizes):
+        if not kept or kept[-1] > 1.15 * size:
+            kept.append(size)
+    return kept[::-1]
 
 
 def _layers(found: Benchmark, *, png: bool) -> Figure:
