@@ -270,6 +270,27 @@ def test_the_published_dataset_as_it_is(trained: Zoo, tmp_path: Path):
     ]
 
 
+def test_networks_made_in_mixed_precision(trained: Zoo, tmp_path: Path):
+    """As the published ones were: their weights are float32 and kept bit for bit."""
+    import h5py
+
+    export_zoo(trained, "keras-h5", tmp_path / "files")
+    for path in (tmp_path / "files").rglob("*two_*.h5"):
+        with h5py.File(path, "r+") as file:
+            model = json.loads(file.attrs["model_config"])
+            for layer in model["config"]["layers"]:
+                policy = {"class_name": "Policy", "config": {"name": "mixed_float16"}}
+                layer["config"]["dtype"] = policy
+            file.attrs["model_config"] = json.dumps(model)
+    imported = import_zoo(tmp_path / "files", tmp_path / "zoo")
+    assert imported.notes == (
+        "2 networks computed in mixed_float16 where they were made; their weights are float32 and "
+        "kept as they are, their answers here are those of float32",
+    )
+    rows = [imported.zoo.ids.index(network_id) for network_id in trained.ids]
+    assert imported.zoo.matrix()[rows].tobytes() == trained.matrix().tobytes()
+
+
 def test_copies_that_differ(files: Path, trained: Zoo, tmp_path: Path):
     from safetensors.numpy import load_file, save_file
 

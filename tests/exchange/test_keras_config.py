@@ -36,8 +36,8 @@ def node(keras: int, name: str) -> Any:
     return {"args": [{"class_name": "__keras_tensor__", "config": tensor}], "kwargs": {}}
 
 
-def check(model: dict[str, Any]) -> None:
-    check_config(json.dumps(model), SMALL, "church_0.h5")
+def check(model: dict[str, Any]) -> str:
+    return check_config(json.dumps(model), SMALL, "church_0.h5")
 
 
 @pytest.mark.parametrize("keras", [2, 3])
@@ -85,19 +85,29 @@ def test_several_outputs():
 
 
 @pytest.mark.parametrize(
-    "dtype",
+    ("dtype", "expected"),
     [
-        "mixed_float16",
-        {"class_name": "DTypePolicy", "config": {"name": "mixed_bfloat16"}},  # Keras 3
-        {"class_name": "Policy", "config": {"name": "mixed_float16"}},  # Keras 2
-        {"class_name": "DTypePolicyMap", "config": {}},
+        (None, "float32"),
+        ("mixed_float16", "mixed_float16"),
+        ({"class_name": "DTypePolicy", "config": {"name": "mixed_bfloat16"}}, "mixed_bfloat16"),
+        ({"class_name": "Policy", "config": {"name": "mixed_float16"}}, "mixed_float16"),  # Keras 2
     ],
 )
-def test_numbers_of_half_the_width(dtype: object):
-    """Their weights are float32, their answers are not those of float32."""
+def test_mixed_precision_is_told(dtype: object, expected: str):
+    """The published networks were trained so; their weights are float32."""
     model = sequential()
     model["config"]["layers"][1]["config"]["dtype"] = dtype
-    with pytest.raises(ForeignFileError, match=r"layer 1 \(Conv2D\): .* computes in float32, got"):
+    assert check(model) == expected
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    ["float16", "float64", 7, ["float32"], {"class_name": "DTypePolicyMap", "config": {}}],
+)
+def test_weights_of_another_width(dtype: object):
+    model = sequential()
+    model["config"]["layers"][1]["config"]["dtype"] = dtype
+    with pytest.raises(ForeignFileError, match=r"layer 1 \(Conv2D\): expected .* of float32"):
         check(model)
 
 

@@ -21,6 +21,9 @@ _POOLS = {"average": "AveragePooling2D", "max": "MaxPooling2D"}
 _WITHOUT_EFFECT = {"InputLayer", "Flatten", "Dropout"}
 """Layers that do nothing to a network's answers, or are in every model that has dense layers."""
 
+_PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+"""Of layers whose weights are float32. The published networks were trained in mixed float16."""
+
 _ONCE_MISSING = {"groups": 1, "keepdims": False}
 """What Keras did before it had these settings; it writes all others, so a gap is a damage."""
 
@@ -176,16 +179,20 @@ def padded_rate(learning_rate: float | None) -> str:
     return json.dumps(rate).ljust(LEARNING_RATE_WIDTH)
 
 
-def check_config(text: str | bytes, architecture: Architecture, source: str) -> None:
+def check_config(text: str | bytes, architecture: Architecture, source: str) -> str:
     """Compare a model's JSON with an architecture whose tensors have the same shapes.
 
     Two networks with the same tensors may compute different things: another activation, pooling
-    by the maximum, other padding, branches, numbers of half the width.
+    by the maximum, other padding, branches.
 
     Args:
         text: Keras 2's or Keras 3's `model_config`, or the `config.json` of a `.keras` file.
         architecture: what the tensors' shapes look like.
         source: the file, for messages.
+
+    Returns:
+        What its layers compute in: "float32", or "mixed_float16" or "mixed_bfloat16" where any
+        does. Their weights are float32 all the same.
 
     Raises:
         ForeignFileError: it says something else, or can't be understood.
@@ -216,10 +223,13 @@ def check_config(text: str | bytes, architecture: Architecture, source: str) -> 
             f"{source}: its tensors are those of '{architecture.name}', its layers are not: "
             f"expected {', '.join(names)}, got {_listed([name for name, _ in found])}"
         )
+    precisions = set()
     for number, ((name, settings), (_, config)) in enumerate(zip(expected, found, strict=True)):
-        last = number == len(expected) - 1
-        _check_layer(f"{source}: layer {number + 1} ({name})", settings, config, last)
+        last, place = number == len(expected) - 1, f"{source}: layer {number + 1} ({name})"
+        _check_layer(place, settings, config, last)
+        precisions.add(_precision(config.get("dtype"), place))
     _check_input([*layers, ("", model["config"])], architecture, source)
+    return max(precisions, key=_PRECISIONS.index)
 
 
 def _check_line(model: Facts, source: str) -> None:
@@ -260,13 +270,6 @@ def _followed(node: Any) -> str | None:
 def _check_layer(place: str, settings: Facts, config: Any, last: bool) -> None:
     if not isinstance(config, dict):
         raise ForeignFileError(f"{place}: its config is no object: {reprlib.repr(config)}")
-    policy = _policy(config.get("dtype"))
-    if policy not in ("float32", None):
-        raise ForeignFileError(
-            f"{place}: expected a layer that computes in float32, got {reprlib.repr(policy)}, "
-            "which gives other answers; make the model with dtype='float32' in Keras, give it "
-            "these weights and save it"
-        )
     for key, expected in settings.items():
         found = config.get(key, _ONCE_MISSING.get(key))
         # A network without its last activation gives logits, which are the same network.
@@ -278,12 +281,18 @@ def _check_layer(place: str, settings: Facts, config: Any, last: bool) -> None:
             )
 
 
-def _policy(dtype: Any) -> Any:
-    """The name of what a layer's `dtype` says: a name by itself, or an object with one."""
+def _precision(dtype: Any, place: str) -> str:
+    """What a layer's `dtype` says: a name by itself, or an object with one."""
     match dtype:
-        case {"config": {"name": name}}:
-            return name
-    return dtype
+        case None:
+            return "float32"
+        case {"config": {"name": name}} | name if name in _PRECISIONS:
+            return str(name)
+    raise ForeignFileError(
+        f"{place}: expected a layer with weights of float32 ({', '.join(_PRECISIONS)}), got "
+        f"{reprlib.repr(dtype)}; make the model with dtype='float32' in Keras, give it these "
+        "weights and save it"
+    )
 
 
 def _check_input(layers: list[tuple[Any, Any]], architecture: Architecture, source: str) -> None:

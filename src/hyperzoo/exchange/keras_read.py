@@ -54,20 +54,21 @@ def read_keras(path: Path) -> ForeignNetwork:
     if zipfile.is_zipfile(io.BytesIO(content)) and not content.startswith(hdf5.MAGIC):
         config, content = _unpack(content, source)
     with hdf5.open_hdf5(content, source) as file:
-        architecture, layers = _layers(file, source, config)
+        architecture, layers, precision = _layers(file, source, config)
         tensors = [hdf5.numbers(dataset) for layer in layers for dataset in layer]
     return ForeignNetwork(
         name=path.name,
         architecture=architecture,
         weights=torch_weights(architecture, tensors),
         source=source,
+        precision=precision,
     )
 
 
 def _layers(
     file: Any, source: str, config: str | bytes | None
-) -> tuple[Architecture, Sequence[Layer]]:
-    """The architecture, and the layers in its order; no number has been read yet."""
+) -> tuple[Architecture, Sequence[Layer], str]:
+    """The architecture, its layers in order, and the precision; no number has been read yet."""
     containers = [name for name in _CONTAINERS if hdf5.has_group(file, name)]
     # The new kinds first: they have no attributes that an old one could be known by.
     if len(containers) == 1 and "layer_names" not in file.attrs:
@@ -94,9 +95,8 @@ def _layers(
             f"{source}: an HDF5 file, but not one of Keras's: expected the group model_weights or "
             f"layers, or the attribute layer_names; got {reprlib.repr(there)[1:-1]}"
         )
-    if config is not None:
-        check_config(config, architecture, source)
-    return architecture, layers
+    precision = "float32" if config is None else check_config(config, architecture, source)
+    return architecture, layers, precision
 
 
 def _shapes(layers: Sequence[Layer], source: str) -> list[tuple[int, ...]]:

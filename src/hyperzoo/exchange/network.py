@@ -29,12 +29,14 @@ class ForeignNetwork:
         architecture: which of the known architectures it has.
         weights: PyTorch name -> float32 tensor in PyTorch's axes, for every parameter.
         source: the file, and the place in it, for messages.
+        precision: what it computed in where it was made, by Keras's name; here that is float32.
     """
 
     name: str
     architecture: Architecture
     weights: Mapping[str, NDArray[np.float32]]
     source: str
+    precision: str = "float32"
 
     @property
     def class_name(self) -> str:

@@ -112,7 +112,8 @@ def read_rows(
         MissingExtraError: a package that reads the files is not installed.
         OSError: the disk refused.
     """
-    rows, formats, notes = Rows(path), Counter[str](), []
+    rows, formats, precisions = Rows(path), Counter[str](), Counter[str]()
+    notes: list[str] = []
     has_ids = any(entry.has_ids for _, entry in files)
     with path.open("wb") as out:
         ordered = sorted(files, key=lambda pair: pair[1].holds_many)
@@ -128,12 +129,19 @@ def read_rows(
                     continue
                 out.write(rows.add(network).tobytes())
                 formats[entry.name] += 1
+                precisions[network.precision] += 1
             if repeated:
                 notes.append(f"{repeated} networks of {file} are in other files too, bit for bit")
             if meter is not None and len(files) > 1:
                 meter(done, len(files))
     if not rows.sources:
         raise ForeignFileError(f"{files[0][0]} holds no networks")
+    notes += [
+        f"{count} networks computed in {name} where they were made; their weights are float32 and "
+        "kept as they are, their answers here are those of float32"
+        for name, count in sorted(precisions.items())
+        if name != "float32"
+    ]
     return RowsRead(rows=rows, formats=formats, notes=tuple(notes))
 
 
