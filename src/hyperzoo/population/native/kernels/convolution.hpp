@@ -58,13 +58,15 @@ void activate_rows(float* rows, Size channels, Size plane, Size step, Size count
     for (const float* end = rows + channels * plane; rows < end; rows += plane) {
         Size i = 0;
         for (; i + 6 <= count; i += 6) activate_vectors<activation, 6>(rows + i * step, step);
+        for (; i + 4 <= count; i += 4) activate_vectors<activation, 4>(rows + i * step, step);
         for (; i + 2 <= count; i += 2) activate_vectors<activation, 2>(rows + i * step, step);
         if (i < count) activate_vectors<activation, 1>(rows + i * step, step);
     }
 }
 
-// Applies the activation to a row of every channel of a tile. A pass of its own, while the row is
-// in the first-level cache: it has other needs of registers, and no sums wait for it to end.
+// Applies the activation to what every channel of a tile has just been given. A pass of its own,
+// while it is in the first-level cache: it has other needs of registers than the sums, and none of
+// them wait for it to end.
 void activate(Activation activation, float* rows, Size channels, Size plane, Size step,
               Size count) {
     switch (activation) {
@@ -149,23 +151,28 @@ HYPERZOO_INLINE void forward_row(const Convolution& layer, const Row& row, Size 
         forward_places<Width, 1>(layer, in + x * row.in_step, 0, rows, columns(x, x), weights,
                                  bias, out + x * row.out_step, 0);
     }
-    activate(layer.activation, out, Width, layer.out.plane(W), row.out_step, row.count);
 }
 
 template <int Width>
 void forward_tile(const Convolution& layer, const float* in, const float* weights,
                   const float* bias, float* out, Size blocks) {
-    const Size height = layer.out.height, width = layer.out.width;
+    const Size height = layer.out.height, width = layer.out.width, plane = layer.out.plane(W);
     if (height == 1 && width == 1) {
         const Row row{blocks, layer.in_stride, layer.out_stride, 0};
-        return forward_row<Width>(layer, row, 0, in, weights, bias, out);
+        forward_row<Width>(layer, row, 0, in, weights, bias, out);
+        return activate(layer.activation, out, Width, plane, row.out_step, blocks);
     }
     const Row row{width, layer.stride * W, W, 1};
+    // Small images at once, others row by row.
+    const bool at_once = layer.out.stored_width == width && height * width < kPositionsByBlock;
     for (Size block = 0; block < blocks; ++block, in += layer.in_stride, out += layer.out_stride) {
         for (Size y = 0; y < height; ++y) {
+            float* to = out + y * layer.out.row(W);
             forward_row<Width>(layer, row, y, in + y * layer.stride * layer.in.row(W), weights,
-                               bias, out + y * layer.out.row(W));
+                               bias, to);
+            if (!at_once) activate(layer.activation, to, Width, plane, W, width);
         }
+        if (at_once) activate(layer.activation, out, Width, plane, W, height * width);
     }
 }
 

@@ -130,8 +130,9 @@ void pool_backward_with(const Pool& pool, float* in, const float* out_gradient, 
                 for (Size x = 0; x < pool.out.width; ++x) {
                     float* window = to + y * window_row + x * window_step;
                     const float* at = from + y * pool.out.row(W) + x * W;
-                    // The values were written long ago, when the block went forward.
-                    for (Size row = shape.rows(); row < 2 * shape.rows(); ++row) {
+                    // The values were written long ago, when the block went forward: ask for those
+                    // of two rows of windows further on.
+                    for (Size row = 2 * shape.rows(); row < 3 * shape.rows(); ++row) {
                         for (Size line = 0; line < window_step; line += kLine) {
                             __builtin_prefetch(window + row * shape.row + line, 1);
                         }
