@@ -1,17 +1,19 @@
 """Where the native engine's time goes: seconds and GFLOP/s by layer and pass of LeNet-5.
 
-    python benchmarks/native_layers.py [--threads 2] [--rounds 5] [--images FILE.npz]
+    python benchmarks/native_layers.py [--threads 2] [--rounds 10] [--images FILE.npz]
 
-Every round measures the core's FMA peak, a training epoch and a validation pass over as many
-images as Imagenette has; the fastest round counts, because other work on the machine only ever
-slows one down. Without a file of images they are random bytes: the work is the same.
+A training epoch and a validation pass over as many images as Imagenette has. Other work on the
+machine only ever slows a step down, so of every step the fastest of all rounds counts, and an epoch
+is the sum of its steps; the fastest whole epoch is printed too. Without a file of images they are
+random bytes: the work is the same.
 """
 
 import argparse
 import threading
-import time
+from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hyperzoo.architectures import initial_parameters, lenet5
 from hyperzoo.architectures.layers import Conv2d, Dense
@@ -21,6 +23,9 @@ from hyperzoo.population.native.library import PASSES, Network, fma_peak, varian
 
 BATCH, TRAIN, VALIDATION = 128, 9469, 3925
 ARCHITECTURE = lenet5(1)
+
+Seconds = NDArray[np.float64]
+"""[step, layer, pass]; the last layer is work between the layers."""
 
 
 def multiplications(number: int) -> int:
@@ -51,25 +56,37 @@ class Worker:
         self.order = generator.permutation(len(train))
         self.logits = np.empty((len(validation), 1), np.float32)
 
-    def train(self) -> float:
-        """Seconds of a training epoch."""
-        begin = time.perf_counter()
-        self.network.train(
-            self.train_images, self.targets, self.order, 0, BATCH, 1e-3, 1e9, np.zeros(2)
+    def train(self) -> Seconds:
+        """A training epoch, step by step."""
+        return self._steps(
+            len(self.order),
+            lambda begin: self.network.train(
+                self.train_images, self.targets, self.order, begin, BATCH, 1e-3, 0, np.zeros(2)
+            ),
         )
-        return time.perf_counter() - begin
 
-    def evaluate(self) -> float:
-        """Seconds of a validation pass."""
-        begin = time.perf_counter()
+    def evaluate(self) -> Seconds:
+        """A validation pass, batch by batch."""
         targets = self.targets[: len(self.validation_images)]
-        self.network.evaluate(self.validation_images, targets, 0, 1e9, self.logits, np.zeros(2))
-        return time.perf_counter() - begin
+        return self._steps(
+            len(targets),
+            lambda begin: self.network.evaluate(
+                self.validation_images, targets, begin, 0, self.logits, np.zeros(2)
+            ),
+        )
+
+    def _steps(self, end: int, step: Callable[[int], int]) -> Seconds:
+        seconds, at = [], 0
+        while at < end:
+            self.network.measure(True)
+            at = step(at)
+            seconds.append(self.network.seconds())
+        return np.stack(seconds)
 
 
-def side_by_side(workers: list[Worker], pass_name: str) -> float:
-    """Seconds of a pass on every worker at once; the slowest counts."""
-    taken = [0.0] * len(workers)
+def side_by_side(workers: list[Worker], pass_name: str) -> list[Seconds]:
+    """A pass on every worker at once."""
+    taken: list[Seconds] = [np.empty(0)] * len(workers)
 
     def work(position: int) -> None:
         taken[position] = getattr(workers[position], pass_name)()
@@ -79,35 +96,35 @@ def side_by_side(workers: list[Worker], pass_name: str) -> float:
         thread.start()
     for thread in threads:
         thread.join()
-    return max(taken)
+    return taken
 
 
-def print_profile(worker: Worker, peak: float, rounds: int) -> None:
-    """Seconds by layer and pass, of the fastest of some measured epochs."""
-    best, total = None, np.inf
-    for _ in range(rounds):
-        worker.network.measure(True)
-        if (taken := worker.train()) < total:
-            best, total = worker.network.seconds(), taken
-    worker.network.measure(False)
-    assert best is not None
+def fastest_steps(rounds: list[Seconds]) -> Seconds:
+    """Every step of the round in which it took least."""
+    steps = np.stack(rounds)
+    best = steps.sum(axis=(2, 3)).argmin(axis=0)
+    return steps[best, np.arange(steps.shape[1])]
+
+
+def print_profile(epoch: Seconds, peak: float) -> None:
+    """Seconds by layer and pass of an epoch."""
+    seconds = epoch.sum(axis=0)
     print(f"{'layer':<28}" + "".join(f"{name:>26}" for name in PASSES[1:]))
     for number, layer in enumerate(ARCHITECTURE.layers):
         row = f"{number + 1} {type(layer).__name__:<26}"
-        for seconds in best[number, 1:]:
-            rate = 2e-9 * multiplications(number) * TRAIN / seconds if seconds else 0
+        for taken in seconds[number, 1:]:
+            rate = 2e-9 * multiplications(number) * TRAIN / taken if taken else 0
             share = f"{rate:5.1f} GF/s {100 * rate / peak:3.0f} %" if rate else " " * 16
-            row += f"{1e3 * seconds:7.1f} ms {share}"
+            row += f"{1e3 * taken:7.1f} ms {share}"
         print(row)
-    loss, gather, pack, adam = 1e3 * best[-1]
+    loss, gather, pack, adam = 1e3 * seconds[-1]
     print(f"gather {gather:.1f} ms, pack {pack:.1f} ms, loss {loss:.1f} ms, Adam {adam:.1f} ms")
-    print(f"sum {best.sum():.3f} s of {total:.3f} s")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--images", help="an npz file with train_images and validation_images")
     chosen = parser.parse_args()
     if chosen.images:
@@ -120,30 +137,27 @@ def main() -> None:
             for count in (TRAIN, VALIDATION)
         )
     workers = [Worker(train, validation) for _ in range(chosen.threads)]
-    peak = training = evaluation = 0.0
+    peak = 0.0
+    epochs: dict[str, list[list[Seconds]]] = {"train": [], "evaluate": []}
     for _ in range(chosen.rounds):
         peak = max(peak, fma_peak(0.1) / 1e9)
-        for name, flop, count in (
-            ("train", operations(3), TRAIN),
-            ("evaluate", operations(1), VALIDATION),
-        ):
-            rate = 1e-9 * flop * count / side_by_side(workers, name)
-            training, evaluation = (
-                (max(training, rate), evaluation)
-                if name == "train"
-                else (training, max(evaluation, rate))
-            )
+        for pass_name, rounds in epochs.items():
+            rounds.append(side_by_side(workers, pass_name))
     print(f"{processor_name()}, kernels {variant()}, {chosen.threads} thread(s)")
     print(f"memory a worker {workers[0].network.bytes / 1e6:.1f} MB, FMA peak {peak:.1f} GFLOP/s")
-    for name, rate, flop, count in (
-        ("training epoch", training, operations(3), TRAIN),
-        ("validation pass", evaluation, operations(1), VALIDATION),
+    for pass_name, title, flop in (
+        ("train", "training epoch", operations(3) * TRAIN),
+        ("evaluate", "validation pass", operations(1) * VALIDATION),
     ):
-        seconds = 1e-9 * flop * count / rate
+        of_workers = list(zip(*epochs[pass_name], strict=True))
+        seconds = max(float(fastest_steps(list(own)).sum()) for own in of_workers)
+        whole = min(max(float(own.sum()) for own in each) for each in epochs[pass_name])
+        rate = 1e-9 * flop / seconds
         print(
-            f"{name}: {seconds:.3f} s, {rate:.1f} GFLOP/s a core, {100 * rate / peak:.1f} % of peak"
+            f"{title}: {seconds:.3f} s, {rate:.1f} GFLOP/s a core, {100 * rate / peak:.1f} % of "
+            f"peak; fastest whole one {whole:.3f} s"
         )
-    print_profile(workers[0], peak, chosen.rounds)
+    print_profile(fastest_steps([each[0] for each in epochs["train"]]), peak)
 
 
 if __name__ == "__main__":
