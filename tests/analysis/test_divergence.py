@@ -75,6 +75,38 @@ def test_signal_is_told_from_noise(tmp_path: Path):
     )
 
 
+def test_classes_that_do_not_differ(tmp_path: Path):
+    """What is left of the bias must lie within the intervals, those of means over pairs too."""
+    weights = read_weights(zoo_of(tmp_path / "zoo", random_weights, networks_per_class=8))
+    found = divergence(weights, draws=100, splits=40)
+    assert all(row["value"] > 0 for row in found.layers.to_pylist())
+    for table, share in ((found.layers, 0.1), (found.pairs, 0.1)):
+        above = [row["low"] > 0 for row in table.to_pylist()]
+        assert np.mean(above) <= share
+
+
+def test_the_bias_is_that_of_halves(tmp_path: Path):
+    weights = read_weights(zoo_of(tmp_path / "zoo", shifted, networks_per_class=8))
+    found = divergence(weights, draws=50, splits=20)
+    for row in [*found.pairs.to_pylist(), *found.layers.to_pylist()]:
+        if row["measure"] == "jensen_shannon":
+            expected = row["value"] - (row["halves"] - row["value"])
+            assert row["corrected"] == pytest.approx(max(0, expected), abs=1e-12)
+    wide = {(r["measure"], r["layer"]): r for r in found.layers.to_pylist()}
+    for measure in ("jensen_shannon", "wasserstein"):
+        assert wide[measure, "conv1"]["low"] > 0
+
+
+def test_an_odd_number_of_networks(tmp_path: Path):
+    """One of them is in neither half: these are less than half as large."""
+    zoo = zoo_of(tmp_path / "zoo", random_weights, networks_per_class=9)
+    weights = read_weights(zoo)
+    found = divergence(weights, draws=20, splits=20)
+    row = found.pairs.to_pylist()[0]
+    expected = row["value"] - (row["halves"] - row["value"]) / (9 / 4 - 1)
+    assert row["corrected"] == pytest.approx(max(0, expected), abs=1e-12)
+
+
 def test_the_seed_and_nothing_else_decides(tmp_path: Path):
     weights = read_weights(zoo_of(tmp_path / "zoo", random_weights))
     first = divergence(weights, draws=20, splits=5)

@@ -11,6 +11,10 @@ Two measures on common bins of equal width (`LayerCounts.bins`):
 Both are above 0 for any two finite sets of networks. So each comes with what says how much of it
 is signal: a bootstrap interval over networks (Efron and Tibshirani, "An introduction to the
 bootstrap", 1993), and the same measure between two random halves of one class.
+
+The bias is learned from halves, too. It falls as one over the number of networks, in the Jensen-
+Shannon divergence and in the square of the Wasserstein distance; so of classes half as large it is
+twice as great (as in the jackknife, Efron and Tibshirani, chapter 11).
 """
 
 import itertools
@@ -96,6 +100,9 @@ MEASURES: dict[str, tuple[Callable[[Array], Array], Callable[[Array, Array], Arr
 }
 """What is made of counts once, and what two of those are compared by."""
 
+POWER = {"jensen_shannon": 1, "wasserstein": 2}
+"""The power of a measure whose bias falls as one over the number of networks."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Divergence:
@@ -106,8 +113,8 @@ class Divergence:
 
     Attributes:
         pairs: a row a measure, layer and pair of classes. value: over all networks; corrected:
-            that less the bias that the bootstrap finds, not below 0; low, high: the basic
-            bootstrap interval; halves: the mean over random halves of both classes; noise: the
+            that less the bias that halves show, not below 0; low, high: the basic bootstrap
+            interval of it; halves: the mean over random halves of both classes; noise: the
             mean over the two halves of the same class; noise_high: the 95 % quantile of those;
             distinct: whether halves lies above noise_high. Null where a class has too few
             networks: 2 for the bootstrap, 4 for halves.
@@ -145,6 +152,7 @@ def divergence(
         )
     names = [weights.classes[place] for place in places]
     rows = [np.flatnonzero(weights.labels == place) for place in places]
+    sizes = [len(r) for r in rows]
     drawn = [bootstrap(n, len(r), draws, seed) for n, r in zip(names, rows, strict=True)]
     halved = [halves(n, len(r), splits, seed) for n, r in zip(names, rows, strict=True)]
 
@@ -152,7 +160,9 @@ def divergence(
         counts = weights.counts[layer.name].networks.astype(np.float64)
         samples = _Samples.of([counts[r] for r in rows], drawn, halved)
         return {
-            (measure, layer.name): _compare(samples, measure, _scale(weights, layer.name, measure))
+            (measure, layer.name): _compare(
+                samples, measure, _scale(weights, layer.name, measure), sizes
+            )
             for measure in MEASURES
         }
 
@@ -161,7 +171,7 @@ def divergence(
     with threadpool_limits(1, "blas"):
         for layer in weights.layers:
             compared |= compare(layer)
-    return _tables(weights, compared, names, [len(r) for r in rows])
+    return _tables(weights, compared, names, sizes)
 
 
 def _tables(
@@ -181,8 +191,9 @@ def _tables(
             own_pairs = _pair_rows(found, names)
             pairs += [where | row for row in own_pairs]
             within += [where | row for row in _within_rows(found, names, sizes)]
-            own.append(where | {"weights": layer.size} | _layer_row(found, own_pairs))
-            mean_draws.append(2 * found.value.mean() - found.drawn.mean(axis=1))
+            mean = found.mean()
+            own.append(where | {"weights": layer.size} | _layer_row(found, mean, own_pairs))
+            mean_draws.append(mean.turned()[:, 0])
         _add_ranks(own, np.stack(mean_draws))
         layers += own
     return Divergence(
@@ -218,25 +229,87 @@ class _Samples:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Estimates:
+    """Values of a measure, and what tells how far they can be trusted.
+
+    Attributes:
+        power: of the measure, whose bias falls as one over the number of networks.
+        value: [value], over all networks.
+        drawn: [draw, value], over bootstrap samples.
+        halves: [split, value], over halves of both classes; NaN where there are too few networks.
+        ratio: [value], how many times as great the bias of halves is.
+    """
+
+    power: int
+    value: Array
+    drawn: Array
+    halves: Array
+    ratio: Array
+
+    def center(self) -> Array:
+        """The values to their power, less their bias: [value]."""
+        value = self.value**self.power
+        with np.errstate(divide="ignore", invalid="ignore"):
+            bias = ((self.halves**self.power).mean(axis=0) - value) / (self.ratio - 1)
+        # Two or three networks have no halves: then by how much the bootstrap's draws are greater.
+        center: Array = value - np.where(np.isnan(bias), self._drawn().mean(axis=0) - value, bias)
+        return center
+
+    def turned(self) -> Array:
+        """The bootstrap's draws, to their power, about the center: [draw, value].
+
+        They are turned round, as the basic interval does (E&T, section 13.3): by as much as a draw
+        lies above the others, the value may lie below the truth.
+        """
+        drawn = self._drawn()
+        turned: Array = self.center() + drawn.mean(axis=0) - drawn
+        return turned
+
+    def rows(self) -> list[dict[str, float | None]]:
+        """A row a value: value, corrected, and low and high of the interval."""
+        tail = (1 - LEVEL) / 2
+        low, high = np.quantile(self.turned(), [tail, 1 - tail], axis=0)
+        around = {"corrected": self.center(), "low": low, "high": high}
+        figures = {k: np.maximum(0.0, v) ** (1 / self.power) for k, v in around.items()}
+        return [
+            {"value": float(value), **{key: _known(own[place]) for key, own in figures.items()}}
+            for place, value in enumerate(self.value)
+        ]
+
+    def _drawn(self) -> Array:
+        drawn: Array = self.drawn**self.power
+        return drawn
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Compared:
     """One measure in one layer; NaN where there are too few networks.
 
     Attributes:
         pairs: the pairs of classes.
-        value: [pair], over all networks.
-        drawn: [draw, pair], over bootstrap samples.
-        halves: [split, pair], over halves of both classes.
+        estimates: [pair].
+        inverse: [all or halves, pair], one over the networks of the one class, and of the other.
         noise: [split, class], between halves of one class.
     """
 
     pairs: list[tuple[int, int]]
-    value: Array
-    drawn: Array
-    halves: Array
+    estimates: _Estimates
+    inverse: Array
     noise: Array
 
+    def mean(self) -> _Estimates:
+        """Of the mean over all pairs."""
+        own, (all_networks, halves) = self.estimates, self.inverse.mean(axis=1)
+        return _Estimates(
+            power=own.power,
+            value=own.value.mean(keepdims=True),
+            drawn=own.drawn.mean(axis=1, keepdims=True),
+            halves=own.halves.mean(axis=1, keepdims=True),
+            ratio=np.array([halves / all_networks]),
+        )
 
-def _compare(samples: _Samples, measure: str, scale: float) -> _Compared:
+
+def _compare(samples: _Samples, measure: str, scale: float, sizes: list[int]) -> _Compared:
     prepare, compare = MEASURES[measure]
     pairs = list(itertools.combinations(range(len(samples.all)), 2))
 
@@ -245,11 +318,18 @@ def _compare(samples: _Samples, measure: str, scale: float) -> _Compared:
         return scale * np.stack(values, axis=-1)
 
     one_half = prepare(samples.one_half)
+    all_networks, half = np.array(sizes, float), np.maximum(1.0, np.array(sizes) // 2)
+    inverse = np.array([[1 / n[a] + 1 / n[b] for a, b in pairs] for n in (all_networks, half)])
     return _Compared(
         pairs=pairs,
-        value=over_pairs(prepare(samples.all)),
-        drawn=over_pairs(prepare(samples.drawn)),
-        halves=over_pairs(one_half),
+        estimates=_Estimates(
+            power=POWER[measure],
+            value=over_pairs(prepare(samples.all)),
+            drawn=over_pairs(prepare(samples.drawn)),
+            halves=over_pairs(one_half),
+            ratio=inverse[1] / inverse[0],
+        ),
+        inverse=inverse,
         noise=scale * compare(one_half, prepare(samples.other_half)),
     )
 
@@ -264,26 +344,6 @@ def _scale(weights: Weights, layer: str, measure: str) -> float:
     return float(width) / spread if spread else 0.0
 
 
-def _estimates(values: Array, drawn: Array) -> list[dict[str, float | None]]:
-    """Values, less their bias, and the basic bootstrap interval of that (E&T, section 13.3).
-
-    A plug-in divergence is too great by about as much as its bootstrap draws lie above it; the
-    basic interval turns them round the value, which corrects for that.
-
-    Args:
-        values: [value].
-        drawn: [draw, value].
-    """
-    tail = (1 - LEVEL) / 2
-    upper, lower = np.quantile(drawn, [1 - tail, tail], axis=0)
-    around = {"corrected": drawn.mean(axis=0), "low": upper, "high": lower}
-    turned = {key: np.maximum(0.0, 2 * values - figures) for key, figures in around.items()}
-    return [
-        {"value": float(value), **{key: _known(figures[place]) for key, figures in turned.items()}}
-        for place, value in enumerate(values)
-    ]
-
-
 def _known(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
@@ -292,10 +352,10 @@ def _pair_rows(compared: _Compared, names: list[str]) -> list[dict[str, object]]
     rows: list[dict[str, object]] = []
     # [split and class of the pair, pair]
     noises = np.concatenate(compared.noise[:, np.array(compared.pairs)].swapaxes(1, 2))
-    estimates, highs = _estimates(compared.value, compared.drawn), np.quantile(noises, LEVEL, 0)
+    estimates, highs = compared.estimates.rows(), np.quantile(noises, LEVEL, 0)
     for place, (a, b) in enumerate(compared.pairs):
         noise, high = noises[:, place], highs[place]
-        halves_mean = compared.halves[:, place].mean()
+        halves_mean = compared.estimates.halves[:, place].mean()
         known = not np.isnan(halves_mean)
         rows.append(
             {
@@ -325,16 +385,17 @@ def _within_rows(
     ]
 
 
-def _layer_row(compared: _Compared, pairs: list[dict[str, object]]) -> dict[str, object]:
+def _layer_row(
+    compared: _Compared, mean: _Estimates, pairs: list[dict[str, object]]
+) -> dict[str, object]:
     distinct = [row["distinct"] for row in pairs]
     known = None not in distinct
-    mean = compared.value.mean(keepdims=True)
-    (overall,) = _estimates(mean, compared.drawn.mean(axis=1, keepdims=True))
+    (overall,) = mean.rows()
     return {
         "pairs": len(compared.pairs),
         "distinct": sum(map(bool, distinct)) if known else None,
         **overall,
-        "halves": _known(compared.halves.mean()),
+        "halves": _known(mean.halves.mean()),
         "noise": _known(compared.noise.mean()),
     }
 

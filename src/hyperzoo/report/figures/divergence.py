@@ -77,7 +77,7 @@ def _corrected(rows: list[dict[str, Any]]) -> str:
         f"most different in {100 * most['most']:.0f} %."
     )
     if most["distinct"] == 0:
-        # The correction is partial where bins are nearly empty.
+        # Where bins are nearly empty some bias remains.
         text += (
             f" But in {most['layer']} no pair lies above the noise: its figure is no evidence of a "
             "difference."
