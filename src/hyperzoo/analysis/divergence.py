@@ -9,12 +9,8 @@ Two measures on common bins of equal width (`LayerCounts.bins`):
   into the other, in units of the layer's standard deviation over all classes.
 
 Both are above 0 for any two finite sets of networks. So each comes with what says how much of it
-is signal: a bootstrap interval over networks (Efron and Tibshirani, "An introduction to the
-bootstrap", 1993), and the same measure between two random halves of one class.
-
-The bias is learned from halves, too. It falls as one over the number of networks, in the Jensen-
-Shannon divergence and in the square of the Wasserstein distance; so of classes half as large it is
-twice as great (as in the jackknife, Efron and Tibshirani, chapter 11).
+is signal: a correction and an interval (`estimates.py`), and the same measure between two random
+halves of one class.
 """
 
 import itertools
@@ -27,15 +23,13 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from hyperzoo.analysis.distributions import moments
+from hyperzoo.analysis.estimates import LEVEL, Estimates, known_or_none
 from hyperzoo.analysis.layers import Layer
 from hyperzoo.analysis.resampling import bootstrap, halves
 from hyperzoo.analysis.weights import Weights
 from hyperzoo.errors import AnalysisError
 
 Array = NDArray[np.float64]
-
-LEVEL = 0.95
-"""The share of draws that an interval holds, and that lie below `noise_high`."""
 
 
 def jensen_shannon(first: Array, second: Array) -> Array:
@@ -191,7 +185,7 @@ def _tables(
             own_pairs = _pair_rows(found, names)
             pairs += [where | row for row in own_pairs]
             within += [where | row for row in _within_rows(found, names, sizes)]
-            mean = found.mean()
+            mean = found.estimates.mean()
             own.append(where | {"weights": layer.size} | _layer_row(found, mean, own_pairs))
             mean_draws.append(mean.turned()[:, 0])
         _add_ranks(own, np.stack(mean_draws))
@@ -229,84 +223,18 @@ class _Samples:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Estimates:
-    """Values of a measure, and what tells how far they can be trusted.
-
-    Attributes:
-        power: of the measure, whose bias falls as one over the number of networks.
-        value: [value], over all networks.
-        drawn: [draw, value], over bootstrap samples.
-        halves: [split, value], over halves of both classes; NaN where there are too few networks.
-        ratio: [value], how many times as great the bias of halves is.
-    """
-
-    power: int
-    value: Array
-    drawn: Array
-    halves: Array
-    ratio: Array
-
-    def center(self) -> Array:
-        """The values to their power, less their bias: [value]."""
-        value = self.value**self.power
-        with np.errstate(divide="ignore", invalid="ignore"):
-            bias = ((self.halves**self.power).mean(axis=0) - value) / (self.ratio - 1)
-        # Two or three networks have no halves: then by how much the bootstrap's draws are greater.
-        center: Array = value - np.where(np.isnan(bias), self._drawn().mean(axis=0) - value, bias)
-        return center
-
-    def turned(self) -> Array:
-        """The bootstrap's draws, to their power, about the center: [draw, value].
-
-        They are turned round, as the basic interval does (E&T, section 13.3): by as much as a draw
-        lies above the others, the value may lie below the truth.
-        """
-        drawn = self._drawn()
-        turned: Array = self.center() + drawn.mean(axis=0) - drawn
-        return turned
-
-    def rows(self) -> list[dict[str, float | None]]:
-        """A row a value: value, corrected, and low and high of the interval."""
-        tail = (1 - LEVEL) / 2
-        low, high = np.quantile(self.turned(), [tail, 1 - tail], axis=0)
-        around = {"corrected": self.center(), "low": low, "high": high}
-        figures = {k: np.maximum(0.0, v) ** (1 / self.power) for k, v in around.items()}
-        return [
-            {"value": float(value), **{key: _known(own[place]) for key, own in figures.items()}}
-            for place, value in enumerate(self.value)
-        ]
-
-    def _drawn(self) -> Array:
-        drawn: Array = self.drawn**self.power
-        return drawn
-
-
-@dataclass(frozen=True, kw_only=True)
 class _Compared:
     """One measure in one layer; NaN where there are too few networks.
 
     Attributes:
         pairs: the pairs of classes.
         estimates: [pair].
-        inverse: [all or halves, pair], one over the networks of the one class, and of the other.
         noise: [split, class], between halves of one class.
     """
 
     pairs: list[tuple[int, int]]
-    estimates: _Estimates
-    inverse: Array
+    estimates: Estimates
     noise: Array
-
-    def mean(self) -> _Estimates:
-        """Of the mean over all pairs."""
-        own, (all_networks, halves) = self.estimates, self.inverse.mean(axis=1)
-        return _Estimates(
-            power=own.power,
-            value=own.value.mean(keepdims=True),
-            drawn=own.drawn.mean(axis=1, keepdims=True),
-            halves=own.halves.mean(axis=1, keepdims=True),
-            ratio=np.array([halves / all_networks]),
-        )
 
 
 def _compare(samples: _Samples, measure: str, scale: float, sizes: list[int]) -> _Compared:
@@ -318,18 +246,19 @@ def _compare(samples: _Samples, measure: str, scale: float, sizes: list[int]) ->
         return scale * np.stack(values, axis=-1)
 
     one_half = prepare(samples.one_half)
-    all_networks, half = np.array(sizes, float), np.maximum(1.0, np.array(sizes) // 2)
-    inverse = np.array([[1 / n[a] + 1 / n[b] for a, b in pairs] for n in (all_networks, half)])
+    networks = np.array(sizes, np.float64)
+    # A single network has no halves: its values are unknown, whatever their bias is divided by.
+    both = np.stack([networks, np.maximum(1.0, networks // 2)])
+    inverse = np.stack([1 / both[:, a] + 1 / both[:, b] for a, b in pairs], axis=1)
     return _Compared(
         pairs=pairs,
-        estimates=_Estimates(
+        estimates=Estimates(
             power=POWER[measure],
             value=over_pairs(prepare(samples.all)),
             drawn=over_pairs(prepare(samples.drawn)),
             halves=over_pairs(one_half),
-            ratio=inverse[1] / inverse[0],
+            inverse=inverse,
         ),
-        inverse=inverse,
         noise=scale * compare(one_half, prepare(samples.other_half)),
     )
 
@@ -342,10 +271,6 @@ def _scale(weights: Weights, layer: str, measure: str) -> float:
     spread = moments(counts.values, counts.classes.sum(axis=0))["sd"]
     width = np.diff(counts.bins.limits[:2])[0]
     return float(width) / spread if spread else 0.0
-
-
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
 
 
 def _pair_rows(compared: _Compared, names: list[str]) -> list[dict[str, object]]:
@@ -362,9 +287,9 @@ def _pair_rows(compared: _Compared, names: list[str]) -> list[dict[str, object]]
                 "class_a": names[a],
                 "class_b": names[b],
                 **estimates[place],
-                "halves": _known(halves_mean),
-                "noise": _known(noise.mean()),
-                "noise_high": _known(high),
+                "halves": known_or_none(halves_mean),
+                "noise": known_or_none(noise.mean()),
+                "noise_high": known_or_none(high),
                 "distinct": bool(halves_mean > high) if known else None,
             }
         )
@@ -378,15 +303,15 @@ def _within_rows(
         {
             "class": name,
             "networks": size,
-            "noise": _known(noise.mean()),
-            "noise_high": _known(np.quantile(noise, LEVEL)),
+            "noise": known_or_none(noise.mean()),
+            "noise_high": known_or_none(np.quantile(noise, LEVEL)),
         }
         for name, size, noise in zip(names, sizes, compared.noise.T, strict=True)
     ]
 
 
 def _layer_row(
-    compared: _Compared, mean: _Estimates, pairs: list[dict[str, object]]
+    compared: _Compared, mean: Estimates, pairs: list[dict[str, object]]
 ) -> dict[str, object]:
     distinct = [row["distinct"] for row in pairs]
     known = None not in distinct
@@ -395,8 +320,8 @@ def _layer_row(
         "pairs": len(compared.pairs),
         "distinct": sum(map(bool, distinct)) if known else None,
         **overall,
-        "halves": _known(mean.halves.mean()),
-        "noise": _known(compared.noise.mean()),
+        "halves": known_or_none(mean.halves.mean()),
+        "noise": known_or_none(compared.noise.mean()),
     }
 
 

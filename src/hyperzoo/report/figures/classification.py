@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from hyperzoo.classification import TRACKS, Benchmark
 from hyperzoo.report.figure import Figure, Section
-from hyperzoo.report.style import BLUE, INK, MARKERS, PALETTE, SOFT, draw, heat_map
+from hyperzoo.report.style import BLUE, INK, MARKERS, ORANGE, PALETTE, SOFT, draw, heat_map
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TITLE = "Naming the class"
 
-_COLOURS = {"A": BLUE, "B": "#d9740b", "C": "#5c6b7a"}
+_COLOURS = {"A": BLUE, "B": ORANGE, "C": "#5c6b7a"}
 
 
 def section(found: Benchmark, *, png: bool = False) -> Section:
@@ -255,7 +255,7 @@ def _training(found: Benchmark, *, png: bool) -> Figure:
             own = [row for row in rows if row["method"] == name]
             epochs = sorted({row["epoch"] for row in own})
             for quantity, axes in zip(quantities, line, strict=True):
-                for part, colour in (("training", BLUE), ("validation", "#d9740b")):
+                for part, colour in (("training", BLUE), ("validation", ORANGE)):
                     values = [
                         np.nanmean([r[f"{part}_{quantity}"] for r in own if r["epoch"] == epoch])
                         for epoch in epochs
