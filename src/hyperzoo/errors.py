@@ -25,6 +25,9 @@ A message says what is wrong, what was expected, what was found, and what to do 
 command line prints exactly that message and exits with status 1.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class HyperzooError(Exception):
     """The root of all errors that hyperzoo raises on purpose."""
@@ -107,3 +110,9 @@ class HubError(HyperzooError, OSError):
 
 class MissingExtraError(HyperzooError, ImportError):
     """An optional package is not installed; the message says how to install it."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """What to put into a message behind a name that is not known; nothing where none is near."""
+    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean '{nearest[0]}'?" if nearest else ""

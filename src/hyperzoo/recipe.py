@@ -1,6 +1,5 @@
 """A recipe: everything that determines a zoo, parsed from TOML."""
 
-import difflib
 import hashlib
 import json
 import re
@@ -21,7 +20,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from hyperzoo.errors import RecipeError
+from hyperzoo.errors import RecipeError, did_you_mean
 
 
 class _Section(BaseModel):
@@ -272,7 +271,7 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     if not path.is_file():
         raise RecipeError(
             f"no recipe '{name_or_path}': neither a file nor a built-in recipe"
-            f"{_did_you_mean(str(name_or_path), list(builtin))}. Built in: {', '.join(builtin)}"
+            f"{did_you_mean(str(name_or_path), builtin)} (built in: {', '.join(builtin)})"
         )
     try:
         text = path.read_text("utf-8")
@@ -316,7 +315,7 @@ def _problem(detail: ErrorDetails) -> str:
     place = ".".join(str(part) for part in detail["loc"]) or "recipe"
     if detail["type"] == "extra_forbidden":
         known = _known_keys(detail["loc"][:-1])
-        nearest = _did_you_mean(str(detail["loc"][-1]), known)
+        nearest = did_you_mean(str(detail["loc"][-1]), known)
         return f"{place}: unknown key{nearest} (known here: {', '.join(known)})"
     if detail["type"] == "missing":
         return f"{place}: missing, and it has no default"
@@ -328,7 +327,7 @@ def _problem(detail: ErrorDetails) -> str:
         return f"{place}: {message}"
     nearest = ""
     if detail["type"] == "literal_error":
-        nearest = _did_you_mean(str(detail["input"]), re.findall("'(.*?)'", message))
+        nearest = did_you_mean(str(detail["input"]), re.findall("'(.*?)'", message))
     return f"{place}: {message}, got {detail['input']!r}{nearest}"
 
 
@@ -340,8 +339,3 @@ def _known_keys(place: tuple[int | str, ...]) -> list[str]:
         members = (annotation, *get_args(annotation))
         section = next(m for m in members if isinstance(m, type) and issubclass(m, BaseModel))
     return list(section.model_fields)
-
-
-def _did_you_mean(name: str, known: list[str]) -> str:
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean '{nearest[0]}'?" if nearest else ""

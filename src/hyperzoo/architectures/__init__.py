@@ -3,13 +3,11 @@
 `forward` is not imported here because it needs PyTorch.
 """
 
-import difflib
-
 from hyperzoo.architectures.architecture import Architecture, Parameter
 from hyperzoo.architectures.initialisation import initial_parameters
 from hyperzoo.architectures.lenet5 import lenet5
 from hyperzoo.architectures.smallcnn import smallcnn
-from hyperzoo.errors import ArchitectureError
+from hyperzoo.errors import ArchitectureError, did_you_mean
 
 __all__ = [
     "Architecture",
@@ -40,7 +38,6 @@ def get_architecture(name: str, outputs: int) -> Architecture:
         ArchitectureError: there is none of that name.
     """
     if name not in _DECLARED:
-        nearest = difflib.get_close_matches(name, _DECLARED, n=1)
-        hint = f"; did you mean '{nearest[0]}'?" if nearest else ""
+        hint = did_you_mean(name, _DECLARED)
         raise ArchitectureError(f"no architecture '{name}'{hint} (known: {', '.join(_DECLARED)})")
     return _DECLARED[name](outputs)

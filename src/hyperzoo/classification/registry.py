@@ -3,7 +3,6 @@
 This module loads neither scikit-learn nor PyTorch; a method's file is imported when it is built.
 """
 
-import difflib
 import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture
-from hyperzoo.errors import ClassificationError
+from hyperzoo.errors import ClassificationError, did_you_mean
 
 Track = Literal["A", "B", "C"]
 """What a method may know: A the weights; B also inputs of its own making; C also real images."""
@@ -215,7 +214,6 @@ def get_method(name: str) -> Method:
         ClassificationError: there is none.
     """
     if name not in METHODS:
-        nearest = difflib.get_close_matches(name, METHODS, n=1)
-        hint = f"; did you mean '{nearest[0]}'?" if nearest else ""
+        hint = did_you_mean(name, METHODS)
         raise ClassificationError(f"no method '{name}'{hint} (there are: {', '.join(METHODS)})")
     return METHODS[name]

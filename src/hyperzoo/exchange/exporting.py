@@ -1,6 +1,5 @@
 """Writes a zoo in another format: all of it, or nothing that anybody sees."""
 
-import difflib
 import os
 import shutil
 from collections.abc import Iterator
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import filelock
 
-from hyperzoo.errors import ExportError, HyperzooError
+from hyperzoo.errors import ExportError, HyperzooError, did_you_mean
 from hyperzoo.exchange.format import Format, Meter
 from hyperzoo.exchange.registry import FORMATS
 from hyperzoo.images import ImageSet
@@ -74,8 +73,7 @@ def export_zoo(
 def _format(name: str) -> Format:
     known = [format.name for format in FORMATS.values() if format.writes]
     if name not in known:
-        nearest = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean '{nearest[0]}'?" if nearest else ""
+        hint = did_you_mean(name, known)
         raise ExportError(f"no format '{name}' to write{hint} (known: {', '.join(known)})")
     return FORMATS[name]
 
