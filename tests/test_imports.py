@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "train": {"errors", "recipe", "plan", "images", "architectures", "population", "zoo"},
     "retrain": {"errors", "images", "architectures", "population", "train", "zoo"},
     "exchange": {"errors", "plan", "images", "architectures", "population", "zoo"},
+    "features": {"architectures", "randomness"},
     "analysis": {"errors", "recipe", "plan", "architectures", "randomness", "zoo"},
     "report": {
         "errors",
@@ -41,6 +42,7 @@ MAY_IMPORT = {
         "randomness",
         "zoo",
         "analysis",
+        "features",
     },
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)

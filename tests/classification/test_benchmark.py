@@ -9,10 +9,10 @@ from sklearn.pipeline import Pipeline, make_pipeline
 import hyperzoo as hz
 from hyperzoo.classification import Benchmark
 from hyperzoo.classification import trial as module
-from hyperzoo.classification.features import LeadingComponents
 from hyperzoo.classification.methods import perceptron
 from hyperzoo.classification.methods.perceptron import Perceptron
 from hyperzoo.errors import ClassificationError
+from hyperzoo.features.components import LeadingComponents
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.zoo import Zoo
 from tests.classification.makers import planted_zoo

@@ -15,7 +15,7 @@ from hyperzoo.classification.scores import confusion_counts
 from hyperzoo.classification.splits import Split, first_of_each_class
 
 if TYPE_CHECKING:
-    from hyperzoo.classification.features import PerNetwork
+    from hyperzoo.features.per_network import PerNetwork
 
 SHUFFLES = 4
 """Label shuffles a split for methods whose features are made once. Others, which are slow, have
@@ -103,7 +103,7 @@ class Trial:
     def _prepare(self, method: Method, shown: Sequence[NDArray[np.uint8]] | None) -> Prepared:
         from sklearn.pipeline import Pipeline
 
-        from hyperzoo.classification.features import PerNetwork
+        from hyperzoo.features.per_network import PerNetwork
 
         matrix = self.networks.matrix
         estimator = method.build(self.networks.architecture, self.seed, shown)
@@ -143,7 +143,7 @@ class Trial:
 
     def _layers(self) -> Iterator[Fit]:
         """Fits on the weights of a single layer."""
-        from hyperzoo.classification.features import layer_columns
+        from hyperzoo.features.matrix import layer_columns
 
         labels = self.networks.labels
         for layer, columns in layer_columns(self.networks.architecture).items():
@@ -161,7 +161,7 @@ class Trial:
         """The accuracy when a layer of every test network comes from another test network."""
         from sklearn.base import clone
 
-        from hyperzoo.classification.features import layer_columns
+        from hyperzoo.features.matrix import layer_columns
 
         train, test = self.cuts[0].train, self.cuts[0].test
         wanted = self.networks.labels[train]

@@ -1,26 +1,11 @@
-"""Which pattern a network looks for: the product of the linear maps of all its layers.
+"""The pattern that a network looks for (`LinearResponse`), with logistic regression."""
 
-Take every activation for the identity, every pooling for an average and every bias for zero. What
-remains of the network is one linear map from pixels to logits, an image: a product of weights,
-which no order and no sign of hidden units can change. It is computed from weights alone; no input
-is ever shown to the network.
-"""
-
-from dataclasses import replace
-from typing import Any
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from torch.nn import functional
 
 from hyperzoo.architectures import Architecture
-from hyperzoo.architectures.forward import forward
-from hyperzoo.architectures.layers import Conv2d, Dense, Layer, Pool2d
-from hyperzoo.classification.features import PerNetwork
+from hyperzoo.features.linear_response import LinearResponse
 
 
 def build(architecture: Architecture, seed: int) -> Pipeline:
@@ -28,64 +13,3 @@ def build(architecture: Architecture, seed: int) -> Pipeline:
     return make_pipeline(
         LinearResponse(architecture), StandardScaler(), LogisticRegression(max_iter=1000)
     )
-
-
-class LinearResponse(PerNetwork):
-    """Features: the network's linear map, averaged on a grid, scaled to length 1.
-
-    Attributes:
-        architecture: of the networks.
-        grid: height and width of the grid; a smaller image keeps its size.
-    """
-
-    def __init__(self, architecture: Architecture, grid: int = 8) -> None:
-        super().__init__(architecture)
-        self.grid = grid
-
-    def _features(self, tensors: dict[str, NDArray[Any]]) -> NDArray[Any]:
-        maps = linear_map(self.architecture, tensors)
-        height, width = maps.shape[-2:]
-        grid = (min(self.grid, height), min(self.grid, width))
-        coarse = functional.adaptive_avg_pool2d(maps.flatten(0, 1), grid)
-        flat = coarse.reshape(len(maps), -1)
-        return functional.normalize(flat, dim=1).numpy()
-
-
-def linear_map(architecture: Architecture, tensors: dict[str, NDArray[Any]]) -> torch.Tensor:
-    """The linear part of networks.
-
-    Args:
-        architecture: of the networks.
-        tensors: PyTorch name -> [network, *shape].
-
-    Returns:
-        float32 [network, output, channel, height, width].
-    """
-    linear = replace(architecture, layers=tuple(map(linear_layer, architecture.layers)))
-    height, width, channels = architecture.input_shape
-    maps = np.empty((len(tensors["fc1.bias"]), linear.outputs, channels, height, width), np.float32)
-    for network, per_output in enumerate(maps):
-        own = {
-            name: torch.as_tensor(np.array(tensor[network]))
-            if name.endswith(".weight")
-            else torch.zeros(tensor.shape[1:])
-            for name, tensor in tensors.items()
-        }
-        # The gradient of a linear function is the function, wherever it is taken.
-        anywhere = torch.zeros(1, channels, height, width, requires_grad=True)
-        logits = forward(linear, own, anywhere)[0]
-        for output, logit in enumerate(logits):
-            (gradient,) = torch.autograd.grad(logit, anywhere, retain_graph=True)
-            per_output[output] = gradient[0].numpy()
-    return torch.from_numpy(maps)
-
-
-def linear_layer(layer: Layer) -> Layer:
-    """The linear part of a layer."""
-    match layer:
-        case Conv2d() | Dense():
-            return replace(layer, activation="linear")
-        case Pool2d():
-            return replace(layer, kind="average")
-        case _:
-            return layer

@@ -4,7 +4,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from hyperzoo.architectures import Architecture
-from hyperzoo.classification.features import LeadingComponents
+from hyperzoo.features.components import LeadingComponents
 
 
 def build(architecture: Architecture, seed: int) -> Pipeline:

@@ -25,9 +25,9 @@ from torch.nn import functional
 
 from hyperzoo.architectures import Architecture
 from hyperzoo.architectures.forward import forward
-from hyperzoo.classification.features import CHUNK, tensors_of
 from hyperzoo.classification.methods.gradient import train
-from hyperzoo.classification.methods.linear_response import linear_layer
+from hyperzoo.features.linear_response import linear_layer
+from hyperzoo.features.matrix import CHUNK, tensors_of
 
 _GRID = 8  # height and width to which the states of the pixels are averaged
 

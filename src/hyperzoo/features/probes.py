@@ -1,5 +1,6 @@
-"""Showing images to many networks at once, and images to show."""
+"""How networks answer to images: showing them to many at once, and images to show."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch.nn import functional
 
 from hyperzoo.architectures import Architecture
 from hyperzoo.architectures.forward import forward
+from hyperzoo.features.per_network import PerNetwork
 from hyperzoo.randomness import uniforms
 
 
@@ -66,3 +68,51 @@ def per_network(
     with torch.no_grad():
         logits: NDArray[np.float32] = logits_of(architecture, tensors, images).flatten(1).numpy()
     return logits
+
+
+class SmoothProbes(PerNetwork):
+    """Features: the logits for fixed smooth random images.
+
+    Attributes:
+        architecture: of the networks.
+        probes: how many images.
+        patches: height and width of the grid of colours that an image is interpolated from.
+    """
+
+    def __init__(self, architecture: Architecture, probes: int = 64, patches: int = 6) -> None:
+        super().__init__(architecture)
+        self.probes = probes
+        self.patches = patches
+
+    def _features(self, tensors: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+        images = smooth_images(self.architecture, self.probes, self.patches)
+        return per_network(self.architecture, tensors, images)
+
+
+class HeldOutImages(PerNetwork):
+    """Features: the mean logit for the images of each class.
+
+    Attributes:
+        architecture: of the networks.
+        images: for each class uint8 [image, height, width, channel].
+        per_class: how many images of a class to show, the first ones.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        images: Sequence[NDArray[np.uint8]],
+        per_class: int = 16,
+    ) -> None:
+        super().__init__(architecture)
+        self.images = images
+        self.per_class = per_class
+
+    def _features(self, tensors: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+        means = []
+        for images in self.images:
+            pixels = np.asarray(images[: self.per_class], np.float32).transpose(0, 3, 1, 2) / 255
+            with torch.no_grad():
+                logits = logits_of(self.architecture, tensors, torch.from_numpy(pixels))
+            means.append(logits.mean(dim=1).numpy())
+        return np.concatenate(means, axis=1)
