@@ -16,6 +16,7 @@
     ├── ForeignFileError       (ValueError)    another format's file that can't be read or trusted
     ├── AnalysisError          (ValueError)    a study that the zoo's networks don't allow
     ├── ClassificationError    (ValueError)    networks or a method that can't be used to classify
+    ├── GenerationError        (ValueError)    a zoo, method or generator that can't make networks
     ├── ReportWriteError       (OSError)       tables, figures or a page that can't be written
     ├── ExportError            (OSError)       an export that the folder or the disk refuses
     ├── HubError               (OSError)       the Hugging Face Hub can't be reached, or refused
@@ -90,6 +91,10 @@ class ReportWriteError(HyperzooError, OSError):
 
 class ClassificationError(HyperzooError, ValueError):
     """Networks do not fit a method, or there is no such method, or its file can't be read."""
+
+
+class GenerationError(HyperzooError, ValueError):
+    """Networks can't be generated: of such a zoo, by such a method, or from such a file."""
 
 
 class VerificationError(HyperzooError, ValueError):
