@@ -80,6 +80,12 @@ class Method:
 
 _METHODS = (
     Method(
+        name="learned-images",
+        about="fresh initialisation, a learned template, and steps on learned images",
+        module="learned_images",
+        needs_images=True,
+    ),
+    Method(
         name="copy",
         about="control: a training network, as it is",
         module="copy",

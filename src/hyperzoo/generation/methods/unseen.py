@@ -1,0 +1,100 @@
+"""How training networks answer to images that they were not trained on, without any such images.
+
+A method may see training images alone, and a network knows those by heart: its answers to them are
+not those that it gives to others. But a training image moved by two pixels, and mirrored where
+that makes no difference to what is in it, is new enough. On Imagenette, LeNet-5 networks' logits
+for such images have the AUC, spread and correlation that they have on validation images
+(docs/generation.md).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hyperzoo.generation.training_set import TrainingSet
+from hyperzoo.population import evaluate
+
+MOVES = 16
+"""An image is moved by up to this part of its side, each way."""
+
+LEAST_IMAGES = 8_000
+"""Fewer training images are moved more than once."""
+
+MIRROR_AGREEMENT = 0.7
+"""Mirrored images are used where networks' logits for an image and its mirror correlate so."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Answers:
+    """Moved training images, and what training networks say to them.
+
+    Attributes:
+        images: uint8 [image, height, width, channel].
+        sources: int64 [image], which training image each was made of.
+        logits: float32 [network, image, output], networks in the order of the training set.
+    """
+
+    images: NDArray[np.uint8]
+    sources: NDArray[np.int64]
+    logits: NDArray[np.float32]
+
+    def pixels(self, rows: NDArray[np.int64]) -> Tensor:
+        """Some of the images as networks take them: [image, channel, height, width] in [0, 1]."""
+        # Channels stay innermost in memory, which suits convolutions on a CPU.
+        return torch.from_numpy(self.images[rows]).to(torch.float32).div_(255.0).movedim(-1, -3)
+
+    def of_class(self, data: TrainingSet, label: int) -> NDArray[np.float32]:
+        """The logits of one class's networks: [network, image, output]."""
+        own: NDArray[np.float32] = self.logits[data.labels == label]
+        return own
+
+
+def unseen_answers(data: TrainingSet, seed: int) -> Answers:
+    """Move the training images, and ask the training networks."""
+    assert data.images is not None  # the registry says that the method needs images
+    generator = np.random.default_rng([seed, 0])
+    copies = -(-LEAST_IMAGES // len(data.images))
+    sources = np.tile(np.arange(len(data.images)), copies)
+    mirror = _mirror_is_alike(data)
+    images = np.concatenate([_moved(data.images, generator, mirror) for _ in range(copies)])
+    count = len(data.ids)
+    networks = ({n: t[row] for n, t in data.weights.items()} for row in range(count))
+    return Answers(
+        images=images,
+        sources=sources,
+        logits=np.stack(list(evaluate(data.architecture, networks, images))),
+    )
+
+
+def _moved(
+    images: NDArray[np.uint8], generator: np.random.Generator, mirror: bool
+) -> NDArray[np.uint8]:
+    """Each image moved by a few pixels, edges repeated, and mirrored or not."""
+    count, height, width, _ = images.shape
+    most = max(1, min(height, width) // MOVES)
+    padded = np.pad(images, ((0, 0), (most, most), (most, most), (0, 0)), mode="edge")
+    down, right = generator.integers(0, 2 * most + 1, (2, count))
+    moved = np.empty_like(images)
+    for row in range(count):
+        part = padded[row, down[row] : down[row] + height, right[row] : right[row] + width]
+        moved[row] = part[:, ::-1] if mirror else part
+    return moved
+
+
+def _mirror_is_alike(data: TrainingSet) -> bool:
+    """Whether the networks take an image and its mirror for nearly the same."""
+    assert data.images is not None
+    some = data.images[:1000]
+    rows = [np.flatnonzero(data.labels == label)[0] for label in range(len(data.classes))]
+    networks = [{n: t[row] for n, t in data.weights.items()} for row in rows]
+    mirrored = np.ascontiguousarray(some[:, :, ::-1])
+    pairs = zip(
+        evaluate(data.architecture, networks, some),
+        evaluate(data.architecture, networks, mirrored),
+        strict=True,
+    )
+    agreement = [np.corrcoef(one.ravel(), other.ravel())[0, 1] for one, other in pairs]
+    return bool(np.nanmean(agreement) >= MIRROR_AGREEMENT)
