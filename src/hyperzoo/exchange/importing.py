@@ -24,7 +24,7 @@ from hyperzoo.errors import (
     ZooWriteError,
 )
 from hyperzoo.exchange.format import Format, Meter
-from hyperzoo.exchange.metrics_csv import Metrics, read_metrics_csv
+from hyperzoo.exchange.published.metrics_csv import Metrics, read_metrics_csv
 from hyperzoo.exchange.registry import FORMATS
 from hyperzoo.exchange.rows import Rows, read_rows
 from hyperzoo.images import ImageSet
