@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 
 from hyperzoo.architectures import get_architecture
 from hyperzoo.errors import ForeignFileError
-from hyperzoo.exchange.network import file_stem, match_architecture, match_layers, parse_id
+from hyperzoo.exchange.names import file_stem, parse_id
+from hyperzoo.exchange.network import match_architecture, match_layers
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def node(keras: int, name: str) -> Any:
     return {"args": [{"class_name": "__keras_tensor__", "config": tensor}], "kwargs": {}}
 
 
-def check(model: dict[str, Any]) -> str:
+def check(model: dict[str, Any]) -> tuple[str, ...]:
     return check_config(json.dumps(model), SMALL, "church_0.h5")
 
 
@@ -97,7 +97,12 @@ def test_mixed_precision_is_told(dtype: object, expected: str):
     """The published networks were trained so; their weights are float32."""
     model = sequential()
     model["config"]["layers"][1]["config"]["dtype"] = dtype
-    assert check(model) == expected
+    notes = check(model)
+    assert (
+        notes == ()
+        if expected == "float32"
+        else notes[0].startswith(f"computed in {expected} where they were made")
+    )
 
 
 @pytest.mark.parametrize(

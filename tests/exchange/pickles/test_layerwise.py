@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from hyperzoo.errors import ForeignFileError
+from hyperzoo.exchange.format import Export
 from hyperzoo.exchange.network import ForeignNetwork
 from hyperzoo.exchange.pickles.layerwise import LayerwisePickle
 from hyperzoo.zoo import Zoo, open_zoo
@@ -68,7 +69,7 @@ def test_the_published_file(
 
 
 def test_what_is_written_is_what_was_published(zoo: Zoo, tmp_path: Path):
-    assert LayerwisePickle().write(zoo, tmp_path) == 1
+    assert LayerwisePickle().write(Export(zoo=zoo, folder=tmp_path)) == 1
     written = pickle.loads((tmp_path / "layerwise.pkl").read_bytes())
     for found, wanted in zip(written, published(zoo), strict=True):
         assert list(found) == ["class", "parameters"]
@@ -82,7 +83,7 @@ def test_what_is_written_is_what_was_published(zoo: Zoo, tmp_path: Path):
 def test_networks_of_a_class_in_several_parts(tmp_path: Path):
     zoo = open_zoo(make_zoo(tmp_path / "zoo"))
     assert len(zoo.parts_complete) > 1
-    LayerwisePickle().write(zoo, tmp_path)
+    LayerwisePickle().write(Export(zoo=zoo, folder=tmp_path))
     (found,) = [
         network
         for network in LayerwisePickle().read(tmp_path / "layerwise.pkl")

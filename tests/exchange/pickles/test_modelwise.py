@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from hyperzoo.errors import ForeignFileError
+from hyperzoo.exchange.format import Export
 from hyperzoo.exchange.network import ForeignNetwork
 from hyperzoo.exchange.pickles.modelwise import ModelwisePickle
 from hyperzoo.zoo import Zoo, open_zoo
@@ -86,7 +87,7 @@ def test_arrays_in_place_of_tensors(zoo: Zoo, tmp_path: Path):
 
 
 def test_what_is_written_is_what_was_published(zoo: Zoo, tmp_path: Path):
-    assert ModelwisePickle().write(zoo, tmp_path) == 1
+    assert ModelwisePickle().write(Export(zoo=zoo, folder=tmp_path)) == 1
     written = pickle.loads((tmp_path / "modelwise.pkl").read_bytes())
     assert len(written) == len(zoo)
     for found, wanted in zip(written, published(zoo), strict=True):

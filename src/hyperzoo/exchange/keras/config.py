@@ -11,6 +11,14 @@ from typing import Any
 from hyperzoo.architectures import Architecture
 from hyperzoo.architectures.layers import Conv2d, Dense, GlobalAveragePool, Layer, Pool2d
 from hyperzoo.errors import ForeignFileError
+from hyperzoo.exchange.keras.effective import (
+    MODELS,
+    Facts,
+    Folding,
+    check_shape,
+    is_model,
+    leaves,
+)
 
 KERAS_VERSION = "2.15.0"
 MODEL_NAME = "sequential"
@@ -18,16 +26,11 @@ LEARNING_RATE_WIDTH = 24
 """Characters that every float64 fits into: see `training_config`."""
 
 _POOLS = {"average": "AveragePooling2D", "max": "MaxPooling2D"}
-_WITHOUT_EFFECT = {"InputLayer", "Flatten", "Dropout"}
-"""Layers that do nothing to a network's answers, or are in every model that has dense layers."""
-
 _PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 """Of layers whose weights are float32. The published networks were trained in mixed float16."""
 
 _ONCE_MISSING = {"groups": 1, "keepdims": False}
 """What Keras did before it had these settings; it writes all others, so a gap is a damage."""
-
-Facts = dict[str, Any]
 
 
 def keras_layers(architecture: Architecture) -> Iterator[tuple[str, str, Facts]]:
@@ -179,7 +182,7 @@ def padded_rate(learning_rate: float | None) -> str:
     return json.dumps(rate).ljust(LEARNING_RATE_WIDTH)
 
 
-def check_config(text: str | bytes, architecture: Architecture, source: str) -> str:
+def check_config(text: str | bytes, architecture: Architecture, source: str) -> tuple[str, ...]:
     """Compare a model's JSON with an architecture whose tensors have the same shapes.
 
     Two networks with the same tensors may compute different things: another activation, pooling
@@ -191,45 +194,81 @@ def check_config(text: str | bytes, architecture: Architecture, source: str) -> 
         source: the file, for messages.
 
     Returns:
-        What its layers compute in: "float32", or "mixed_float16" or "mixed_bfloat16" where any
-        does. Their weights are float32 all the same.
+        Notes: that layers computed in half precision, or scaled the pixels themselves.
 
     Raises:
         ForeignFileError: it says something else, or can't be understood.
     """
-    try:
-        model = json.loads(text)
-        layers = [(layer["class_name"], layer["config"]) for layer in model["config"]["layers"]]
-        kind = model["class_name"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ForeignFileError(
-            f"{source}: the model's config is damaged: {reprlib.repr(str(error))}"
-        ) from error
-    if kind not in ("Sequential", "Functional", "Model"):
-        raise ForeignFileError(
-            f"{source}: expected a Sequential or a Functional model, got {reprlib.repr(kind)}"
-        )
-    if kind != "Sequential":
-        _check_line(model["config"], source)
-    found = [(name, config) for name, config in layers if name not in _WITHOUT_EFFECT]
+    model = read_config(text, source)
+    own = model["config"]
+    check_shape(own, architecture.input_shape, source, is_input=True)
+    folding = Folding(architecture, source)
+    for layer in leaves(own["layers"], source):
+        folding.take(layer)
+    folding.finish()
+    found = folding.kept
     expected = [
-        (name, settings)
-        for name, _, settings in keras_layers(architecture)
-        if name not in _WITHOUT_EFFECT
+        (name, settings) for name, _, settings in keras_layers(architecture) if name != "Flatten"
     ]
     names = [name for name, _ in expected]
     if [name for name, _ in found] != names:
+        strangers = sorted({str(name) for name, _ in found} - set(names))
         raise ForeignFileError(
             f"{source}: its tensors are those of '{architecture.name}', its layers are not: "
             f"expected {', '.join(names)}, got {_listed([name for name, _ in found])}"
+            + (f"; {_listed(strangers)}: nothing that such a network computes" * bool(strangers))
         )
     precisions = set()
     for number, ((name, settings), (_, config)) in enumerate(zip(expected, found, strict=True)):
         last, place = number == len(expected) - 1, f"{source}: layer {number + 1} ({name})"
         _check_layer(place, settings, config, last)
         precisions.add(_precision(config.get("dtype"), place))
-    _check_input([*layers, ("", model["config"])], architecture, source)
-    return max(precisions, key=_PRECISIONS.index)
+    return (*folding.notes, *_told(max(precisions, key=_PRECISIONS.index)))
+
+
+def read_config(text: str | bytes, source: str) -> Facts:
+    """A model's JSON, every model in which is a line of layers.
+
+    Raises:
+        ForeignFileError: it is something else.
+    """
+    try:
+        model: Facts = json.loads(text)
+        _check_model(model, source)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        if isinstance(error, ForeignFileError):
+            raise
+        raise ForeignFileError(
+            f"{source}: the model's config is damaged: {reprlib.repr(str(error))}"
+        ) from error
+    return model
+
+
+def _check_model(model: Facts, source: str) -> None:
+    layers, kind = model["config"]["layers"], model["class_name"]
+    if kind not in MODELS:
+        raise ForeignFileError(
+            f"{source}: expected a Sequential or a Functional model, got {reprlib.repr(kind)}"
+        )
+    for layer in layers:
+        if not isinstance(layer["config"], dict) or not isinstance(layer["class_name"], str):
+            raise ForeignFileError(
+                f"{source}: layer {reprlib.repr(layer['class_name'])}: its config is no object: "
+                f"{reprlib.repr(layer['config'])}"
+            )
+        if is_model(layer):
+            _check_model(layer, source)
+    if kind != "Sequential":
+        _check_line(model["config"], source)
+
+
+def _told(precision: str) -> tuple[str, ...]:
+    if precision == "float32":
+        return ()
+    return (
+        f"computed in {precision} where they were made; their weights are float32 and kept as they "
+        "are, their answers here are those of float32",
+    )
 
 
 def _check_line(model: Facts, source: str) -> None:
@@ -268,8 +307,6 @@ def _followed(node: Any) -> str | None:
 
 
 def _check_layer(place: str, settings: Facts, config: Any, last: bool) -> None:
-    if not isinstance(config, dict):
-        raise ForeignFileError(f"{place}: its config is no object: {reprlib.repr(config)}")
     for key, expected in settings.items():
         found = config.get(key, _ONCE_MISSING.get(key))
         # A network without its last activation gives logits, which are the same network.
@@ -293,21 +330,6 @@ def _precision(dtype: Any, place: str) -> str:
         f"{reprlib.repr(dtype)}; make the model with dtype='float32' in Keras, give it these "
         "weights and save it"
     )
-
-
-def _check_input(layers: list[tuple[Any, Any]], architecture: Architecture, source: str) -> None:
-    """An input of another size can give the same tensors, and another network."""
-    expected = list(architecture.input_shape)
-    for _, config in layers:
-        for key in ("batch_input_shape", "batch_shape", "build_input_shape"):
-            found = config.get(key) if isinstance(config, dict) else None
-            # How many images at a time does not matter: the first batch's number, where Keras
-            # found the shape out by itself.
-            if found is not None and (not isinstance(found, list) or found[1:] != expected):
-                raise ForeignFileError(
-                    f"{source}: expected images of shape {architecture.input_shape}, got "
-                    f"{reprlib.repr(found)}"
-                )
 
 
 def _listed(names: list[Any]) -> str:

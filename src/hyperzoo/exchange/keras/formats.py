@@ -1,62 +1,36 @@
 """The formats of Keras: whole models, weights, and archives; a file a network."""
 
-from abc import abstractmethod
-from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from hyperzoo.architectures import Architecture
-from hyperzoo.exchange.format import Format, Meter, magic, networks_of
-from hyperzoo.exchange.keras.hdf5 import MAGIC
+from hyperzoo.exchange.content import Content
+from hyperzoo.exchange.format import Export, OneNetworkFormat
 from hyperzoo.exchange.keras.read import read_keras
 from hyperzoo.exchange.keras.write import Template, weights_template, whole_model_template
-from hyperzoo.exchange.network import ForeignNetwork, file_stem
-from hyperzoo.images import ImageSet
-from hyperzoo.zoo import Zoo
+from hyperzoo.exchange.names import file_stem
+from hyperzoo.exchange.network import ForeignNetwork
 
 _WEIGHTS_SUFFIX = ".weights.h5"
 
 
-class _KerasFiles(Format):
+class _KerasFiles(OneNetworkFormat):
     """A file a network; which kind it is, the reader finds out by itself."""
 
-    reads = True
-    suffix: ClassVar[str]
+    called = "a Keras file"
+    contents: ClassVar[tuple[Content, ...]] = (Content.HDF5,)
 
-    def recognises(self, path: Path) -> bool:
-        """By the suffix and the first bytes."""
-        return self._has_suffix(path.name) and magic(path) == MAGIC
-
-    def read(self, path: Path, meter: Meter | None = None) -> Iterator[ForeignNetwork]:
+    def network_in(self, path: Path) -> ForeignNetwork:
         """The network of a file."""
-        yield read_keras(path)
-        if meter is not None:
-            meter(1, 1)
+        return read_keras(path)
 
-    def write(
-        self,
-        zoo: Zoo,
-        folder: Path,
-        meter: Meter | None = None,
-        *,
-        images: ImageSet | None = None,
-    ) -> int:
-        """A file a network."""
-        template = self._template(zoo.architecture)
-        networks = networks_of(zoo)
-        for done, network in enumerate(networks, start=1):
-            content = template.fill(zoo.arrays(network.id), network.learning_rate or None)
-            name = file_stem(network.class_name, network.index, zoo.architecture) + self.suffix
-            (folder / name).write_bytes(content)
-            if meter is not None:
-                meter(done, len(networks))
-        return len(networks)
 
-    @abstractmethod
-    def _has_suffix(self, name: str) -> bool: ...
-
-    @abstractmethod
-    def _template(self, architecture: Architecture) -> Template: ...
+def _write(export: Export, template: Template, suffix: str) -> int:
+    """Fill a template for every network."""
+    for network, weights in export.networks():
+        content = template.fill(weights, network.learning_rate or None)
+        name = file_stem(network.class_name, network.index, export.zoo.architecture) + suffix
+        (export.folder / name).write_bytes(content)
+    return len(export.planned)
 
 
 class KerasModels(_KerasFiles):
@@ -65,14 +39,15 @@ class KerasModels(_KerasFiles):
     name = "keras-h5"
     description = "whole Keras models, .h5: load_model of Keras 2 and of Keras 3"
     writes = True
-    suffix = "_model.h5"
     suffixes = (".h5", ".hdf5")
 
-    def _has_suffix(self, name: str) -> bool:
-        return name.endswith(self.suffixes) and not name.endswith(_WEIGHTS_SUFFIX)
+    def has_suffix(self, name: str) -> bool:
+        """Whether a name ends in .h5, but not as those of weights alone."""
+        return super().has_suffix(name) and not name.lower().endswith(_WEIGHTS_SUFFIX)
 
-    def _template(self, architecture: Architecture) -> Template:
-        return whole_model_template(architecture)
+    def write(self, export: Export) -> int:
+        """A file a network."""
+        return _write(export, whole_model_template(export.zoo.architecture), "_model.h5")
 
 
 class KerasWeights(_KerasFiles):
@@ -81,29 +56,19 @@ class KerasWeights(_KerasFiles):
     name = "weights-h5"
     description = "Keras 3 weights, .weights.h5: load_weights"
     writes = True
-    suffix = f"_model{_WEIGHTS_SUFFIX}"
+    weights_alone = True
+    suffixes = (_WEIGHTS_SUFFIX,)
 
-    def _has_suffix(self, name: str) -> bool:
-        return name.endswith(_WEIGHTS_SUFFIX)
+    def write(self, export: Export) -> int:
+        """A file a network."""
+        template = weights_template(export.zoo.architecture)
+        return _write(export, template, f"_model{_WEIGHTS_SUFFIX}")
 
-    def _template(self, architecture: Architecture) -> Template:
-        return weights_template(architecture)
 
-
-class KerasArchives(Format):
+class KerasArchives(_KerasFiles):
     """Whole models of Keras 3 in a zip."""
 
     name = "keras"
     description = "whole Keras 3 models, .keras"
-    reads = True
+    contents = (Content.KERAS, Content.ZIP, Content.HDF5)
     suffixes = (".keras",)
-
-    def recognises(self, path: Path) -> bool:
-        """By the suffix and the first bytes."""
-        return path.name.endswith(self.suffixes) and magic(path, 2) == b"PK"
-
-    def read(self, path: Path, meter: Meter | None = None) -> Iterator[ForeignNetwork]:
-        """The network of a file."""
-        yield read_keras(path)
-        if meter is not None:
-            meter(1, 1)

@@ -17,14 +17,15 @@ import reprlib
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hyperzoo.architectures import Architecture
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.keras import hdf5
-from hyperzoo.exchange.keras.config import check_config
+from hyperzoo.exchange.keras.config import check_config, read_config
+from hyperzoo.exchange.keras.effective import is_model, leaves
 from hyperzoo.exchange.network import (
     ForeignNetwork,
     match_architecture,
@@ -50,74 +51,152 @@ def read_keras(path: Path) -> ForeignNetwork:
         ForeignFileError: the file is damaged, hostile, or holds no network that is known.
         MissingExtraError: h5py is not installed.
     """
-    content, config, source = hdf5.read_whole(path), None, str(path)
+    content, source = hdf5.read_whole(path), str(path)
+    config: str | bytes | None = None
     if zipfile.is_zipfile(io.BytesIO(content)) and not content.startswith(hdf5.MAGIC):
         config, content = _unpack(content, source)
     with hdf5.open_hdf5(content, source) as file:
-        architecture, layers, precision = _layers(file, source, config)
+        architecture, layers, config = _layers(file, source, config)
+        # Before any number is read.
+        notes = () if config is None else check_config(config, architecture, source)
         tensors = [hdf5.numbers(dataset) for layer in layers for dataset in layer]
     return ForeignNetwork(
         name=path.name,
         architecture=architecture,
         weights=torch_weights(architecture, tensors),
         source=source,
-        precision=precision,
+        notes=notes,
+        by_shapes=config is None,
     )
 
 
 def _layers(
     file: Any, source: str, config: str | bytes | None
-) -> tuple[Architecture, Sequence[Layer], str]:
-    """The architecture, its layers in order, and the precision; no number has been read yet."""
+) -> tuple[Architecture, Sequence[Layer], str | bytes | None]:
+    """The architecture, its layers in order, and the config; no number has been read yet."""
     containers = [name for name in _CONTAINERS if hdf5.has_group(file, name)]
     # The new kinds first: they have no attributes that an old one could be known by.
     if len(containers) == 1 and "layer_names" not in file.attrs:
         container = hdf5.step(file, containers[0], source)
-        found = dict(_counted_layers(container, source))
-        if not found:
-            there = ", ".join(sorted(hdf5.members(container, source))[:8]) or "nothing"
-            raise ForeignFileError(
-                f"{source}: expected layers with weights, got {reprlib.repr(there)[1:-1]}, which "
-                "have none of their own; of a model within a model, save the inner one"
-            )
-        architecture, layers = _by_count(found, source)
-    elif hdf5.has_group(file, "model_weights"):
-        layers = list(_listed_layers(hdf5.step(file, "model_weights", source), source))
-        architecture = match_architecture(_shapes(layers, source), source=source)
+        model = None if config is None else read_config(config, source)["config"]["layers"]
+        if model is not None and any(map(is_model, model)):
+            layers = list(_layers_of_config(container, model, source))
+            return match_architecture(_shapes(layers, source), source=source), layers, config
+        architecture, layers = _by_count(_found_layers(container, source), source)
+        return architecture, layers, config
+    if hdf5.has_group(file, "model_weights"):
+        group = hdf5.step(file, "model_weights", source)
         if "model_config" in file.attrs:
             config = hdf5.text_attribute(file, "model_config", source)
     elif "layer_names" in file.attrs or "layer_names0" in file.attrs:
-        layers = list(_listed_layers(file, source))
-        architecture = match_architecture(_shapes(layers, source), source=source)
+        group = file
     else:
         there = ", ".join(sorted(hdf5.members(file, source))[:8]) or "nothing"
         raise ForeignFileError(
             f"{source}: an HDF5 file, but not one of Keras's: expected the group model_weights or "
             f"layers, or the attribute layer_names; got {reprlib.repr(there)[1:-1]}"
         )
-    precision = "float32" if config is None else check_config(config, architecture, source)
-    return architecture, layers, precision
+    layers = list(_listed_layers(group, source, _inner_names(config, source)))
+    return match_architecture(_shapes(layers, source), source=source), layers, config
+
+
+def _inner_names(config: str | bytes | None, source: str) -> dict[str, list[str]]:
+    """Name of a model within a model -> the names of its layers in order."""
+    if config is None:
+        return {}
+    return {
+        layer["config"].get("name"): [
+            leaf["config"].get("name") for leaf in leaves([layer], source)
+        ]
+        for layer in read_config(config, source)["config"]["layers"]
+        if is_model(layer)
+    }
+
+
+def _found_layers(container: Any, source: str) -> dict[str, Layer]:
+    """The layers of a model, or of the one model that is all that it has."""
+    found = dict(_counted_layers(container, source))
+    if found:
+        return found
+    names = hdf5.members(container, source)
+    inner = [
+        name
+        for name in names
+        if hdf5.has_group(container, name)
+        and hdf5.has_group(hdf5.step(container, name, source), "layers")
+    ]
+    if len(inner) == 1:
+        return _found_layers(
+            hdf5.step(hdf5.step(container, inner[0], source), "layers", source), source
+        )
+    there = ", ".join(sorted(names)[:8]) or "nothing"
+    raise ForeignFileError(
+        f"{source}: expected layers with weights, got {reprlib.repr(there)[1:-1]}, which "
+        "have none of their own; of a model within a model, save the inner one"
+    )
+
+
+def _layers_of_config(container: Any, layers: list[dict[str, Any]], source: str) -> Iterator[Layer]:
+    """Layers in the order of a config, which has models within the model.
+
+    Keras 3 names the groups by the layers' classes and counts, in each model anew.
+    """
+    counts: dict[str, int] = {}
+    for layer in layers:
+        base = _snake_case(layer["class_name"])
+        count = counts.get(base, 0)
+        counts[base] = count + 1
+        name = f"{base}_{count}" if count else base
+        if not hdf5.has_group(container, name):
+            continue  # an input; were it a layer with weights, the shapes would tell
+        group = hdf5.step(container, name, source)
+        if is_model(layer):
+            inner = hdf5.step(group, "layers", source)
+            yield from _layers_of_config(inner, layer["config"]["layers"], source)
+        elif (own := _variables(group, name, source)) is not None:
+            yield own
+
+
+def _snake_case(name: str) -> str:
+    """As Keras names groups: GlobalAveragePooling2D -> global_average_pooling2d."""
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 def _shapes(layers: Sequence[Layer], source: str) -> list[tuple[int, ...]]:
     return [hdf5.tensor(dataset, source) for layer in layers for dataset in layer]
 
 
-def _listed_layers(group: Any, source: str) -> Iterator[Layer]:
+def _listed_layers(group: Any, source: str, inner: Mapping[str, list[str]]) -> Iterator[Layer]:
     """Layers in the order that the attributes give; those without weights are left out."""
     for layer_name in hdf5.names_attribute(group, "layer_names", source):
         layer = hdf5.step(group, layer_name, source)
         if "weight_names" in layer.attrs and layer.attrs.get_id("weight_names").shape == (0,):
             continue
         names = hdf5.names_attribute(layer, "weight_names", source)
-        ends = [name.rpartition("/")[2].removesuffix(":0") for name in names]
-        if sorted(ends) != ["bias", "kernel"]:
-            raise ForeignFileError(
-                f"{source}: layer {reprlib.repr(layer_name)}: expected a kernel and a bias, got "
-                f"{reprlib.repr(names)}"
-            )
-        datasets = {end: _walk(layer, name, source) for end, name in zip(ends, names, strict=True)}
-        yield datasets["kernel"], datasets["bias"]
+        for own in _by_layer(names, layer_name, inner.get(layer_name), source):
+            yield _walk(layer, own["kernel"], source), _walk(layer, own["bias"], source)
+
+
+def _by_layer(
+    names: list[str], layer_name: str, order: list[str] | None, source: str
+) -> list[dict[str, str]]:
+    """The weights' names of a layer, or of each layer of a model within the model."""
+    layers: dict[str, list[tuple[str, str]]] = {}
+    for name in names:
+        stem, _, end = name.rpartition("/")
+        own = layers.setdefault(stem.rpartition("/")[2] if order else "", [])
+        own.append((end.removesuffix(":0"), name))
+    known = order is None or (len(set(order)) == len(order) and layers.keys() <= set(order))
+    if not known or any(
+        sorted(end for end, _ in own) != ["bias", "kernel"] for own in layers.values()
+    ):
+        raise ForeignFileError(
+            f"{source}: layer {reprlib.repr(layer_name)}: expected a kernel and a bias, got "
+            f"{reprlib.repr(names)}"
+        )
+    in_order = sorted(layers, key=order.index) if order else list(layers)
+    return [dict(layers[name]) for name in in_order]
 
 
 def _walk(group: Any, path: str, source: str) -> Any:
@@ -131,18 +210,25 @@ def _counted_layers(container: Any, source: str) -> Iterator[tuple[str, Layer]]:
     """Name in the file -> layer, for those that have weights."""
     for name in sorted(hdf5.members(container, source)):
         layer = hdf5.step(container, name, source)
-        if not hdf5.has_group(layer, "vars"):
-            continue
-        variables = hdf5.step(layer, "vars", source)
-        names = sorted(hdf5.members(variables, source))
-        if not names:
-            continue
-        if names != ["0", "1"]:
-            raise ForeignFileError(
-                f"{source}: layer {reprlib.repr(name)}: expected a kernel and a bias named 0 and "
-                f"1, got {reprlib.repr(names)}"
-            )
-        yield name, (hdf5.step(variables, "0", source), hdf5.step(variables, "1", source))
+        own = _variables(layer, name, source)
+        if own is not None:
+            yield name, own
+
+
+def _variables(layer: Any, name: str, source: str) -> Layer | None:
+    """The variables of a layer; None where it has none."""
+    if not hdf5.has_group(layer, "vars"):
+        return None
+    variables = hdf5.step(layer, "vars", source)
+    names = sorted(hdf5.members(variables, source))
+    if not names:
+        return None
+    if names != ["0", "1"]:
+        raise ForeignFileError(
+            f"{source}: layer {reprlib.repr(name)}: expected a kernel and a bias named 0 and "
+            f"1, got {reprlib.repr(names)}"
+        )
+    return hdf5.step(variables, "0", source), hdf5.step(variables, "1", source)
 
 
 def _by_count(layers: dict[str, Layer], source: str) -> tuple[Architecture, list[Layer]]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hyperzoo.errors import ForeignFileError
-from hyperzoo.exchange.format import Meter, magic
+from hyperzoo.exchange.content import magic
+from hyperzoo.exchange.format import Meter
 from hyperzoo.exchange.pickles.machine import Machine, RefusedError
 from hyperzoo.exchange.pickles.tensors import TENSOR_NAMES
 

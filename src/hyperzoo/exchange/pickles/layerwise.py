@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture, Parameter, architecture_names, get_architecture
 from hyperzoo.errors import ForeignFileError
-from hyperzoo.exchange.format import Format, Meter, networks_of
+from hyperzoo.exchange.format import Export, Format, Meter
 from hyperzoo.exchange.network import ForeignNetwork, torch_weights
 from hyperzoo.exchange.pickles.items import first_key, read_items
 from hyperzoo.exchange.pickles.modelwise import (
+    CALLED,
+    CONTENTS,
     SUFFIXES,
     check_id,
     check_keys,
@@ -31,7 +33,7 @@ from hyperzoo.exchange.pickles.modelwise import (
     layer_order,
 )
 from hyperzoo.exchange.pickles.tensors import END, START, push, push_tensor
-from hyperzoo.images import ImageSet
+from hyperzoo.plan import PlannedNetwork
 from hyperzoo.zoo import Zoo
 
 FILE_NAME = "layerwise.pkl"
@@ -53,12 +55,16 @@ class LayerwisePickle(Format):
     writes = True
     holds_many = True
     has_ids = False
+    weights_alone = True
+    called = CALLED
+    contents = CONTENTS
+    suffixes = SUFFIXES
 
     def recognises(self, path: Path) -> bool:
         """By the suffix, and by the first key of the first dict."""
-        return path.suffix in SUFFIXES and first_key(path) in _KEYS
+        return self.has_suffix(path.name) and first_key(path) in _KEYS
 
-    def read(self, path: Path, meter: Meter | None = None) -> Iterator[ForeignNetwork]:
+    def networks_in(self, path: Path, meter: Meter) -> Iterator[ForeignNetwork]:
         """The networks of a file, class by class; nothing in it is run.
 
         In memory is what belongs to one class: no network is complete before its last layer.
@@ -75,17 +81,10 @@ class LayerwisePickle(Format):
             yield from _networks(item, f"{path}, item {next(numbers)}")
             del item
 
-    def write(
-        self,
-        zoo: Zoo,
-        folder: Path,
-        meter: Meter | None = None,
-        *,
-        images: ImageSet | None = None,
-    ) -> int:
+    def write(self, export: Export) -> int:
         """One file, `layerwise.pkl`, which `pickle.load` opens; written layer by layer."""
-        written = 0
-        with (folder / FILE_NAME).open("wb") as file:
+        zoo, written = export.zoo, 0
+        with (export.folder / FILE_NAME).open("wb") as file:
             file.write(START + b"]")
             for class_name in zoo.classes:
                 rows = _rows_of(zoo, class_name)
@@ -101,10 +100,9 @@ class LayerwisePickle(Format):
                     file.write(b"s")
                 file.write(b"sa")
                 written += sum(map(len, rows.values()))
-                if meter is not None:
-                    meter(written, len(zoo))
+                export.meter(written, len(zoo))
             file.write(END)
-        _warn_of_other_indices(zoo)
+        _warn_of_other_indices(export.planned)
         return 1
 
 
@@ -136,9 +134,9 @@ def _part_tensors(
         yield np.concatenate(list(own))
 
 
-def _warn_of_other_indices(zoo: Zoo) -> None:
+def _warn_of_other_indices(networks: Sequence[PlannedNetwork]) -> None:
     seen: dict[str, int] = {}
-    for network in networks_of(zoo):
+    for network in networks:
         row = seen.get(network.class_name, 0)
         if network.index != row:
             _logger.warning(
@@ -177,6 +175,7 @@ def _networks(item: object, source: str) -> Iterator[ForeignNetwork]:
             architecture=architecture,
             weights=_weights(architecture, rows, place),
             source=place,
+            by_shapes=True,
         )
 
 

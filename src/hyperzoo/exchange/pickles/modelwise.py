@@ -19,20 +19,16 @@ from numpy.typing import NDArray
 
 from hyperzoo.architectures import Parameter
 from hyperzoo.errors import ForeignFileError
-from hyperzoo.exchange.format import Format, Meter
-from hyperzoo.exchange.network import (
-    ForeignNetwork,
-    match_architecture,
-    parse_id,
-    torch_weights,
-)
+from hyperzoo.exchange.content import Content
+from hyperzoo.exchange.format import Export, Format, Meter
+from hyperzoo.exchange.names import parse_id
+from hyperzoo.exchange.network import ForeignNetwork, match_architecture, torch_weights
 from hyperzoo.exchange.pickles.items import first_key, read_items
 from hyperzoo.exchange.pickles.tensors import END, START, push, push_tensor
-from hyperzoo.images import ImageSet
-from hyperzoo.zoo import Zoo
 
 FILE_NAME = "modelwise.pkl"
 SUFFIXES = (".pkl", ".pickle", ".p")
+CALLED, CONTENTS = "a pickle of networks", (Content.PICKLE, Content.TEXT, Content.JSON)
 
 _KEYS = ("model", "parameters_by_layer", "parameters_flat")
 _PATH = re.compile(r"(?P<layer>[^/]+)/(?:[^/]+/)*(?P<name>bias|kernel)(?::0)?")
@@ -47,13 +43,16 @@ class ModelwisePickle(Format):
     reads = True
     writes = True
     holds_many = True
+    weights_alone = True
+    called = CALLED
+    contents = CONTENTS
     suffixes = SUFFIXES
 
     def recognises(self, path: Path) -> bool:
         """By the suffix, and by the first key of the first dict."""
-        return path.suffix in SUFFIXES and first_key(path) in _KEYS
+        return self.has_suffix(path.name) and first_key(path) in _KEYS
 
-    def read(self, path: Path, meter: Meter | None = None) -> Iterator[ForeignNetwork]:
+    def networks_in(self, path: Path, meter: Meter) -> Iterator[ForeignNetwork]:
         """The networks of a file, one after another; nothing in it is run.
 
         In memory is what belongs to one network.
@@ -61,29 +60,14 @@ class ModelwisePickle(Format):
         for number, item in enumerate(read_items(path, meter)):
             yield _network(item, f"{path}, item {number}")
 
-    def write(
-        self,
-        zoo: Zoo,
-        folder: Path,
-        meter: Meter | None = None,
-        *,
-        images: ImageSet | None = None,
-    ) -> int:
+    def write(self, export: Export) -> int:
         """One file, `modelwise.pkl`, which `pickle.load` opens; written network by network."""
-        written = 0
-        with (folder / FILE_NAME).open("wb") as file:
+        order = export.zoo.architecture.published_order
+        with (export.folder / FILE_NAME).open("wb") as file:
             file.write(START + b"]")
-            for part in zoo.parts_complete:
-                stacked = zoo.part_weights(part)
-                for row, network in enumerate(zoo.plan[part]):
-                    tensors = {
-                        p: p.to_keras(stacked[p.name][row : row + 1])[0]
-                        for p in zoo.architecture.published_order
-                    }
-                    file.write(_push_network(network.id, tensors) + b"a")
-                    written += 1
-                    if meter is not None:
-                        meter(written, len(zoo))
+            for network, weights in export.networks():
+                tensors = {p: p.to_keras(weights[p.name][np.newaxis])[0] for p in order}
+                file.write(_push_network(network.id, tensors) + b"a")
             file.write(END)
         return 1
 
@@ -169,6 +153,7 @@ def _network(item: object, source: str) -> ForeignNetwork:
         # Copies: what is read is a view of the file's bytes and can't be written to.
         weights={n: np.array(t) for n, t in torch_weights(architecture, in_order).items()},
         source=source,
+        by_shapes=True,
     )
 
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hyperzoo.errors import ForeignFileError
-from hyperzoo.exchange.format import Format, Meter, magic
-from hyperzoo.images import ImageSet
-from hyperzoo.zoo import Zoo
+from hyperzoo.exchange.content import magic
+from hyperzoo.exchange.format import Export, Format
 from hyperzoo.zoo.document import NetworkKey
 
 COLUMNS = {
@@ -165,22 +164,15 @@ class MetricsCsv(Format):
             return False
         return True
 
-    def write(
-        self,
-        zoo: Zoo,
-        folder: Path,
-        meter: Meter | None = None,
-        *,
-        images: ImageSet | None = None,
-    ) -> int:
+    def write(self, export: Export) -> int:
         """`metrics.csv`; metrics that are not known are left empty."""
-        with (folder / FILE_NAME).open("w", encoding="utf-8", newline="") as file:
+        zoo = export.zoo
+        with (export.folder / FILE_NAME).open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(_HEADER)
             for row in zoo.models.to_pylist():
                 figures = [row[name] for name in COLUMNS.values()]
                 cells = ["" if value is None else repr(value) for value in figures]
                 writer.writerow([row["class"], row["index"], *cells])
-        if meter is not None:
-            meter(len(zoo), len(zoo))
+        export.meter(len(zoo), len(zoo))
         return 1

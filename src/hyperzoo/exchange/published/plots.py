@@ -1,11 +1,11 @@
 """The published dataset's plots: two PNGs a network, under the published names."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from hyperzoo.errors import ExportError, ZooMismatchError
-from hyperzoo.exchange.format import Format, Meter, networks_of
+from hyperzoo.exchange.format import Export, Format, Meter, no_meter
 from hyperzoo.exchange.published.drawing import HistoryFigure, RocFigure, house_style, roc_curve
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import PlannedNetwork
@@ -28,16 +28,9 @@ class Plots(Format):
         """Never: a picture holds no network."""
         return False
 
-    def write(
-        self,
-        zoo: Zoo,
-        folder: Path,
-        meter: Meter | None = None,
-        *,
-        images: ImageSet | None = None,
-    ) -> int:
+    def write(self, export: Export) -> int:
         """Draw a zoo's networks; see `write_plots`."""
-        return write_plots(zoo, folder, images=images, meter=meter)
+        return write_plots(export.zoo, export.folder, images=export.images, meter=export.meter)
 
 
 def history_plot_name(network: PlannedNetwork) -> str:
@@ -55,7 +48,7 @@ def write_plots(
     folder: Path,
     *,
     images: ImageSet | None = None,
-    meter: Callable[[int, int | None], None] | None = None,
+    meter: Meter = no_meter,
 ) -> int:
     """Draw a zoo's networks.
 
@@ -78,7 +71,7 @@ def write_plots(
         MissingExtraError: matplotlib is not installed.
         ZooWriteError: the disk refused; every file that is there is whole.
     """
-    networks = networks_of(zoo)
+    networks = Export(zoo=zoo, folder=folder).planned
     has_roc = zoo.kind == "one-vs-all"
     known = zoo.image_fingerprint
     if images is not None and known and images.fingerprint != known:
@@ -106,8 +99,7 @@ def write_plots(
                 write_file(folder / name, content)
             written += len(files)
             drawn += 1
-            if meter is not None:
-                meter(drawn, len(zoo))
+            meter(drawn, len(zoo))
     return written
 
 
