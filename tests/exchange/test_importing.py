@@ -56,7 +56,17 @@ def test_networks_are_evaluated_on_images(
 ):
     imported = import_zoo(files, tmp_path / "zoo", images=images)
     zoo = imported.zoo
-    assert imported.notes == ()
+    labels = images.validation_labels
+    shares = {c: np.mean(labels == n) for n, c in enumerate(images.class_names)}
+    constant = [
+        row["id"]
+        for row in trained.models.to_pylist()
+        if row["accuracy"] <= max(shares[row["class"]], 1 - shares[row["class"]]) + 1e-9
+    ]
+    (note,) = imported.notes
+    assert note.startswith(f"{len(constant)} networks: no more accurate on these images than")
+    assert f"always no, of one-vs-all networks): {', '.join(constant[:5])}, ...;" in note
+    assert "pooling of 'smallcnn'" in note
     assert (zoo.ids, zoo.classes, zoo.recipe) == (trained.ids, trained.classes, None)
     assert zoo.matrix().tobytes() == trained.matrix().tobytes()
     for name in ("accuracy", "precision", "recall", "f1"):
@@ -90,10 +100,10 @@ def test_metrics_that_differ_are_told(files: Path, images: ImageSet, tmp_path: P
     cells[2] = "0.123"
     table.write_text("\n".join([lines[0], ",".join(cells), *lines[2:], "stranger,5,1,1,1,1,1"]))
     notes = import_zoo(files, tmp_path / "zoo", images=images).notes
-    assert len(notes) == 2
+    assert len(notes) == 3
     assert notes[0].startswith("zero_0: accuracy is 0.")
     assert notes[0].endswith("the file says 0.123")
-    assert notes[1] == "metrics of networks that are not there were passed over: 1 (stranger_5)"
+    assert notes[2] == "metrics of networks that are not there were passed over: 1 (stranger_5)"
 
 
 def test_networks_that_the_metrics_lack_are_told(files: Path, tmp_path: Path):

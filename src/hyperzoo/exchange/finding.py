@@ -255,4 +255,4 @@ def _recognise(file: Path) -> Format | None:
         if entry.recognises(file):
             return entry
     # Its reader tells what is wrong with it: nobody should miss a network for a cut file.
-    return next((entry for entry in readers if file.name.endswith(entry.suffixes)), None)
+    return next((entry for entry in readers if entry.has_suffix(file.name)), None)

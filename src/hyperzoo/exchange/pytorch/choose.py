@@ -58,7 +58,7 @@ def inner_tensors(content: object, source: str) -> tuple[dict[str, Any], tuple[s
     likely = fitting or {p: t for p, t in found.items() if not _is_optimizer(p)} or found
     first = next(iter(likely), ())
     own = likely.get(first, {})
-    if not all(_equal(own, other) for other in fitting.values()):
+    if not all(other is own or _equal(own, other) for other in fitting.values()):
         names = ", ".join(repr(_shown(path)) for path in fitting)
         raise ForeignFileError(
             f"{source}: it holds several networks that differ: {names[:400]}; save the one that "
@@ -118,8 +118,8 @@ def _equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 def _bits(tensor: Any) -> tuple[Any, ...]:
     import torch
 
-    if tensor.device.type != "cpu":
-        return (tensor.dtype, _shape(tensor))
+    if tensor.device.type != "cpu" or tensor.layout != torch.strided:
+        return (id(tensor),)  # has no numbers to compare
     plain = tensor.detach().resolve_neg().contiguous()
     return tensor.dtype, _shape(tensor), plain.flatten().view(torch.uint8).numpy().tobytes()
 

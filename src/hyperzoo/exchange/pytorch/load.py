@@ -2,6 +2,7 @@
 
 import re
 import zipfile
+from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -31,18 +32,22 @@ _BOOKKEEPING = re.compile(
 
 
 class _Placeholder:
-    """Stands for an object of a training framework, whose class is not loaded: it holds nothing."""
+    """Stands for an object of a framework, whose class is not loaded: a dict of what it is given.
 
-    def __new__(cls, *arguments: object, **named: object) -> "_Placeholder":
-        return super().__new__(cls)
+    torch fills in nothing but its own kinds of dict.
+    """
 
-    def __init__(self, *arguments: object, **named: object) -> None:
+    def __new__(cls, *arguments: object, **named: object) -> Any:
+        return OrderedDict[str, object]()
+
+
+class _Number:
+    """Stands for a number of NumPy, or its type; it holds nothing."""
+
+    def __init__(self, *arguments: object) -> None:
         pass
 
     def __setstate__(self, state: object) -> None:
-        pass
-
-    def __setitem__(self, key: object, value: object) -> None:
         pass
 
 
@@ -50,7 +55,7 @@ def load_torch(path: Path) -> object:
     """What `torch.save` wrote, of either format: tensors of torch and plain data.
 
     torch loads it with `weights_only=True`. Objects of training frameworks, which Lightning keeps
-    beside the tensors, become placeholders: their classes are neither imported nor called. Any
+    beside the tensors, become plain dicts: their classes are neither imported nor called. Any
     other name that the file asks for is refused.
 
     Raises:
@@ -62,7 +67,7 @@ def load_torch(path: Path) -> object:
     known: set[str] = set()
     while True:
         try:
-            with torch.serialization.safe_globals([(_Placeholder, name) for name in known]):
+            with torch.serialization.safe_globals([(_stand_in(name), name) for name in known]):
                 return torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:
             # Whatever torch stumbles over in a stranger's file: it names its own errors poorly.
@@ -76,6 +81,10 @@ def load_torch(path: Path) -> object:
                 f"{path}: torch can't load it with weights_only=True, and hyperzoo never loads it "
                 f"otherwise: {_reason(error)}"
             ) from error
+
+
+def _stand_in(name: str) -> Any:
+    return _Number if name.startswith("numpy.") else _Placeholder
 
 
 def _reason(error: Exception) -> str:
