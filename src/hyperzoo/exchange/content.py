@@ -1,5 +1,6 @@
 """What a file is, by its first bytes: looked at before anything else, whatever its name says."""
 
+import codecs
 import io
 import pickletools
 import struct
@@ -79,6 +80,16 @@ def magic(path: Path, count: int = 8) -> bytes:
             return file.read(count)
     except OSError:
         return b""
+
+
+def decoded(content: bytes, errors: str = "strict") -> str:
+    """Text without its byte order mark, which also tells UTF-16; UTF-8 where there is none.
+
+    Raises:
+        UnicodeDecodeError: it is no such text.
+    """
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if wide else "utf-8-sig", errors)
 
 
 def look(path: Path) -> Content:

@@ -116,6 +116,12 @@ def test_weights_of_another_width(dtype: object):
         check(model)
 
 
+def test_a_byte_order_mark():
+    text = "\ufeff" + json.dumps(sequential())
+    assert check_config(text, SMALL, "church_0.h5") == ()
+    assert check_config(text.encode(), SMALL, "church_0.h5") == ()
+
+
 def test_the_policy_of_keras_3():
     model = sequential()
     for layer in model["config"]["layers"]:

@@ -87,6 +87,42 @@ def test_what_is_written_is_what_the_zoo_says(tmp_path: Path):
     ]
 
 
+def test_tables_as_spreadsheets_and_pandas_write_them(tmp_path: Path):
+    text = "Class;Count;Accuracy;AUC;Recall\nchurch;3,0;0,95;N/A;0,0\ntench;4.0;1;-;0.5\n"
+    found = read_metrics_csv(table(tmp_path, text))
+    assert found == {
+        NetworkKey("church", 3): {"accuracy": Figure(0.95, 0.005), "recall": Figure(0.0, 0.05)},
+        NetworkKey("tench", 4): {"accuracy": Figure(1.0, 0.5), "recall": Figure(0.5, 0.05)},
+    }
+    quoted = read_metrics_csv(table(tmp_path, 'Class,Count,Accuracy\na,0.0,"0,95"\n'))
+    assert quoted == {NetworkKey("a", 0): {"accuracy": Figure(0.95, 0.005)}}
+
+
+@pytest.mark.parametrize("unknown", ["", "NaN", "N/A", "NA", "#N/A", "None", "null", "-"])
+def test_metrics_that_are_not_known(tmp_path: Path, unknown: str):
+    (figures,) = read_metrics_csv(table(tmp_path, f"Class,Count,AUC\na,1,{unknown}\n")).values()
+    assert figures == {}
+
+
+@pytest.mark.parametrize("count", ["3.5", "3.", "1,5", "-1.0", ".0", "3.0.0"])
+def test_counts_that_are_no_whole_numbers(tmp_path: Path, count: str):
+    path = table(tmp_path, f"Class;Count;AUC\na;{count};0\n")
+    if count == "3.":
+        assert list(read_metrics_csv(path)) == [NetworkKey("a", 3)]
+        return
+    with pytest.raises(ForeignFileError, match=rf"Count .{count}"):
+        read_metrics_csv(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_byte_order_marks(tmp_path: Path, encoding: str):
+    text = "Class,Count,AUC\nBär,1,0.5\n"
+    mark = "\ufeff" if encoding == "utf-16-le" else ""
+    path = table(tmp_path, (mark + text).encode(encoding))
+    assert MetricsCsv().recognises(path)
+    assert read_metrics_csv(path) == {NetworkKey("Bär", 1): {"auc": Figure(0.5, 0.05)}}
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [

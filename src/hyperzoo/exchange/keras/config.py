@@ -233,7 +233,7 @@ def read_config(text: str | bytes, source: str) -> Facts:
         ForeignFileError: it is something else.
     """
     try:
-        model: Facts = json.loads(text)
+        model: Facts = json.loads(text.removeprefix("\ufeff") if isinstance(text, str) else text)
         _check_model(model, source)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, ForeignFileError):

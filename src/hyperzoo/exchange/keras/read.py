@@ -116,8 +116,6 @@ def _inner_names(config: str | bytes | None, source: str) -> dict[str, list[str]
 def _found_layers(container: Any, source: str) -> dict[str, Layer]:
     """The layers of a model, or of the one model that is all that it has."""
     found = dict(_counted_layers(container, source))
-    if found:
-        return found
     names = hdf5.members(container, source)
     inner = [
         name
@@ -125,6 +123,13 @@ def _found_layers(container: Any, source: str) -> dict[str, Layer]:
         if hdf5.has_group(container, name)
         and hdf5.has_group(hdf5.step(container, name, source), "layers")
     ]
+    if found and inner:
+        raise ForeignFileError(
+            f"{source}: some of its layers lie in a model within the model ({inner[0]}), and "
+            "weights alone do not say in which order they come; save the whole model (.keras)"
+        )
+    if found:
+        return found
     if len(inner) == 1:
         return _found_layers(
             hdf5.step(hdf5.step(container, inner[0], source), "layers", source), source

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hyperzoo.errors import ForeignFileError
-from hyperzoo.exchange.content import magic
+from hyperzoo.exchange.content import decoded, magic
 from hyperzoo.exchange.format import Export, Format
 from hyperzoo.zoo.document import NetworkKey
 
@@ -28,6 +28,7 @@ _DELIMITERS = ",;\t"
 _MAX_BYTES = 256 * 2**20
 _MAX_HEADER = 4096
 _MAX_DIGITS = 40
+_UNKNOWN = ("", "nan", "n/a", "na", "#n/a", "none", "null", "-")
 _logger = logging.getLogger(__name__)
 
 
@@ -52,8 +53,8 @@ def read_metrics_csv(path: Path) -> dict[NetworkKey, Metrics]:
 
     Args:
         path: the file: columns in any order, their names in any case, between commas, semicolons
-            or tabs. Columns that are not in `COLUMNS` are passed over with a warning; empty cells
-            and NaN are metrics that are not known.
+            or tabs, decimals with a point or a comma. Columns that are not in `COLUMNS` are passed
+            over with a warning; empty cells, NaN and N/A are metrics that are not known.
 
     Returns:
         Network -> name in a zoo -> figure.
@@ -65,7 +66,7 @@ def read_metrics_csv(path: Path) -> dict[NetworkKey, Metrics]:
     if size > _MAX_BYTES:
         raise ForeignFileError(f"{path}: expected at most {_MAX_BYTES} bytes, got {size}")
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = decoded(path.read_bytes())
         header, delimiter = _header(text)
         _check_header(header, path)
         # strict: a quote that never ends is an error, not the rest of the file.
@@ -122,17 +123,20 @@ def _check_header(header: list[str], path: Path) -> None:
 
 def _key(row: Mapping[str, str], place: str) -> NetworkKey:
     count, name = row["count"].strip(), row["class"].strip()
-    if not name or not (count.isascii() and count.isdigit() and len(count) < 13):
+    # A table that pandas wrote has 3.0 for 3, where numbers were missing.
+    count, _, zeros = count.replace(",", ".").partition(".")
+    is_whole = count.isascii() and count.isdigit() and len(count) < 13 and not zeros.strip("0")
+    if not name or not is_whole:
         raise ForeignFileError(
             f"{place}: expected a class and its network's number, got Class {name[:40]!r} and "
-            f"Count {count[:40]!r}"
+            f"Count {row['count'][:40]!r}"
         )
     return NetworkKey(name, int(count))
 
 
 def _figure(text: str, place: str) -> Figure | None:
-    text = text.strip().lower()
-    if text in ("", "nan"):
+    text = text.strip().lower().replace(",", ".")
+    if text in _UNKNOWN:
         return None
     try:
         value = float(text) if len(text) <= _MAX_DIGITS else math.nan
@@ -159,7 +163,7 @@ class MetricsCsv(Format):
         if path.suffix.lower() != ".csv":
             return False
         try:
-            _header(magic(path, _MAX_HEADER).decode("utf-8-sig", errors="replace"))
+            _header(decoded(magic(path, _MAX_HEADER), errors="replace"))
         except csv.Error:
             return False
         return True

@@ -17,7 +17,8 @@ from hyperzoo.exchange.pytorch.load import (
 )
 from hyperzoo.zoo.tensors import encode_tensors
 
-_OPTIMIZERS = ("optimizer", "optim", "scheduler", "training_args")
+_BESIDE = ("optimizer", "optim", "scheduler", "training_args")
+"""Names of files that training scripts save beside networks."""
 
 
 class Pytorch(OneNetworkFormat):
@@ -31,14 +32,16 @@ class Pytorch(OneNetworkFormat):
     contents = (Content.TORCH, Content.SAFETENSORS)
     suffixes = (".pt", ".pth", ".pth.tar", ".pt.tar", ".ckpt", ".safetensors")
 
+    def has_suffix(self, name: str) -> bool:
+        """Whether a name ends so, and is not that of an optimizer's state."""
+        return super().has_suffix(name) and not _is_beside(name)
+
     def recognises(self, path: Path) -> bool:
         """By the first bytes, whatever its name; but for an optimizer's state beside networks."""
-        if path.name.lower().startswith(_OPTIMIZERS):
-            return False
         content = look(path)
-        return content is Content.TORCH or (
-            content is Content.SAFETENSORS and self.has_suffix(path.name)
-        )
+        if content is Content.TORCH:
+            return not _is_beside(path.name)
+        return content is Content.SAFETENSORS and self.has_suffix(path.name)
 
     def network_in(self, path: Path) -> ForeignNetwork:
         """The network of a file; nothing in it is executed."""
@@ -72,3 +75,7 @@ class Pytorch(OneNetworkFormat):
             path = export.folder / f"{network.id}.safetensors"
             path.write_bytes(encode_tensors(weights, metadata))
         return len(export.planned)
+
+
+def _is_beside(name: str) -> bool:
+    return name.lower().partition(".")[0] in _BESIDE
