@@ -104,9 +104,7 @@ def test_several_states_of_one_network(files: Path, tmp_path: Path, prefer: str,
     save(files / "cat_0_epoch7.pt", 2)
     save(files / "cat_0_epoch25.pt", 3)
     save(files / "dog_1.pt", 4)
-    with pytest.raises(
-        ForeignFileError, match=r"hold cat_0, and their bits differ; .*--prefer bes"
-    ):
+    with pytest.raises(ForeignFileError, match=r"hold cat_0, and their bits differ; .*--prefer"):
         import_zoo(files, tmp_path / "zoo")
     imported = import_zoo(files, tmp_path / "zoo", prefer=prefer)
     assert taken(imported) == {"cat_0": expected, "dog_1": 4}

@@ -37,7 +37,7 @@ _EXPECTED = (
     "expected a name such as 'church_649' or 'binary_oneVall_church_649_model.h5', the class of "
     "letters, digits, '_', '-' and '.'"
 )
-_MOST_SHOWN = 50
+_MOST_SHOWN = 1000
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.importing import import_zoo
 from hyperzoo.exchange.network import ForeignNetwork
 from hyperzoo.exchange.pytorch.state_dict import Pytorch
+from hyperzoo.zoo.tensors import encode_tensors
 
 State = dict[str, torch.Tensor]
 
@@ -279,6 +280,14 @@ def test_a_checkpoint_of_lightning(
     assert same(network)
     assert network.notes[0].startswith("the tensors are those of 'state_dict'; left out beside it")
     assert "pytorch_lightning" not in sys.modules
+
+
+def test_what_hyperzoo_wrote_says_its_architecture(tmp_path: Path):
+    arrays = {name: tensor.numpy() for name, tensor in STATE.items()}
+    for said, expected in (("smallcnn", False), ("lenet5", True), (None, True)):
+        metadata = {"id": "seven_0"} | ({"architecture": said} if said else {})
+        (tmp_path / "seven_0.safetensors").write_bytes(encode_tensors(arrays, metadata))
+        assert read(tmp_path / "seven_0.safetensors").by_shapes is expected
 
 
 class Evil:

@@ -158,11 +158,13 @@ def _rounded(wide: NDArray[np.float64]) -> tuple[NDArray[np.float32], str]:
     return narrow, "float64 was rounded to float32, which changed numbers"
 
 
-def load_safetensors(path: Path) -> tuple[dict[str, NDArray[np.float32]], tuple[str, ...], bool]:
+def load_safetensors(
+    path: Path,
+) -> tuple[dict[str, NDArray[np.float32]], tuple[str, ...], object]:
     """The tensors of a safetensors file as float32.
 
     Returns:
-        Name -> tensor; what was done to them; and whether hyperzoo wrote the file and so says of
+        Name -> tensor; what was done to them; and what hyperzoo, if it wrote the file, says of
         which architecture they are.
 
     Raises:
@@ -181,7 +183,7 @@ def load_safetensors(path: Path) -> tuple[dict[str, NDArray[np.float32]], tuple[
         ) from error
     found = {name: _stored(content, place) for name, place in file.places.items()}
     tensors = {name: tensor for name, (tensor, _) in found.items()}
-    return tensors, done_to(note for _, note in found.values()), "architecture" in file.metadata
+    return tensors, done_to(note for _, note in found.values()), file.metadata.get("architecture")
 
 
 def _stored(content: bytes, place: Place) -> tuple[NDArray[np.float32], str]:

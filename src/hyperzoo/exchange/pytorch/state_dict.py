@@ -48,10 +48,9 @@ class Pytorch(OneNetworkFormat):
         size, source = path.stat().st_size, str(path)
         if size > MAX_BYTES:
             raise ForeignFileError(f"{path}: expected at most {MAX_BYTES} bytes, got {size}")
-        by_shapes = True
+        said: object = None
         if safe := is_safetensors(path):
-            tensors, notes, ours = load_safetensors(path)
-            by_shapes = not ours
+            tensors, notes, said = load_safetensors(path)
         else:
             own, beside = inner_tensors(load_torch(path), source)
             found = {name: numbers(tensor, f"{path}: {name}") for name, tensor in own.items()}
@@ -65,7 +64,7 @@ class Pytorch(OneNetworkFormat):
             weights={name: tensors[own] for name, own in fitted.names.items()},
             source=source,
             notes=(*notes, *fitted.notes),
-            by_shapes=by_shapes,
+            by_shapes=said != fitted.architecture.name,
         )
 
     def write(self, export: Export) -> int:
