@@ -20,18 +20,16 @@ from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture, Parameter, architecture_names, get_architecture
 from hyperzoo.errors import ForeignFileError
-from hyperzoo.exchange.format import Export, Format, Meter
+from hyperzoo.exchange.format import Export, Meter
 from hyperzoo.exchange.network import ForeignNetwork, torch_weights
-from hyperzoo.exchange.pickles.items import first_key, read_items
+from hyperzoo.exchange.pickles.items import read_items
 from hyperzoo.exchange.pickles.modelwise import (
-    CALLED,
-    CONTENTS,
-    SUFFIXES,
     check_id,
     check_keys,
     check_tensor,
     layer_order,
 )
+from hyperzoo.exchange.pickles.published import PublishedPickle
 from hyperzoo.exchange.pickles.tensors import END, START, push, push_tensor
 from hyperzoo.plan import PlannedNetwork
 from hyperzoo.zoo import Zoo
@@ -46,23 +44,13 @@ Rows = Sequence[NDArray[np.float32]]
 """A layer of one network after another: the bias, then the kernel."""
 
 
-class LayerwisePickle(Format):
+class LayerwisePickle(PublishedPickle):
     """A list with a dict a class: of each layer the networks' numbers, bias and kernel in one."""
 
     name = "layerwise-pickle"
     description = "the published pickle with the networks of a class layer by layer"
-    reads = True
-    writes = True
-    holds_many = True
     has_ids = False
-    weights_alone = True
-    called = CALLED
-    contents = CONTENTS
-    suffixes = SUFFIXES
-
-    def recognises(self, path: Path) -> bool:
-        """By the suffix, and by the first key of the first dict."""
-        return self.has_suffix(path.name) and first_key(path) in _KEYS
+    keys = _KEYS
 
     def networks_in(self, path: Path, meter: Meter) -> Iterator[ForeignNetwork]:
         """The networks of a file, class by class; nothing in it is run.

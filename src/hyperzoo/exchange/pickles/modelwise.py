@@ -19,38 +19,26 @@ from numpy.typing import NDArray
 
 from hyperzoo.architectures import Parameter
 from hyperzoo.errors import ForeignFileError
-from hyperzoo.exchange.content import Content
-from hyperzoo.exchange.format import Export, Format, Meter
+from hyperzoo.exchange.format import Export, Meter
 from hyperzoo.exchange.names import parse_id
 from hyperzoo.exchange.network import ForeignNetwork, match_architecture, torch_weights
-from hyperzoo.exchange.pickles.items import first_key, read_items
+from hyperzoo.exchange.pickles.items import read_items
+from hyperzoo.exchange.pickles.published import PublishedPickle
 from hyperzoo.exchange.pickles.tensors import END, START, push, push_tensor
 
 FILE_NAME = "modelwise.pkl"
-SUFFIXES = (".pkl", ".pickle", ".p")
-CALLED, CONTENTS = "a pickle of networks", (Content.PICKLE, Content.TEXT, Content.JSON)
 
 _KEYS = ("model", "parameters_by_layer", "parameters_flat")
 _PATH = re.compile(r"(?P<layer>[^/]+)/(?:[^/]+/)*(?P<name>bias|kernel)(?::0)?")
 _LAYER = re.compile(r"(?P<kind>conv2d|dense)(?:_(?P<number>[1-9][0-9]{0,8}))?")
 
 
-class ModelwisePickle(Format):
+class ModelwisePickle(PublishedPickle):
     """A list with a dict a network: its tensors by their Keras paths, and all in one."""
 
     name = "modelwise-pickle"
     description = "the published pickle with a dict a network"
-    reads = True
-    writes = True
-    holds_many = True
-    weights_alone = True
-    called = CALLED
-    contents = CONTENTS
-    suffixes = SUFFIXES
-
-    def recognises(self, path: Path) -> bool:
-        """By the suffix, and by the first key of the first dict."""
-        return self.has_suffix(path.name) and first_key(path) in _KEYS
+    keys = _KEYS
 
     def networks_in(self, path: Path, meter: Meter) -> Iterator[ForeignNetwork]:
         """The networks of a file, one after another; nothing in it is run.
