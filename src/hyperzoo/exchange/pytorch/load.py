@@ -3,7 +3,7 @@
 import re
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -160,12 +160,12 @@ def _rounded(wide: NDArray[np.float64]) -> tuple[NDArray[np.float32], str]:
 
 def load_safetensors(
     path: Path,
-) -> tuple[dict[str, NDArray[np.float32]], tuple[str, ...], object]:
+) -> tuple[dict[str, NDArray[np.float32]], tuple[str, ...], Mapping[str, Any]]:
     """The tensors of a safetensors file as float32.
 
     Returns:
         Name -> tensor; what was done to them; and what hyperzoo, if it wrote the file, says of
-        which architecture they are.
+        them, such as their architecture.
 
     Raises:
         ForeignFileError: it is damaged, a part of a zoo, or holds other types.
@@ -183,7 +183,7 @@ def load_safetensors(
         ) from error
     found = {name: _stored(content, place) for name, place in file.places.items()}
     tensors = {name: tensor for name, (tensor, _) in found.items()}
-    return tensors, done_to(note for _, note in found.values()), file.metadata.get("architecture")
+    return tensors, done_to(note for _, note in found.values()), file.metadata
 
 
 def _stored(content: bytes, place: Place) -> tuple[NDArray[np.float32], str]:

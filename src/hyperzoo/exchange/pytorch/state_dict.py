@@ -1,6 +1,8 @@
 """A `state_dict` a file: safetensors, or what `torch.save` wrote."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.content import Content, look
@@ -48,7 +50,7 @@ class Pytorch(OneNetworkFormat):
         size, source = path.stat().st_size, str(path)
         if size > MAX_BYTES:
             raise ForeignFileError(f"{path}: expected at most {MAX_BYTES} bytes, got {size}")
-        said: object = None
+        said: Mapping[str, Any] = {}
         if safe := is_safetensors(path):
             tensors, notes, said = load_safetensors(path)
         else:
@@ -64,7 +66,7 @@ class Pytorch(OneNetworkFormat):
             weights={name: tensors[own] for name, own in fitted.names.items()},
             source=source,
             notes=(*notes, *fitted.notes),
-            by_shapes=said != fitted.architecture.name,
+            by_shapes=said.get("architecture") != fitted.architecture.name,
         )
 
     def write(self, export: Export) -> int:
