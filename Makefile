@@ -65,9 +65,9 @@ $(KERAS_3)/installed:
 
 keras: install $(KERAS_2)/installed $(KERAS_3)/installed
 	rm -rf build/keras-files
-	$(BIN)/python -m tests.exchange.real_keras.make build/keras-files
-	TF_CPP_MIN_LOG_LEVEL=3 $(KERAS_2)/bin/python tests/exchange/real_keras/check.py build/keras-files
-	TF_CPP_MIN_LOG_LEVEL=3 $(KERAS_3)/bin/python tests/exchange/real_keras/check.py build/keras-files
+	$(BIN)/python -m tests.exchange.keras.real.make build/keras-files
+	TF_CPP_MIN_LOG_LEVEL=3 $(KERAS_2)/bin/python tests/exchange/keras/real/check.py build/keras-files
+	TF_CPP_MIN_LOG_LEVEL=3 $(KERAS_3)/bin/python tests/exchange/keras/real/check.py build/keras-files
 
 clean:
 	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis

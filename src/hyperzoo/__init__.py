@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from hyperzoo.analysis import Alignment, align
     from hyperzoo.errors import HyperzooError
     from hyperzoo.exchange.exporting import export_zoo
-    from hyperzoo.exchange.hub import Pushed, push_zoo
+    from hyperzoo.exchange.hub.push import Pushed, push_zoo
     from hyperzoo.exchange.importing import ImportedZoo, import_zoo
     from hyperzoo.finetune import FineTuned, fine_tune
     from hyperzoo.images import ImageSet, load_images
@@ -58,7 +58,7 @@ _HOMES = {
     "ImageSet": "images",
     "ImportedZoo": "exchange.importing",
     "Progress": "train",
-    "Pushed": "exchange.hub",
+    "Pushed": "exchange.hub.push",
     "Recipe": "recipe",
     "Retrained": "retrain",
     "Verification": "zoo",
@@ -71,7 +71,7 @@ _HOMES = {
     "load_recipe": "recipe",
     "open_zoo": "zoo",
     "parse_recipe": "recipe",
-    "push_zoo": "exchange.hub",
+    "push_zoo": "exchange.hub.push",
     "retrain_network": "retrain",
     "train_zoo": "train",
     "verify_zoo": "zoo",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.exchange.hub_stand_in import TOKEN, Hub, running
+from tests.exchange.hub.stand_in import TOKEN, Hub, running
 from tests.zoo.makers import make_zoo, recipe
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

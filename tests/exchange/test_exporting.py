@@ -111,3 +111,13 @@ def test_same_names_are_replaced_with_force(zoo: Zoo, tmp_path: Path):
         export_zoo(zoo, "keras-h5", tmp_path / "out")
     export_zoo(zoo, "keras-h5", tmp_path / "out", force=True)
     assert file.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("keras", "keras-h5"), ("Keras", "keras-h5"), ("pytroch", "pytorch")]
+)
+def test_names_that_are_meant(tmp_path: Path, name: str, hint: str):
+    """`keras` is read and not written: whoever asks for it wants what Keras loads."""
+    zoo = open_zoo(make_zoo(tmp_path / "zoo", parts=1))
+    with pytest.raises(ExportError, match=rf"no format '{name}' to write; did you mean '{hint}'"):
+        export_zoo(zoo, name, tmp_path / "out")

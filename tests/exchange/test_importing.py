@@ -18,7 +18,8 @@ from hyperzoo.errors import (
     ZooWriteError,
 )
 from hyperzoo.exchange.exporting import export_zoo
-from hyperzoo.exchange.importing import find_foreign, import_zoo
+from hyperzoo.exchange.finding import find_foreign
+from hyperzoo.exchange.importing import import_zoo
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.retrain import retrain_network
 from hyperzoo.train import train_zoo
@@ -55,7 +56,17 @@ def test_networks_are_evaluated_on_images(
 ):
     imported = import_zoo(files, tmp_path / "zoo", images=images)
     zoo = imported.zoo
-    assert imported.notes == ()
+    labels = images.validation_labels
+    shares = {c: np.mean(labels == n) for n, c in enumerate(images.class_names)}
+    constant = [
+        row["id"]
+        for row in trained.models.to_pylist()
+        if row["accuracy"] <= max(shares[row["class"]], 1 - shares[row["class"]]) + 1e-9
+    ]
+    (note,) = imported.notes
+    assert note.startswith(f"{len(constant)} networks: no more accurate on these images than")
+    assert f"always no, of one-vs-all networks): {', '.join(constant[:5])}, ...;" in note
+    assert "pooling of 'smallcnn'" in note
     assert (zoo.ids, zoo.classes, zoo.recipe) == (trained.ids, trained.classes, None)
     assert zoo.matrix().tobytes() == trained.matrix().tobytes()
     for name in ("accuracy", "precision", "recall", "f1"):
@@ -89,10 +100,10 @@ def test_metrics_that_differ_are_told(files: Path, images: ImageSet, tmp_path: P
     cells[2] = "0.123"
     table.write_text("\n".join([lines[0], ",".join(cells), *lines[2:], "stranger,5,1,1,1,1,1"]))
     notes = import_zoo(files, tmp_path / "zoo", images=images).notes
-    assert len(notes) == 2
+    assert len(notes) == 3
     assert notes[0].startswith("zero_0: accuracy is 0.")
     assert notes[0].endswith("the file says 0.123")
-    assert notes[1] == "metrics of networks that are not there were passed over: 1 (stranger_5)"
+    assert notes[2] == "metrics of networks that are not there were passed over: 1 (stranger_5)"
 
 
 def test_networks_that_the_metrics_lack_are_told(files: Path, tmp_path: Path):
@@ -248,9 +259,13 @@ def test_a_folder_that_nobody_may_look_into(
 def test_the_same_network_twice(files: Path, tmp_path: Path):
     (files / "copy").mkdir()
     shutil.copy(files / "six_0.safetensors", files / "copy")
-    with pytest.raises(ForeignFileError, match=r"copy.six_0.*six_0.safetensors both hold six_0"):
-        import_zoo(files, tmp_path / "zoo")
-    assert [file.name for file in tmp_path.iterdir()] == ["files"]
+    imported = import_zoo(files, tmp_path / "zoo")
+    assert imported.zoo.ids.count("six_0") == 1
+    (note,) = imported.notes
+    assert note == (
+        "1 file with a network that another file has too, bit for bit, which counts once: "
+        f"{files / 'copy' / 'six_0.safetensors'}"
+    )
 
 
 def test_the_published_dataset_as_it_is(trained: Zoo, tmp_path: Path):
@@ -284,7 +299,7 @@ def test_networks_made_in_mixed_precision(trained: Zoo, tmp_path: Path):
             file.attrs["model_config"] = json.dumps(model)
     imported = import_zoo(tmp_path / "files", tmp_path / "zoo")
     assert imported.notes == (
-        "2 networks computed in mixed_float16 where they were made; their weights are float32 and "
+        "2 networks: computed in mixed_float16 where they were made; their weights are float32 and "
         "kept as they are, their answers here are those of float32",
     )
     rows = [imported.zoo.ids.index(network_id) for network_id in trained.ids]

@@ -1,56 +1,8 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from hyperzoo.architectures import get_architecture
 from hyperzoo.errors import ForeignFileError
-from hyperzoo.exchange.network import file_stem, match_architecture, match_layers, parse_id
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "church_649",
-        "church_649.keras",
-        "church_649.safetensors",
-        "binary_oneVall_church_649_model.h5",
-        "binary_oneVall_church_649_best_model.weights.h5",
-        "binary_oneVall_church_649_model.weights.h5",
-        "church_0649.pt",
-    ],
-)
-def test_ids(text: str):
-    assert parse_id(text) == ("church", 649)
-
-
-def test_classes_with_underscores():
-    assert parse_id("binary_oneVall_english_springer_7_model.h5") == ("english_springer", 7)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "church", "church_", "_3", "church_3x", "a b_3", "../a_3", "church_٣", "a_" + "9" * 30],
-)
-def test_what_has_no_class_and_index(text: str):
-    with pytest.raises(ForeignFileError, match=r"can't tell class and index .*; rename it"):
-        parse_id(text)
-
-
-@given(st.text())
-def test_any_text_gives_an_id_or_our_error(text: str):
-    try:
-        class_name, index = parse_id(text)
-    except ForeignFileError:
-        return
-    assert class_name
-    assert index >= 0
-
-
-@given(st.from_regex(r"[a-z]([a-z_]{0,8}[a-z])?", fullmatch=True), st.integers(0, 10**6))
-def test_names_are_read_back(class_name: str, index: int):
-    architecture = get_architecture("lenet5", 1)
-    stem = file_stem(class_name, index, architecture)
-    assert parse_id(f"{stem}_model.h5") == (class_name, index)
+from hyperzoo.exchange.network import counted, match_architecture, match_layers
 
 
 @pytest.mark.parametrize("name", ["lenet5", "smallcnn"])
@@ -93,3 +45,7 @@ def test_layers_by_their_shapes():
 def test_layers_that_fit_in_two_ways():
     with pytest.raises(ForeignFileError, match=r"fit the architecture 'smallcnn' in more than one"):
         match_layers(layers_of("smallcnn"), source="x")
+
+
+def test_counts_in_messages():
+    assert [counted(0), counted(1), counted(2, "file")] == ["0 networks", "1 network", "2 files"]

@@ -8,7 +8,8 @@ import typer
 from hyperzoo.cli.console import out
 from hyperzoo.cli.image_choice import HELP, image_choice
 from hyperzoo.cli.progress import counting_meter
-from hyperzoo.exchange.exporting import export_zoo
+from hyperzoo.exchange.exporting import export_zoo, hint_at
+from hyperzoo.exchange.network import counted
 from hyperzoo.exchange.registry import FORMATS
 from hyperzoo.zoo import open_zoo
 
@@ -33,7 +34,8 @@ def export(
     Files get their names when all are written; an interrupted export leaves nothing.
     """
     if format not in WRITTEN:
-        raise typer.BadParameter(f"expected one of {', '.join(WRITTEN)}, got {format!r}")
+        hint = hint_at(format, WRITTEN)
+        raise typer.BadParameter(f"expected one of {', '.join(WRITTEN)}, got {format!r}{hint}")
     load, opened = image_choice(images), open_zoo(zoo)
     with counting_meter("networks") as meter:
         written = export_zoo(
@@ -45,6 +47,6 @@ def export(
             meter=meter,
         )
     out.print(
-        f"{folder}: {written} file{'s' * (written != 1)} ({format}, {len(opened)} networks)",
+        f"{folder}: {written} file{'s' * (written != 1)} ({format}, {counted(len(opened))})",
         markup=False,
     )

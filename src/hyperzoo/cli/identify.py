@@ -95,7 +95,7 @@ def _of_zoo(folder: Path, network: str | None) -> Iterator[Named]:
 
 def _of_files(path: Path, network: str | None) -> Iterator[Named]:
     """The networks of foreign files, and of a safetensors file of stacked ones."""
-    from hyperzoo.exchange.importing import find_foreign
+    from hyperzoo.exchange.finding import find_foreign
 
     if path.suffix == ".safetensors" and path.is_file():
         yield from (own for own in _of_tensors(open_tensors(path)) if network in (None, own[0]))

@@ -10,7 +10,9 @@ import typer
 from hyperzoo.cli.console import err, out
 from hyperzoo.cli.image_choice import HELP, image_choice
 from hyperzoo.cli.progress import counting_meter
-from hyperzoo.exchange.importing import Found, find_foreign, import_zoo
+from hyperzoo.exchange.finding import Found, find_foreign
+from hyperzoo.exchange.importing import import_zoo
+from hyperzoo.exchange.network import counted
 
 MOST_NOTES = 20
 
@@ -22,17 +24,38 @@ def import_(
         str | None,
         typer.Option(help=f"Evaluate the networks on the validation split of these. {HELP}"),
     ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            help="How the paths in the folder are made of {class}, {index}, {epoch}, text and *, "
+            "such as '{class}/run{index}'.",
+            show_default=False,
+        ),
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Read the files of this format alone.", show_default=False)
+    ] = None,
+    prefer: Annotated[
+        str | None,
+        typer.Option(
+            help="Of several files of one network: best, last, model, weights, or an epoch as "
+            "epoch7.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Make a zoo of networks that were trained elsewhere.
 
     Files are recognised by name and content (`hyperzoo export --help` lists the formats), with
     metrics as CSV beside them. A file with one network is named by its id, such as church_649
-    or binary_oneVall_church_649_model.
+    or binary_oneVall_church_649_model; names that are other ones are told by --name.
     """
     load = image_choice(images)
     out.print(_told(find_foreign(path)), markup=False)
     with counting_meter("bytes" if path.is_file() else "files") as meter:
-        imported = import_zoo(path, folder, images=load, meter=meter)
+        imported = import_zoo(
+            path, folder, images=load, name=name, only=only, prefer=prefer, meter=meter
+        )
     for note in imported.notes[:MOST_NOTES]:
         err.print(f"note: {note}", markup=False)
     if len(imported.notes) > MOST_NOTES:
@@ -40,7 +63,7 @@ def import_(
     zoo = imported.zoo
     classes = f"{len(zoo.classes)} class" + "es" * (len(zoo.classes) > 1)
     out.print(
-        f"{folder}: {len(zoo)} networks ({zoo.architecture.name}, {classes}); "
+        f"{folder}: {counted(len(zoo))} ({zoo.architecture.name}, {classes}); "
         f"look at it with: hyperzoo show {shlex.quote(str(folder))}",
         markup=False,
     )

@@ -7,7 +7,7 @@ import typer
 
 from hyperzoo.cli.console import err, out
 from hyperzoo.cli.progress import counting_meter
-from hyperzoo.exchange.hub import push_zoo
+from hyperzoo.exchange.hub.push import push_zoo
 
 
 def push(

@@ -5,7 +5,8 @@ registry loads none of it.
 """
 
 from hyperzoo.exchange.format import Format, Meter
-from hyperzoo.exchange.network import ForeignNetwork, match_architecture, parse_id
+from hyperzoo.exchange.names import parse_id
+from hyperzoo.exchange.network import ForeignNetwork, match_architecture
 from hyperzoo.exchange.registry import FORMATS
 
 __all__ = [

@@ -2,14 +2,14 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import filelock
 
 from hyperzoo.errors import ExportError, HyperzooError, did_you_mean
-from hyperzoo.exchange.format import Format, Meter
+from hyperzoo.exchange.format import Export, Format, Meter, no_meter
 from hyperzoo.exchange.registry import FORMATS
 from hyperzoo.images import ImageSet
 from hyperzoo.zoo import Zoo, open_zoo
@@ -58,7 +58,8 @@ def export_zoo(
         raise ExportError(f"{folder} is inside the zoo; give a folder outside of it")
     try:
         with _workshop(folder, force) as workshop:
-            count = chosen.write(zoo, workshop, meter, images=images)
+            export = Export(zoo=zoo, folder=workshop, images=images, meter=meter or no_meter)
+            count = chosen.write(export)
             _publish(workshop, folder)
     except OSError as error:
         if isinstance(error, HyperzooError):
@@ -70,10 +71,16 @@ def export_zoo(
     return count
 
 
+def hint_at(name: str, known: Iterable[str]) -> str:
+    """What to put into a message behind a format that is not written."""
+    # `keras` is read only: those who ask for it want what Keras loads.
+    return did_you_mean("keras-h5" if name.lower() == "keras" else name, known)
+
+
 def _format(name: str) -> Format:
     known = [format.name for format in FORMATS.values() if format.writes]
     if name not in known:
-        hint = did_you_mean(name, known)
+        hint = hint_at(name, known)
         raise ExportError(f"no format '{name}' to write{hint} (known: {', '.join(known)})")
     return FORMATS[name]
 

@@ -1,10 +1,15 @@
 """What a format is: the one interface behind which other people's files are read and written."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperzoo.exchange.content import Content, check_content, look
 from hyperzoo.exchange.network import ForeignNetwork
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import PlannedNetwork
@@ -12,6 +17,42 @@ from hyperzoo.zoo import Zoo
 
 Meter = Callable[[int, int | None], None]
 """Is told how many (networks, bytes) of how many are done."""
+
+
+def no_meter(done: int, total: int | None) -> None:
+    """A meter for those whom it does not interest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """A zoo that is to be written, and where to.
+
+    Attributes:
+        zoo: the zoo.
+        folder: an empty folder of the format's own.
+        images: the images that the zoo was trained on, for formats that need them.
+        meter: is told how many networks of how many are written.
+    """
+
+    zoo: Zoo
+    folder: Path
+    images: ImageSet | None = None
+    meter: Meter = no_meter
+
+    @property
+    def planned(self) -> list[PlannedNetwork]:
+        """The networks that are there, in the order of every network axis."""
+        return [network for part in self.zoo.parts_complete for network in self.zoo.plan[part]]
+
+    def networks(self) -> Iterator[tuple[PlannedNetwork, Mapping[str, NDArray[np.float32]]]]:
+        """Every network with its tensors by PyTorch's names; counts those that are done with."""
+        done = 0
+        for part in self.zoo.parts_complete:
+            stacked = self.zoo.part_weights(part)
+            for row, network in enumerate(self.zoo.plan[part]):
+                yield network, {name: tensor[row] for name, tensor in stacked.items()}
+                done += 1
+                self.meter(done, len(self.zoo))
 
 
 class Format(ABC):
@@ -28,8 +69,12 @@ class Format(ABC):
         writes: whether `write` writes.
         holds_many: whether a file holds many networks, which files of one each may hold as well.
         has_ids: whether its files say which network is which.
-        suffixes: how names of its files end. A file of such a name that no format recognises is
-            damaged or hostile, not something else: `read` is given it to say what is wrong.
+        weights_alone: whether its files say nothing of layers, so that shapes tell them.
+        called: what messages call a file of it, with its article.
+        contents: what the first bytes of its files may show.
+        suffixes: how names of its files end, in any case. A file of such a name that no format
+            recognises is damaged or hostile, not something else: `read` is given it to say what is
+            wrong.
     """
 
     name: ClassVar[str]
@@ -39,41 +84,44 @@ class Format(ABC):
     writes: ClassVar[bool] = False
     holds_many: ClassVar[bool] = False
     has_ids: ClassVar[bool] = True
+    weights_alone: ClassVar[bool] = False
+    called: ClassVar[str] = "a file of this format"
+    contents: ClassVar[tuple[Content, ...]] = ()
     suffixes: ClassVar[tuple[str, ...]] = ()
 
-    @abstractmethod
+    def has_suffix(self, name: str) -> bool:
+        """Whether a file's name ends as those of this format do."""
+        return name.lower().endswith(self.suffixes)
+
     def recognises(self, path: Path) -> bool:
         """Whether a file (or a folder) looks like one of this format.
 
-        Cheap: by the suffix and the first bytes (`magic`). Raises nothing, whatever the file is.
+        Cheap: by the suffix and the first bytes. Raises nothing, whatever the file is.
         """
+        return self.has_suffix(path.name) and look(path) in self.contents
 
     def read(self, path: Path, meter: Meter | None = None) -> Iterator[ForeignNetwork]:
         """Read the networks of one file that `recognises` took; in any order, one at a time.
+
+        Args:
+            path: the file.
+            meter: is told how many bytes (of a file of one network: networks) are read.
 
         Raises:
             ForeignFileError: the file is damaged, hostile, or holds something else.
             MissingExtraError: an optional package is not installed.
         """
+        check_content(path, self.called, self.contents)
+        yield from self.networks_in(path, meter or no_meter)
+
+    def networks_in(self, path: Path, meter: Meter) -> Iterator[ForeignNetwork]:
+        """The networks of a file whose first bytes are as they should be; see `read`."""
         raise NotImplementedError(f"{self.name} is not a format of networks")
 
-    def write(
-        self,
-        zoo: Zoo,
-        folder: Path,
-        meter: Meter | None = None,
-        *,
-        images: ImageSet | None = None,
-    ) -> int:
+    def write(self, export: Export) -> int:
         """Write a zoo's networks.
 
         Plain writes will do: nobody sees the folder before all of it is done.
-
-        Args:
-            zoo: the zoo.
-            folder: an empty folder of the format's own.
-            meter: is told how many networks of how many are written.
-            images: the images that the zoo was trained on, for formats that need them.
 
         Returns:
             How many files were written.
@@ -86,17 +134,16 @@ class Format(ABC):
         raise NotImplementedError(f"{self.name} is not a format to write")
 
 
-def networks_of(zoo: Zoo) -> list[PlannedNetwork]:
-    """The networks that are there, in the order of every network axis."""
-    return [network for part in zoo.parts_complete for network in zoo.plan[part]]
+class OneNetworkFormat(Format):
+    """A format whose files hold one network each."""
 
+    reads = True
 
-def magic(path: Path, count: int = 8) -> bytes:
-    """The first bytes of a regular file; b"" for anything else, and for what can't be read."""
-    try:
-        if not path.is_file():  # opening a pipe would wait for ever
-            return b""
-        with path.open("rb") as file:
-            return file.read(count)
-    except OSError:
-        return b""
+    def networks_in(self, path: Path, meter: Meter) -> Iterator[ForeignNetwork]:
+        """The network of a file."""
+        yield self.network_in(path)
+        meter(1, 1)
+
+    @abstractmethod
+    def network_in(self, path: Path) -> ForeignNetwork:
+        """The network of a file whose first bytes are as they should be; see `read`."""

@@ -1,15 +1,14 @@
 """Makes a zoo of networks that were trained elsewhere.
 
-Files are found and recognised, then read one after another into a file on disk that has a row a
-network: however large the files, only a part's networks are in memory. When all are known to fit
-together they are put in the zoo's order and written, and the zoo gets its name.
+Files are found and named (`finding.py`), then read one after another into a file on disk that has a
+row a network (`rows.py`): however large the files, only a part's networks are in memory. When all
+are known to fit together they are put in the zoo's order and written, and the zoo gets its name.
 """
 
-import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,13 +22,15 @@ from hyperzoo.errors import (
     ZooMismatchError,
     ZooWriteError,
 )
-from hyperzoo.exchange.format import Format, Meter
-from hyperzoo.exchange.metrics_csv import Metrics, read_metrics_csv
-from hyperzoo.exchange.registry import FORMATS
-from hyperzoo.exchange.rows import Rows, read_rows
+from hyperzoo.exchange.finding import Choice, Found, Source, find_foreign, sources_of
+from hyperzoo.exchange.format import Meter
+from hyperzoo.exchange.judging import Judged, judge, note_of_constants
+from hyperzoo.exchange.network import counted
+from hyperzoo.exchange.published.metrics_csv import Metrics, read_metrics_csv
+from hyperzoo.exchange.rows import Rows, RowsRead, read_rows
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import ALL_CLASSES, PlannedNetwork
-from hyperzoo.population import METRICS, Parameters, evaluate, metrics, targets
+from hyperzoo.population import Parameters
 from hyperzoo.zoo import FinishedNetwork, Zoo, layout, open_zoo
 from hyperzoo.zoo.document import (
     Imported,
@@ -44,29 +45,13 @@ UNKNOWN_IMAGES = "images that are not known"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
-    """What lies in a file or folder that is to be imported.
-
-    Attributes:
-        networks: files with networks, each with its format, in the order of their names.
-        metrics: files with metrics.
-        others: files that are passed over.
-    """
-
-    networks: tuple[tuple[Path, Format], ...]
-    metrics: tuple[Path, ...]
-    others: tuple[Path, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class ImportedZoo:
     """A zoo that was imported, and what there is to say of it.
 
     Attributes:
         zoo: the zoo.
         found: which files it was made of.
-        notes: metrics of the files that differ from those on the images, metrics of networks that
-            are not there, and the like.
+        notes: what was assumed, left out, changed or found to differ; docs/formats.md lists all.
     """
 
     zoo: Zoo
@@ -74,49 +59,14 @@ class ImportedZoo:
     notes: tuple[str, ...]
 
 
-def find_foreign(path: str | Path) -> Found:
-    """Look what a file or a folder holds, without reading the networks.
-
-    Symbolic links inside a folder are passed over: they may lead anywhere.
-
-    Raises:
-        ForeignFileError: there is nothing there, nothing that is recognised, or what can't be
-            looked at.
-    """
-    root = Path(path)
-    if not root.exists():
-        raise ForeignFileError(f"{root} does not exist; give a file or a folder to import")
-    networks: list[tuple[Path, Format]] = []
-    tables, others = [], []
-    try:
-        for file in _files(root):
-            entry = None if file.is_symlink() and file != root else _recognise(file)
-            if entry is None:
-                others.append(file)
-            elif entry.reads_metrics:
-                tables.append(file)
-            else:
-                networks.append((file, entry))
-    except OSError as error:
-        raise ForeignFileError(
-            f"{error.filename or root} can't be read: {error.strerror or error}"
-        ) from error
-    if not networks:
-        known = "; ".join(f"{e.name} ({e.description})" for e in FORMATS.values() if e.reads)
-        links = any(file.is_symlink() for file in others)
-        raise ForeignFileError(
-            f"{root} holds no file of a known format"
-            + ", and symbolic links are passed over: copy what they lead to (cp -rL)" * links
-            + f"; known: {known}"
-        )
-    return Found(networks=tuple(networks), metrics=tuple(tables), others=tuple(others))
-
-
 def import_zoo(
     path: str | Path,
     folder: str | Path,
     *,
     images: ImageSet | Callable[[Architecture], ImageSet] | None = None,
+    name: str | None = None,
+    only: str | None = None,
+    prefer: str | None = None,
     meter: Meter | None = None,
 ) -> ImportedZoo:
     """Make a zoo of files that somebody else made.
@@ -129,6 +79,11 @@ def import_zoo(
         folder: the zoo's folder, which is empty or not there.
         images: evaluate all networks on the validation split of these, and fill their metrics;
             or a function that gives the images for the networks' architecture.
+        name: how the paths inside the folder are made of `{class}`, `{index}`, `{epoch}`, other
+            text and `*`, e.g. "{class}/run{index}"; None for names such as church_649.
+        only: read the files of this format alone, e.g. "keras-h5".
+        prefer: of several files of one network take the "best" or the "last", the whole "model" or
+            the "weights" alone, or that of an epoch ("epoch7"), as their names say.
         meter: is told how much of how much is done: bytes of a single file, files of several.
 
     Raises:
@@ -138,13 +93,14 @@ def import_zoo(
         ZooWriteError: the disk refused.
         MissingExtraError: a package that reads the files is not installed.
     """
-    target, found = Path(folder), find_foreign(path)
+    target, root, found = Path(folder), Path(path), find_foreign(path)
     _check_target(target)
+    sources, chosen = sources_of(found, root, Choice(name=name, only=only, prefer=prefer))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         try:
-            notes = _import_into(work, found, images, meter)
+            notes = _import_into(work, sources, found.metrics, images, meter)
             (work / "zoo").replace(target)
         finally:
             shutil.rmtree(work, ignore_errors=True)
@@ -155,38 +111,7 @@ def import_zoo(
             f"can't import into {target}: {error.strerror or error}; nothing was written. Make "
             "room or mend the cause, then run the same command again"
         ) from error
-    return ImportedZoo(zoo=open_zoo(target), found=found, notes=tuple(notes))
-
-
-def _files(root: Path) -> Iterator[Path]:
-    """The files of a folder and those below, in the order of their names; links as themselves."""
-    if root.is_file():
-        yield root
-        return
-
-    def fail(error: OSError) -> None:
-        raise error  # os.walk by itself passes over a folder that it can't look into
-
-    for place, folders, names in os.walk(root, onerror=fail):
-        if layout.DOCUMENT_FILE in names:
-            raise ForeignFileError(
-                f"{place} is a zoo already: open it as it is, or give a folder of other files"
-            )
-        folders.sort()
-        links = [name for name in folders if Path(place, name).is_symlink()]
-        for name in sorted(names + links):
-            file = Path(place, name)
-            if not name.startswith(".") and (file.is_symlink() or file.is_file()):
-                yield file
-
-
-def _recognise(file: Path) -> Format | None:
-    readers = [entry for entry in FORMATS.values() if entry.reads or entry.reads_metrics]
-    for entry in readers:
-        if entry.recognises(file):
-            return entry
-    # Its reader tells what is wrong with it: nobody should miss a network for a cut file.
-    return next((entry for entry in readers if file.name.endswith(entry.suffixes)), None)
+    return ImportedZoo(zoo=open_zoo(target), found=found, notes=(*chosen, *notes))
 
 
 def _check_target(target: Path) -> None:
@@ -200,13 +125,14 @@ def _check_target(target: Path) -> None:
 
 def _import_into(
     work: Path,
-    found: Found,
+    sources: Sequence[Source],
+    tables: Sequence[Path],
     images: ImageSet | Callable[[Architecture], ImageSet] | None,
     meter: Meter | None,
 ) -> list[str]:
     """Make `work/zoo`; returns notes."""
-    known = _read_metrics(found.metrics)
-    read = read_rows(work / "rows", found.networks, meter)
+    known = _read_metrics(tables)
+    read = read_rows(work / "rows", sources, meter)
     rows = read.rows
     if callable(images):
         assert rows.architecture is not None  # there are networks
@@ -215,16 +141,25 @@ def _import_into(
     keys = rows.sources.keys()
     planned = [network for part in document.plan() for network in part]
     order = [rows.places[NetworkKey(own.class_name, own.index)] for own in planned]
-    judged = _judged(document, planned, rows, order, images, known)
-    notes = list(read.notes)
+    judged = judge(document, planned, rows, order, images, known)
+    notes = [*read.notes, *_told_by_shapes(read, images)]
     (work / "zoo").mkdir()
     parts = _parts(document, planned, rows.weights(order), judged, notes)
     write_imported_zoo(work / "zoo", document, parts)
     if strangers := known.keys() - keys:
         notes.append(f"metrics of networks that are not there were passed over: {_some(strangers)}")
-    if images is None and found.metrics and (without := keys - known.keys()):
+    if images is None and tables and (without := keys - known.keys()):
         notes.append(f"networks that no metrics file has, left without metrics: {_some(without)}")
     return notes
+
+
+def _told_by_shapes(read: RowsRead, images: ImageSet | None) -> Iterator[str]:
+    if read.by_shapes and (architecture := read.rows.architecture) is not None:
+        yield (
+            f"{counted(read.by_shapes)}: the architecture was told by shapes alone; activations, "
+            f"pooling and scaling are taken to be those of '{architecture.name}'"
+            + ("; check with --images" if images is None else ": compare the metrics on the images")
+        )
 
 
 def _some(keys: Set[NetworkKey]) -> str:
@@ -308,59 +243,21 @@ def _outputs(
     return images.class_names
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Judged:
-    """A network's metrics, and those of its file that differ."""
-
-    metrics: Mapping[str, float | None]
-    notes: tuple[str, ...] = ()
-
-
-def _judged(
-    document: ZooDocument,
-    planned: Sequence[PlannedNetwork],
-    rows: Rows,
-    order: Sequence[int],
-    images: ImageSet | None,
-    known: Mapping[NetworkKey, Metrics],
-) -> Iterator[_Judged]:
-    """Every network's metrics: on the images where there are some, else those of the files."""
-    own = [known.get(NetworkKey(network.class_name, network.index), {}) for network in planned]
-    if images is None:
-        for figures in own:
-            values = {name: figure.value for name, figure in figures.items()}
-            yield _Judged(metrics={name: values.get(name) for name in METRICS})
-        return
-    said = evaluate(document.architecture, rows.weights(order), images.validation_images)
-    for network, figures, logits in zip(planned, own, said, strict=True):
-        wanted = targets(network, document.kind, images.validation_labels, images.class_names)
-        found = metrics(logits, wanted)
-        yield _Judged(metrics=found, notes=tuple(_differences(network.id, found, figures)))
-
-
-def _differences(
-    network_id: str, found: Mapping[str, float | None], figures: Metrics
-) -> Iterator[str]:
-    for name, figure in figures.items():
-        value = found[name]
-        if value is None or abs(value - figure.value) > figure.half_unit + 1e-6:
-            yield f"{network_id}: {name} is {value} on these images, the file says {figure.value:g}"
-
-
 def _parts(
     document: ZooDocument,
     planned: Sequence[PlannedNetwork],
     weights: Iterator[Parameters],
-    judged: Iterator[_Judged],
+    judged: Iterator[Judged],
     notes: list[str],
 ) -> Iterator[list[FinishedNetwork]]:
     """The zoo's parts; adds to the notes on the way."""
-    networks = zip(planned, weights, judged, strict=True)
+    networks, constant = zip(planned, weights, judged, strict=True), list[str]()
     for part in document.plan():
         finished = []
         for _ in part:
             network, own, verdict = next(networks)
             notes += verdict.notes
+            constant += [network.id] * verdict.is_constant
             finite = all(np.isfinite(tensor).all() for tensor in own.values())
             finished.append(
                 FinishedNetwork(
@@ -373,3 +270,4 @@ def _parts(
                 )
             )
         yield finished
+    notes += note_of_constants(constant, len(planned), document.architecture.name)

@@ -1,7 +1,5 @@
 """A network read from somebody else's file: its identity, its architecture, its weights."""
 
-import re
-import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -11,13 +9,9 @@ from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture, architecture_names, get_architecture
 from hyperzoo.errors import ForeignFileError
+from hyperzoo.exchange.names import parse_id
 
 Shapes = Sequence[tuple[int, ...]]
-
-_ID = re.compile(r"(?P<class_name>.+)_(?P<index>[0-9]{1,18})", re.DOTALL)
-_PREFIX = "binary_oneVall_"
-_ENDINGS = (".weights.h5", ".h5", ".hdf5", ".keras", ".safetensors", ".pth", ".pt")
-_MODEL_ENDINGS = ("_best_model", "_model")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,14 +23,16 @@ class ForeignNetwork:
         architecture: which of the known architectures it has.
         weights: PyTorch name -> float32 tensor in PyTorch's axes, for every parameter.
         source: the file, and the place in it, for messages.
-        precision: what it computed in where it was made, by Keras's name; here that is float32.
+        notes: what was assumed, left out or changed, each such that "3 networks: " may precede it.
+        by_shapes: whether shapes alone told the architecture: the file says nothing of layers.
     """
 
     name: str
     architecture: Architecture
     weights: Mapping[str, NDArray[np.float32]]
     source: str
-    precision: str = "float32"
+    notes: tuple[str, ...] = ()
+    by_shapes: bool = False
 
     @property
     def class_name(self) -> str:
@@ -52,38 +48,6 @@ class ForeignNetwork:
     def id(self) -> str:
         """The network's name in a zoo, e.g. "church_649"; an error as of `parse_id` as well."""
         return f"{self.class_name}_{self.index}"
-
-
-def parse_id(text: str) -> tuple[str, int]:
-    """Class and index from a network's id or from the name of its file.
-
-    Args:
-        text: e.g. "church_649", "church_649.keras", "binary_oneVall_church_649_model.h5" or
-            "binary_oneVall_church_649_best_model.weights.h5"; no folder.
-
-    Returns:
-        Class name and index: ("church", 649).
-
-    Raises:
-        ForeignFileError: the text has no class and index, or a class name that no zoo can have.
-    """
-    name = text
-    for endings in (_ENDINGS, _MODEL_ENDINGS):
-        name = next((name.removesuffix(end) for end in endings if name.endswith(end)), name)
-    match = _ID.fullmatch(name.removeprefix(_PREFIX))
-    if match is None or not all(c.isalnum() or c in "_-." for c in match["class_name"]):
-        raise ForeignFileError(
-            f"can't tell class and index from {reprlib.repr(text)}: expected a name such as "
-            "'church_649' or 'binary_oneVall_church_649_model.h5', the class of letters, digits, "
-            "'_', '-' and '.'; rename it"
-        )
-    return match["class_name"], int(match["index"])
-
-
-def file_stem(class_name: str, index: int, architecture: Architecture) -> str:
-    """How the published dataset's names of a network's files begin; `parse_id` reads them."""
-    prefix = _PREFIX if architecture.outputs == 1 else ""
-    return f"{prefix}{class_name}_{index}"
 
 
 def match_architecture(
@@ -156,6 +120,11 @@ def torch_weights(
     """
     pairs = zip(architecture.parameters, tensors, strict=True)
     return {p.name: np.ascontiguousarray(p.from_keras(t[np.newaxis])[0]) for p, t in pairs}
+
+
+def counted(count: int, what: str = "network") -> str:
+    """A number of things as messages say it: "1 network", "3 networks"."""
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def _candidates(outputs: Iterable[int]) -> list[Architecture]:

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture
 from hyperzoo.errors import ForeignFileError, HyperzooError
-from hyperzoo.exchange.format import Format, Meter
-from hyperzoo.exchange.network import ForeignNetwork
+from hyperzoo.exchange.finding import Source
+from hyperzoo.exchange.format import Meter
+from hyperzoo.exchange.network import ForeignNetwork, counted
+from hyperzoo.plan import ALL_CLASSES
 from hyperzoo.population import Parameters
 from hyperzoo.zoo.document import NetworkKey
 
@@ -32,9 +34,14 @@ class Rows:
     sources: dict[NetworkKey, str] = field(default_factory=dict)
     places: dict[NetworkKey, int] = field(default_factory=dict)
 
-    def add(self, network: ForeignNetwork) -> NDArray[np.float32]:
-        """Note a network that must fit to the others; returns its row."""
-        key = NetworkKey(network.class_name, network.index)
+    def add(self, network: ForeignNetwork, key: NetworkKey) -> NDArray[np.float32] | None:
+        """Note a network that must fit to the others.
+
+        All rows so far must be on disk.
+
+        Returns:
+            Its row; None where the network is there already, the same bit for bit.
+        """
         if self.architecture is None:
             self.architecture = network.architecture
         if network.architecture != self.architecture:
@@ -45,23 +52,21 @@ class Rows:
                 f"'{self.architecture.name}' with {self.architecture.outputs}; a zoo has one "
                 "architecture, so import them apart"
             )
+        tensors = [network.weights[p.name].ravel() for p in self.architecture.parameters]
+        row = np.concatenate(tensors).astype("<f4")
         if key in self.sources:
+            (there,) = self.weights([self.places[key]])
+            if row.tobytes() == b"".join(tensor.tobytes() for tensor in there.values()):
+                return None
             raise ForeignFileError(
-                f"{network.source} and {self.sources[key]} both hold {network.id}; ids are "
-                "unique, so import one of them, or rename"
+                f"{network.source} and {self.sources[key]} both hold "
+                f"{key.class_name}_{key.index}, and their bits differ; ids are unique, so "
+                "choose: --prefer best, last, model, weights or epoch7 takes one by its file's "
+                "name, --only FORMAT by its format; --name tells apart what are two networks"
             )
         self.places[key] = len(self.sources)
         self.sources[key] = network.source
-        tensors = [network.weights[p.name].ravel() for p in self.architecture.parameters]
-        return np.concatenate(tensors).astype("<f4")
-
-    def has_same(self, network: ForeignNetwork) -> bool:
-        """Whether a network is there already, the same bit for bit; all rows must be on disk."""
-        key = NetworkKey(network.class_name, network.index)
-        if key not in self.sources or network.architecture != self.architecture:
-            return False
-        (there,) = self.weights([self.places[key]])
-        return all(there[name].tobytes() == network.weights[name].tobytes() for name in there)
+        return row
 
     def weights(self, order: Sequence[int]) -> Iterator[Parameters]:
         """The networks' weights in another order, by name."""
@@ -85,26 +90,26 @@ class RowsRead:
     Attributes:
         rows: the networks.
         formats: name of a format -> how many networks came in it.
-        notes: what was not taken, and why.
+        by_shapes: how many networks' architecture was told by shapes alone.
+        notes: what was not taken, assumed or changed, and why.
     """
 
     rows: Rows
     formats: Counter[str]
+    by_shapes: int
     notes: tuple[str, ...]
 
 
-def read_rows(
-    path: Path, files: Sequence[tuple[Path, Format]], meter: Meter | None = None
-) -> RowsRead:
+def read_rows(path: Path, sources: Sequence[Source], meter: Meter | None = None) -> RowsRead:
     """Read all networks of some files, which must fit together.
 
     The published dataset holds each network three times: in a file of its own and in two of many.
-    A file of many may repeat what others hold, if it is the same bit for bit; one that has no ids
-    is passed over beside others.
+    A file may repeat what others hold, if it is the same bit for bit; one that has no ids is
+    passed over beside others.
 
     Args:
         path: the file of rows to be made.
-        files: each with its format.
+        sources: the files, in the order in which they are read.
         meter: is told how much of how much is done: bytes of a single file, files of several.
 
     Raises:
@@ -112,43 +117,67 @@ def read_rows(
         MissingExtraError: a package that reads the files is not installed.
         OSError: the disk refused.
     """
-    rows, formats, precisions = Rows(path), Counter[str](), Counter[str]()
-    notes: list[str] = []
-    has_ids = any(entry.has_ids for _, entry in files)
+    rows, formats, told = Rows(path), Counter[str](), Counter[str]()
+    by_shapes, notes, copies = 0, list[str](), list[str]()
+    has_ids = any(source.format.has_ids for source in sources)
     with path.open("wb") as out:
-        ordered = sorted(files, key=lambda pair: pair[1].holds_many)
-        for done, (file, entry) in enumerate(ordered, start=1):
-            repeated = 0
-            if has_ids and not entry.has_ids:
+        for done, source in enumerate(sources, start=1):
+            repeated, file = 0, source.path
+            if has_ids and not source.format.has_ids:
                 notes.append(f"{file} was passed over: its rows have no ids, other files have them")
                 continue
-            for network in _networks(file, entry, meter if len(files) == 1 else None):
-                out.flush()  # for `has_same`
-                if entry.holds_many and rows.has_same(network):
+            for network in _networks(source, meter if len(sources) == 1 else None):
+                out.flush()  # for `add`
+                row = rows.add(network, _key(network, source))
+                if row is None:
                     repeated += 1
                     continue
-                out.write(rows.add(network).tobytes())
-                formats[entry.name] += 1
-                precisions[network.precision] += 1
-            if repeated:
-                notes.append(f"{repeated} networks of {file} are in other files too, bit for bit")
-            if meter is not None and len(files) > 1:
-                meter(done, len(files))
+                out.write(row.tobytes())
+                formats[source.format.name] += 1
+                told.update(network.notes)
+                by_shapes += network.by_shapes
+            if repeated and source.format.holds_many:
+                notes.append(
+                    f"{counted(repeated)} of {file} are in other files too, bit for bit"
+                    if repeated > 1
+                    else f"1 network of {file} is in another file too, bit for bit"
+                )
+            elif repeated:
+                copies.append(str(file))
+            if meter is not None and len(sources) > 1:
+                meter(done, len(sources))
     if not rows.sources:
-        raise ForeignFileError(f"{files[0][0]} holds no networks")
-    notes += [
-        f"{count} networks computed in {name} where they were made; their weights are float32 and "
-        "kept as they are, their answers here are those of float32"
-        for name, count in sorted(precisions.items())
-        if name != "float32"
-    ]
-    return RowsRead(rows=rows, formats=formats, notes=tuple(notes))
+        raise ForeignFileError(f"{sources[0].path} holds no networks")
+    if copies:
+        notes.append(
+            f"{counted(len(copies), 'file')} with a network that another file has too, bit for "
+            f"bit, which counts once: {', '.join(copies[:3])}{', ...' * (len(copies) > 3)}"
+        )
+    notes += [f"{counted(count)}: {note}" for note, count in told.items()]
+    return RowsRead(rows=rows, formats=formats, by_shapes=by_shapes, notes=tuple(notes))
 
 
-def _networks(file: Path, entry: Format, meter: Meter | None) -> Iterator[ForeignNetwork]:
+def _key(network: ForeignNetwork, source: Source) -> NetworkKey:
+    """Which network it is: by its file's name, else by the id within the file."""
+    name = source.name
+    if name is None:
+        return NetworkKey(network.class_name, network.index)
+    if name.class_name is not None:
+        return NetworkKey(name.class_name, name.index)
+    if network.architecture.outputs > 1:
+        return NetworkKey(ALL_CLASSES, name.index)
+    if name.folder:
+        return NetworkKey(name.folder, name.index)
+    raise ForeignFileError(
+        f"{network.source}: a network with one output is for one class, which its name does not "
+        "tell; put {class} into --name, or the class itself into the folder's name"
+    )
+
+
+def _networks(source: Source, meter: Meter | None) -> Iterator[ForeignNetwork]:
     try:
-        yield from entry.read(file, meter)
+        yield from source.format.read(source.path, meter)
     except OSError as error:
         if isinstance(error, HyperzooError):
             raise
-        raise ForeignFileError(f"{file} can't be read: {error}") from error
+        raise ForeignFileError(f"{source.path} can't be read: {error}") from error

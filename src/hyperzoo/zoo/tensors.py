@@ -17,6 +17,8 @@ from hyperzoo.zoo.files import regular_size
 
 MAX_HEADER_BYTES = 16 * 2**20
 MAX_AXES = 16
+WIDTHS = {"F32": 4}
+"""Bytes a number, by safetensors' name of the type: a zoo's are all of this one."""
 
 
 def encode_tensors(tensors: Mapping[str, NDArray[np.float32]], metadata: dict[str, Any]) -> bytes:
@@ -34,15 +36,17 @@ def encode_tensors(tensors: Mapping[str, NDArray[np.float32]], metadata: dict[st
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a tensor lies: its shape and the byte of the file with which it begins."""
+    """Where a tensor lies: its shape and type, and the byte of the file with which it begins."""
 
     shape: tuple[int, ...]
     begin: int
+    dtype: str = "F32"
+    width: int = 4
 
     @property
     def end(self) -> int:
         """The byte after its last."""
-        return self.begin + 4 * math.prod(self.shape)
+        return self.begin + self.width * math.prod(self.shape)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -86,13 +90,17 @@ class TensorFile:
         return numbers
 
 
-def open_tensors(path: Path, *, mmap: bool = True) -> TensorFile:
+def open_tensors(
+    path: Path, *, mmap: bool = True, widths: Mapping[str, int] = WIDTHS
+) -> TensorFile:
     """Open a safetensors file of float32 tensors; of the data, nothing is read yet.
 
     Args:
         path: the file.
         mmap: map the file; False reads every tensor by its offset when it is asked for, which
             suits network file systems on which mapping is slow or fails.
+        widths: the types that its tensors may have, and their bytes a number. Whoever allows
+            others than float32 reads the bytes at a tensor's place itself.
 
     Raises:
         ZooFormatError: the file is damaged or holds something else.
@@ -107,7 +115,7 @@ def open_tensors(path: Path, *, mmap: bool = True) -> TensorFile:
                     f"{path}: not a safetensors file, or cut short: {size} bytes, of which the "
                     f"header should take {length}"
                 )
-            metadata, places = _parse_header(path, file.read(length), 8 + length, size)
+            metadata, places = _parse_header(path, file.read(length), 8 + length, size, widths)
             mapped = np.memmap(file, dtype=np.uint8, mode="r") if mmap else None
     except OSError as error:
         raise _unreadable(path, error) from error
@@ -119,12 +127,14 @@ def _unreadable(path: Path, error: OSError) -> ZooFormatError:
 
 
 def _parse_header(
-    path: Path, header: bytes, data_begin: int, size: int
+    path: Path, header: bytes, data_begin: int, size: int, widths: Mapping[str, int]
 ) -> tuple[dict[str, Any], dict[str, Place]]:
     """Metadata, and name -> place; nothing in the header is taken on trust."""
     entries = _parse_json(path, header, "the header")
     metadata = _parse_metadata(path, entries.pop("__metadata__", {}))
-    places = {name: _parse_entry(path, name, entry, data_begin) for name, entry in entries.items()}
+    places = {
+        name: _parse_entry(path, name, entry, data_begin, widths) for name, entry in entries.items()
+    }
     # Together the tensors must fill the data: no overlap, no hole, nothing beyond the end.
     position = data_begin
     for place in sorted(places.values(), key=lambda place: place.begin):
@@ -163,21 +173,26 @@ def _parse_metadata(path: Path, entries: object) -> dict[str, Any]:
     return _parse_json(path, own, "the metadata")
 
 
-def _parse_entry(path: Path, name: str, entry: object, data_begin: int) -> Place:
+def _parse_entry(
+    path: Path, name: str, entry: object, data_begin: int, widths: Mapping[str, int]
+) -> Place:
     flaw = ZooFormatError(
         f"{path}: tensor {reprlib.repr(name)} has a wrong entry in the header: "
-        f"{reprlib.repr(entry)}; expected dtype F32, a shape without empty axes, and data_offsets "
-        "as far apart as the shape says"
+        f"{reprlib.repr(entry)}; expected dtype {' or '.join(widths)}, a shape without empty axes, "
+        "and data_offsets as far apart as the shape says"
     )
-    if not isinstance(entry, dict) or entry.get("dtype") != "F32":
+    if not isinstance(entry, dict) or not isinstance(entry.get("dtype"), str):
         raise flaw
+    dtype, width = entry["dtype"], widths.get(entry["dtype"])
     shape, offsets = _whole_numbers(entry.get("shape")), _whole_numbers(entry.get("data_offsets"))
-    if shape is None or offsets is None or len(shape) > MAX_AXES or len(offsets) != 2:
+    if width is None or shape is None or offsets is None:
         raise flaw
     # An empty tensor could claim any place, and a shape too large for an array.
-    if 0 in shape or 4 * math.prod(shape) != offsets[1] - offsets[0]:
+    if len(shape) > MAX_AXES or len(offsets) != 2 or 0 in shape:
         raise flaw
-    return Place(shape=shape, begin=data_begin + offsets[0])
+    if width * math.prod(shape) != offsets[1] - offsets[0]:
+        raise flaw
+    return Place(shape=shape, begin=data_begin + offsets[0], dtype=dtype, width=width)
 
 
 def _whole_numbers(value: object) -> tuple[int, ...] | None:

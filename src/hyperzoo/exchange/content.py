@@ -1,0 +1,183 @@
+"""What a file is, by its first bytes: looked at before anything else, whatever its name says."""
+
+import codecs
+import io
+import pickletools
+import struct
+import zipfile
+from collections.abc import Collection
+from enum import Enum
+from pathlib import Path
+
+from hyperzoo.errors import ForeignFileError
+
+_START = 1024
+_MAX_MEMBERS = 10_000
+_TORCH_NUMBER = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+"""How every file of torch.save in its older format begins, behind the protocol's number."""
+
+
+class Content(Enum):
+    """What a file may be: what it is called, and what to do where it is not what was expected."""
+
+    ABSENT = ("no regular file", "give a file")
+    EMPTY = ("an empty file", "get it again")
+    LFS = ("a Git LFS pointer, not the file itself", "run git lfs pull where it was cloned")
+    HTML = ("a web page", "download the file itself again")
+    GZIP = ("compressed by gzip", "unpack it first (gunzip)")
+    BZIP2 = ("compressed by bzip2", "unpack it first (bunzip2)")
+    XZ = ("compressed by xz", "unpack it first (unxz)")
+    ZSTD = ("compressed by zstd", "unpack it first (unzstd)")
+    TAR = ("a tar archive", "unpack it first (tar -xf)")
+    SEVEN_ZIP = ("a 7z archive", "unpack it first")
+    RAR = ("a RAR archive", "unpack it first")
+    TORCH = ("written by torch.save", "name it .pt")
+    TORCHSCRIPT = (
+        "a TorchScript program",
+        "save the state_dict where it was made: torch.save(module.state_dict(), path)",
+    )
+    KERAS = ("a Keras 3 model", "name it .keras")
+    NPZ = ("arrays of NumPy (npz)", "docs/formats.md shows how to make a state_dict of arrays")
+    ZIP = ("a zip archive", "unpack it first (unzip)")
+    HDF5 = ("an HDF5 file", "name it .h5, or .weights.h5 if save_weights of Keras 3 wrote it")
+    NPY = ("an array of NumPy (npy)", "docs/formats.md shows how to make a state_dict of arrays")
+    SAFETENSORS = ("a safetensors file", "name it .safetensors")
+    PICKLE = ("a pickle", "name it .pkl if it is a published one; save others as a state_dict")
+    PARQUET = ("a Parquet table", "give the networks' files")
+    IMAGE = ("a picture", "give the networks' files")
+    JSON = ("JSON text", "give the networks' files")
+    TEXT = ("a text", "give the networks' files")
+    UNKNOWN = ("of no known kind", "give a file of a format in docs/formats.md")
+
+    def __init__(self, said: str, remedy: str) -> None:
+        self.said, self.remedy = said, remedy
+
+
+_STARTS = {
+    b"\x89HDF\r\n\x1a\n": Content.HDF5,
+    b"version https://git-lfs": Content.LFS,
+    b"version https://hawser": Content.LFS,
+    b"\x1f\x8b": Content.GZIP,
+    b"BZh": Content.BZIP2,
+    b"\xfd7zXZ\0": Content.XZ,
+    b"\x28\xb5\x2f\xfd": Content.ZSTD,
+    b"7z\xbc\xaf\x27\x1c": Content.SEVEN_ZIP,
+    b"Rar!\x1a\x07": Content.RAR,
+    b"\x93NUMPY": Content.NPY,
+    b"PAR1": Content.PARQUET,
+    b"\x89PNG\r\n": Content.IMAGE,
+    b"\xff\xd8\xff": Content.IMAGE,
+    b"GIF8": Content.IMAGE,
+}
+
+
+def magic(path: Path, count: int = 8) -> bytes:
+    """The first bytes of a regular file; b"" for anything else, and for what can't be read."""
+    try:
+        if not path.is_file():  # opening a pipe would wait for ever
+            return b""
+        with path.open("rb") as file:
+            return file.read(count)
+    except OSError:
+        return b""
+
+
+def decoded(content: bytes, errors: str = "strict") -> str:
+    """Text without its byte order mark, which also tells UTF-16; UTF-8 where there is none.
+
+    Raises:
+        UnicodeDecodeError: it is no such text.
+    """
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if wide else "utf-8-sig", errors)
+
+
+def look(path: Path) -> Content:
+    """What a file is. Runs nothing and raises nothing, whatever the file is."""
+    start = magic(path, _START)
+    if not start:
+        return Content.EMPTY if path.is_file() else Content.ABSENT
+    for begin, content in _STARTS.items():
+        if start.startswith(begin):
+            return content
+    if start.startswith(b"PK\x03\x04") or start.startswith(b"PK\x05\x06"):
+        return _look_into_zip(path)
+    if start[2:].startswith(_TORCH_NUMBER) and start.startswith(b"\x80"):
+        return Content.TORCH
+    if start[257:262] == b"ustar":
+        return Content.TAR
+    if len(start) >= 10 and start[8:9] == b"{" and _is_header(path, start):
+        return Content.SAFETENSORS
+    return _look_at_text(start)
+
+
+def check_content(path: Path, expected: str, contents: Collection[Content]) -> None:
+    """Refuse a file that is plainly something else than its name says.
+
+    Args:
+        path: the file.
+        expected: what it should be, for the message, e.g. "a Keras file".
+        contents: what it may be. What is not known is left to the format's reader.
+
+    Raises:
+        ForeignFileError: it is something else; the message says what, and what to do.
+    """
+    found = look(path)
+    if found not in (*contents, Content.UNKNOWN):
+        raise ForeignFileError(f"{path}: not {expected} but {found.said}; {found.remedy}")
+
+
+def _look_into_zip(path: Path) -> Content:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()[:_MAX_MEMBERS]
+    # What zipfile raises for damage depends on where it is.
+    except (zipfile.BadZipFile, OSError, ValueError, LookupError, EOFError, struct.error,
+            RuntimeError, OverflowError):  # fmt: skip
+        return Content.UNKNOWN  # cut short: the reader says so
+    if "config.json" in names or "model.weights.h5" in names:
+        return Content.KERAS
+    inner = {name.partition("/")[2] for name in names}
+    if "constants.pkl" in inner and any(name.startswith("code/") for name in inner):
+        return Content.TORCHSCRIPT
+    if "data.pkl" in inner:
+        return Content.TORCH
+    return Content.NPZ if names and all(n.endswith(".npy") for n in names) else Content.ZIP
+
+
+def _is_header(path: Path, start: bytes) -> bool:
+    try:
+        return 2 <= int.from_bytes(start[:8], "little") <= path.stat().st_size - 8
+    except OSError:
+        return False
+
+
+def _look_at_text(start: bytes) -> Content:
+    """A pickle, a page or a text: by far the most of what is left."""
+    if start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        return Content.PICKLE
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text[:15].lower().startswith((b"<!doctype html", b"<html", b"<?xml", b"<head", b"<!--")):
+        return Content.HTML
+    if b"\0" in start or any(byte < 9 for byte in start):
+        return Content.UNKNOWN
+    if _is_old_pickle(start):
+        return Content.PICKLE
+    if text[:1] in (b"{", b"["):
+        return Content.JSON
+    try:
+        start.decode("utf-8") if len(start) < _START else start[:-4].decode("utf-8", "strict")
+    except UnicodeDecodeError:
+        return Content.UNKNOWN
+    return Content.TEXT
+
+
+def _is_old_pickle(start: bytes) -> bool:
+    """Whether a text is a pickle of protocol 0: its instructions are letters."""
+    read = 0
+    try:
+        for _ in pickletools.genops(io.BytesIO(start)):
+            read += 1
+    except (ValueError, OverflowError, struct.error):
+        return read >= 4
+    return True

@@ -1,0 +1,1 @@
+"""The Hugging Face Hub: zoos are published on it as they are."""

@@ -1,0 +1,1 @@
+"""Keras's files: whole models, weights and archives."""

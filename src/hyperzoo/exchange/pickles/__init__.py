@@ -1,0 +1,1 @@
+"""The published dataset's pickles, read by an interpreter of hyperzoo's own."""

@@ -1,0 +1,1 @@
+"""The published dataset's table of metrics and its pictures."""

@@ -1,0 +1,1 @@
+"""PyTorch's files: a state_dict a network."""

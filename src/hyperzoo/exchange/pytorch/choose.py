@@ -1,0 +1,265 @@
+"""Finds the one network among what a file of `torch.save` holds, and names its tensors."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hyperzoo.architectures import Architecture, architecture_names, get_architecture
+from hyperzoo.errors import ForeignFileError
+
+_MOST_LEVELS = 4
+_KINDS = {"weight": 0, "bias": 1}
+_NUMBERS = re.compile(r"[0-9]{1,9}")
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """How tensors are those of a known network.
+
+    Attributes:
+        architecture: the network's.
+        names: PyTorch name in the architecture -> name in the file.
+        notes: how that was found out, where not by the very names.
+    """
+
+    architecture: Architecture
+    names: Mapping[str, str]
+    notes: tuple[str, ...]
+
+
+def inner_tensors(content: object, source: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The tensors of the one network in what was loaded.
+
+    Args:
+        content: what `torch.save` wrote: a state_dict, or dicts in which one lies.
+        source: the file, for messages.
+
+    Returns:
+        Name -> tensor of torch, in the file's order, and notes.
+
+    Raises:
+        ForeignFileError: there is none, or several that differ.
+    """
+    if not isinstance(content, Mapping):
+        raise ForeignFileError(
+            f"{source}: expected a state_dict, got {type(content).__name__}; save "
+            "`module.state_dict()`"
+        )
+    found = dict(_dicts(content, ()))
+    fitting = {
+        path: own
+        for path, own in found.items()
+        if any(_fits_shapes(list(map(_shape, own.values())), a) for a in _architectures(own))
+    }
+    # Where none fits, the message shows the tensors of the first that is no optimizer's.
+    likely = fitting or {p: t for p, t in found.items() if not _is_optimizer(p)} or found
+    first = next(iter(likely), ())
+    own = likely.get(first, {})
+    if not all(other is own or _equal(own, other) for other in fitting.values()):
+        names = ", ".join(repr(_shown(path)) for path in fitting)
+        raise ForeignFileError(
+            f"{source}: it holds several networks that differ: {names[:400]}; save the one that "
+            "you want by itself"
+        )
+    outer: Mapping[Any, Any] = content
+    for key in first:
+        outer = outer[key]
+    return own, tuple(_left(content, outer, own, first, tuple(fitting)))
+
+
+def _left(
+    content: Mapping[Any, Any],
+    outer: Mapping[Any, Any],
+    own: Mapping[str, Any],
+    path: tuple[str, ...],
+    same: Sequence[tuple[str, ...]],
+) -> Iterator[str]:
+    """Notes on what lies beside the tensors."""
+    beside = [str(key) for key in content if not path or key != path[0]]
+    if not path:
+        beside = [str(key) for key in outer if key not in own]
+    if path:
+        yield f"the tensors are those of {_shown(path)!r}" + (
+            f"; left out beside it: {_listed(beside)}" if beside else ""
+        )
+    elif beside:
+        yield f"left out beside the tensors: {_listed(beside)}"
+    if len(same) > 1:
+        yield "the same network lies in " + ", ".join(repr(_shown(p)) for p in same)
+
+
+def _dicts(content: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Every dict with tensors under names, by the keys that lead to it."""
+    import torch
+
+    own = {k: v for k, v in content.items() if isinstance(k, str) and isinstance(v, torch.Tensor)}
+    if own:
+        yield path, own
+    for key, value in content.items():
+        if isinstance(key, str) and isinstance(value, Mapping) and len(path) < _MOST_LEVELS:
+            yield from _dicts(value, (*path, key))
+
+
+def _is_optimizer(path: tuple[str, ...]) -> bool:
+    return any("optim" in key.lower() for key in path)
+
+
+def _equal(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two networks are the same bit for bit, whatever prefix their names have."""
+    names, others = _without_prefix(one)[1], _without_prefix(other)[1]
+    return names.keys() == others.keys() and all(
+        _bits(one[names[name]]) == _bits(other[others[name]]) for name in names
+    )
+
+
+def _bits(tensor: Any) -> tuple[Any, ...]:
+    import torch
+
+    if tensor.device.type != "cpu" or tensor.layout != torch.strided:
+        return (id(tensor),)  # has no numbers to compare
+    plain = tensor.detach().resolve_neg().contiguous()
+    return tensor.dtype, _shape(tensor), plain.flatten().view(torch.uint8).numpy().tobytes()
+
+
+def _shape(tensor: Any) -> tuple[int, ...]:
+    return tuple(tensor.shape)
+
+
+def _shown(path: Sequence[str]) -> str:
+    return ".".join(path)[:80] or "the file itself"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(name[:40] for name in names[:8]) + ", ..." * (len(names) > 8)
+
+
+def fit(shapes: Shapes, source: str, *, ordered: bool) -> Fit:
+    """The known network whose tensors these are.
+
+    A prefix that all names have is taken off (module., _orig_mod., model. and the like). Names
+    that are not the architecture's fit by order and shape, where they do so in one way only.
+
+    Args:
+        shapes: name -> shape, in the file's order.
+        source: the file, for messages.
+        ordered: whether the file's order is that in which the module has them.
+
+    Raises:
+        ForeignFileError: no architecture has such tensors, or they fit in several ways.
+    """
+    prefix, names = _without_prefix(shapes)
+    notes = (f"the prefix {prefix!r} was taken off all names",) if prefix else ()
+    candidates = _architectures(shapes)
+    for architecture in candidates:
+        table = {p.name: p.shape for p in architecture.parameters}
+        if table.keys() == names.keys():
+            if all(shapes[names[name]] == shape for name, shape in table.items()):
+                return Fit(architecture=architecture, names=names, notes=notes)
+            raise ForeignFileError(_mismatch(shapes, candidates, source))
+    for architecture in candidates:
+        if _fits_shapes(list(shapes.values()), architecture):
+            order = _in_order(shapes, architecture, source, ordered=ordered)
+            told = ", ".join(order[::2])
+            own = {p.name: n for p, n in zip(architecture.parameters, order, strict=True)}
+            note = f"names were told by order and shape, in the only way that fits: {told[:200]}"
+            return Fit(architecture=architecture, names=own, notes=(*notes, note))
+    raise ForeignFileError(_mismatch(shapes, candidates, source))
+
+
+def _architectures(shapes: Mapping[str, Any]) -> list[Architecture]:
+    """All that there are, with as many outputs as any bias here has."""
+    sizes = {tuple(getattr(value, "shape", value)) for value in shapes.values()}
+    outputs = sorted({shape[0] for shape in sizes if len(shape) == 1 and shape[0] > 0}) or [1]
+    return [get_architecture(name, count) for name in architecture_names() for count in outputs]
+
+
+def _fits_shapes(shapes: Sequence[tuple[int, ...]], architecture: Architecture) -> bool:
+    return sorted(shapes) == sorted(parameter.shape for parameter in architecture.parameters)
+
+
+def _without_prefix(tensors: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    """What all names begin with, up to a point; and name without it -> name."""
+    parts = [name.split(".") for name in tensors]
+    common = 0
+    shortest = min(map(len, parts), default=1)
+    # The last two parts are a layer's name and weight or bias.
+    while common < shortest - 2 and len({own[common] for own in parts}) == 1:
+        common += 1
+    prefix = "".join(f"{part}." for part in parts[0][:common]) if parts else ""
+    return prefix, {name.removeprefix(prefix): name for name in tensors}
+
+
+def _in_order(
+    shapes: Shapes, architecture: Architecture, source: str, *, ordered: bool
+) -> list[str]:
+    """The file's names in the order of the architecture's table."""
+    layers = _layers(shapes, source)
+    table = [p.shape for p in architecture.parameters]
+    wanted = list(zip(table[::2], table[1::2], strict=True))
+    found = {layer: (shapes[w], shapes[b]) for layer, (w, b) in layers.items()}
+    if sorted(found.values()) != sorted(wanted):
+        raise ForeignFileError(_mismatch(shapes, [architecture], source))
+    trusted = ordered and list(found.values()) == wanted
+    queues = {pair: [own for own in found if found[own] == pair] for pair in set(wanted)}
+    queues = {
+        pair: own if len(own) == 1 else _alike(own, source, architecture, trusted=trusted)
+        for pair, own in queues.items()
+    }
+    order = [queues[pair].pop(0) for pair in wanted]
+    return [name for layer in order for name in layers[layer]]
+
+
+def _layers(shapes: Shapes, source: str) -> dict[str, tuple[str, str]]:
+    """Layer -> the names of its weight and its bias, in the file's order."""
+    found: dict[str, dict[str, str]] = {}
+    for name in shapes:
+        layer, _, kind = name.rpartition(".")
+        if kind not in _KINDS:
+            raise ForeignFileError(
+                f"{source}: expected names that end in .weight and .bias, got {name[:80]!r}"
+            )
+        found.setdefault(layer, {})[kind] = name
+    for layer, own in found.items():
+        if len(own) < 2:
+            raise ForeignFileError(
+                f"{source}: the layer {layer[:80]!r} has a {next(iter(own))} alone"
+            )
+    return {layer: (own["weight"], own["bias"]) for layer, own in found.items()}
+
+
+def _alike(
+    layers: list[str], source: str, architecture: Architecture, *, trusted: bool
+) -> list[str]:
+    """Layers of the same shapes in order: by the file's order or by numbers in their names."""
+    patterns = {_NUMBERS.sub("#", layer) for layer in layers}
+    numbers = {layer: list(map(int, _NUMBERS.findall(layer))) for layer in layers}
+    by_number = sorted(layers, key=lambda layer: numbers[layer]) if len(patterns) == 1 else None
+    if by_number is not None and len(set(map(tuple, numbers.values()))) < len(layers):
+        by_number = None
+    if (by_number is None and not trusted) or (trusted and by_number not in (None, layers)):
+        raise ForeignFileError(
+            f"{source}: {', '.join(layers)[:200]} fit '{architecture.name}' in more than one way, "
+            "as several have the same shapes and "
+            + ("their numbers and their order differ" if trusted else "their order is not known")
+            + f"; name the tensors {', '.join(p.name for p in architecture.parameters)}"
+        )
+    return by_number or layers
+
+
+def _mismatch(shapes: Shapes, candidates: Sequence[Architecture], source: str) -> str:
+    def shown(table: Sequence[tuple[str, tuple[int, ...]]]) -> str:
+        listed = ", ".join(f"{n[:60]} {'x'.join(map(str, s)) or '()'}" for n, s in table[:24])
+        return listed + ", ..." * (len(table) > 24)
+
+    first = {a.name: a for a in reversed(candidates)}
+    expected = "; ".join(
+        f"{name}: {shown([(p.name, p.shape) for p in first[name].parameters])}"
+        for name in reversed(first)
+    )
+    return (
+        f"{source}: expected the tensors of a known architecture\n  expected {expected}\n"
+        f"  found    {shown(list(shapes.items())) or 'none'}"
+    )

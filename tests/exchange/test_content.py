@@ -1,0 +1,151 @@
+"""What a file is by its first bytes, whatever it is called."""
+
+import bz2
+import gzip
+import json
+import lzma
+import os
+import pickle
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.numpy import save_file
+
+from hyperzoo.errors import ForeignFileError
+from hyperzoo.exchange.content import Content, check_content, look
+from hyperzoo.exchange.importing import import_zoo
+
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 12345\n"
+TENSORS = {"a": torch.zeros(3)}
+
+
+def _tar(path: Path) -> None:
+    with tarfile.open(path, "w") as archive:
+        archive.addfile(tarfile.TarInfo("a"))
+
+
+def _zip(*names: str) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in names:
+                archive.writestr(name, b"{}")
+
+    return write
+
+
+def _hdf5(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["a"] = 1
+
+
+def _npz(path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez(file, a=np.zeros(2))
+
+
+def _npy(path: Path) -> None:
+    with path.open("wb") as file:
+        np.save(file, np.zeros(2))
+
+
+WRITERS: list[tuple[Content, Callable[[Path], object]]] = [
+    (Content.EMPTY, lambda path: path.write_bytes(b"")),
+    (Content.ABSENT, lambda path: path.mkdir()),
+    (Content.ABSENT, lambda path: os.mkfifo(path)),
+    (Content.LFS, lambda path: path.write_bytes(LFS)),
+    (Content.HTML, lambda path: path.write_bytes(b"\n\n<!DOCTYPE html><html>404")),
+    (Content.HTML, lambda path: path.write_bytes(b"\xef\xbb\xbf<HTML lang='en'>")),
+    (Content.GZIP, lambda path: path.write_bytes(gzip.compress(b"a"))),
+    (Content.BZIP2, lambda path: path.write_bytes(bz2.compress(b"a"))),
+    (Content.XZ, lambda path: path.write_bytes(lzma.compress(b"a"))),
+    (Content.TAR, _tar),
+    (Content.TORCH, lambda path: torch.save(TENSORS, path)),
+    (
+        Content.TORCH,
+        lambda path: torch.save(TENSORS, path, _use_new_zipfile_serialization=False),
+    ),
+    (Content.TORCHSCRIPT, _zip("a/data.pkl", "a/constants.pkl", "a/code/b.py")),
+    (Content.KERAS, _zip("config.json", "model.weights.h5")),
+    (Content.NPZ, _npz),
+    (Content.ZIP, _zip("a.txt")),
+    (Content.HDF5, _hdf5),
+    (Content.NPY, _npy),
+    (Content.SAFETENSORS, lambda path: save_file({"a": np.zeros(3)}, path)),
+    *[
+        (Content.PICKLE, lambda path, p=p: path.write_bytes(pickle.dumps([{"a": 1}, "b"], p)))
+        for p in (0, 2, 3, 4, 5)
+    ],
+    (Content.JSON, lambda path: path.write_text(json.dumps({"a": 1}))),
+    (Content.TEXT, lambda path: path.write_text("Bär, 猫\n" * 400, encoding="utf-8")),
+    (Content.IMAGE, lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n")),
+    (Content.UNKNOWN, lambda path: path.write_bytes(b"\xff\0" * 90)),
+    (Content.UNKNOWN, lambda path: path.write_bytes(b"PK\x03\x04 and cut")),
+]
+
+
+@pytest.mark.parametrize(("expected", "write"), WRITERS)
+def test_what_it_is(tmp_path: Path, expected: Content, write: Callable[[Path], object]):
+    write(tmp_path / "seven_0.txt")
+    assert look(tmp_path / "seven_0.txt") is expected
+
+
+@given(st.binary(max_size=600))
+def test_any_bytes_are_something(tmp_path_factory: pytest.TempPathFactory, content: bytes):
+    path = tmp_path_factory.getbasetemp() / "any"
+    path.write_bytes(content)
+    assert look(path) in Content
+
+
+def test_what_is_not_there():
+    assert look(Path("nowhere")) is Content.ABSENT
+
+
+def test_what_is_not_known_is_left_to_the_reader(tmp_path: Path):
+    path = tmp_path / "a"
+    path.write_bytes(b"\xff\0" * 90)
+    check_content(path, "a Keras file", (Content.HDF5,))
+    path.write_bytes(LFS)
+    check_content(path, "a pointer", (Content.LFS,))
+
+
+@pytest.mark.parametrize(
+    "suffix", [".h5", ".H5", ".weights.h5", ".keras", ".pt", ".ckpt", ".pth.tar", ".safetensors"]
+)
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (LFS, "a Git LFS pointer, not the file itself; run git lfs pull"),
+        (b"<!doctype html><title>Sign in", "a web page; download the file itself again"),
+        (gzip.compress(b"abc", mtime=0), r"compressed by gzip; unpack it first \(gunzip\)"),
+        (b"", "an empty file; get it again"),
+    ],
+)
+def test_import_says_what_it_is(tmp_path: Path, suffix: str, content: bytes, said: str):
+    (tmp_path / f"church_0{suffix}").write_bytes(content)
+    with pytest.raises(ForeignFileError, match=rf"church_0\{suffix}: not a .* but {said}"):
+        import_zoo(tmp_path, tmp_path / "zoo")
+
+
+@pytest.mark.parametrize("content", [LFS, gzip.compress(b"abc", mtime=0), b"<html>"])
+def test_pickles_that_are_none(tmp_path: Path, content: bytes):
+    (tmp_path / "modelwise.pkl").write_bytes(content)
+    with pytest.raises(ForeignFileError, match=r"modelwise.pkl: not a pickle of networks but"):
+        import_zoo(tmp_path, tmp_path / "zoo")
+
+
+def test_what_lies_there_instead(tmp_path: Path):
+    np.save(tmp_path / "weights.npy", np.zeros((2, 4970), np.float32))
+    (tmp_path / "layout.csv").write_text("varname,start_idx\n")
+    (tmp_path / "metrics.csv.gz").write_bytes(gzip.compress(b"a"))
+    with pytest.raises(ForeignFileError, match="published Small CNN Zoo") as error:
+        import_zoo(tmp_path, tmp_path / "zoo")
+    assert "1 file (metrics.csv.gz): compressed by gzip; unpack it first" in str(error.value)
+    assert "1 file (weights.npy): an array of NumPy" in str(error.value)
