@@ -13,18 +13,20 @@ SOURCE = Path(__file__).parents[1] / "src" / "hyperzoo"
 MAY_IMPORT = {
     "errors": set(),
     "version": set(),
+    "cores": set(),
+    "__main__": {"cli"},
     "randomness": set(),
     "recipe": {"errors"},
-    "images": {"errors"},
+    "images": {"cores", "errors"},
     "plan": {"recipe", "randomness"},
     "architectures": {"errors", "randomness"},
-    "population": {"errors", "plan", "images", "architectures", "randomness"},
+    "population": {"cores", "errors", "plan", "images", "architectures", "randomness"},
     "zoo": {"errors", "version", "recipe", "plan", "architectures", "randomness"},
     "train": {"errors", "recipe", "plan", "images", "architectures", "population", "zoo"},
     "retrain": {"errors", "images", "architectures", "population", "train", "zoo"},
     "exchange": {"errors", "plan", "images", "architectures", "population", "zoo"},
     "features": {"architectures", "randomness"},
-    "analysis": {"errors", "recipe", "plan", "architectures", "randomness", "zoo"},
+    "analysis": {"cores", "errors", "recipe", "plan", "architectures", "randomness", "zoo"},
     "report": {
         "errors",
         "version",
@@ -35,6 +37,7 @@ MAY_IMPORT = {
         "classification",
     },
     "classification": {
+        "cores",
         "errors",
         "version",
         "images",
@@ -45,7 +48,7 @@ MAY_IMPORT = {
         "features",
     },
 }
-MAY_IMPORT["cli"] = set(MAY_IMPORT)
+MAY_IMPORT["cli"] = set(MAY_IMPORT) - {"__main__"}
 
 
 def imports_of(file: Path) -> set[str]:

@@ -29,7 +29,9 @@ def show(
     elif as_json:
         recipe = None if zoo.recipe is None else zoo.recipe.canonical()
         facts = _facts(zoo) | {"recipe": recipe, "performance": rows}
-        out.print_json(json.dumps(facts, indent=2))
+        # An escape that JSON knows, where the terminal lacks a character.
+        ascii_only = not out.encoding.startswith("utf")
+        out.print_json(json.dumps(facts), indent=2, ensure_ascii=ascii_only)
     else:
         _print_facts(zoo)
         out.print(_performance_table(rows))

@@ -1,7 +1,6 @@
 """From encoded image files (JPEG, PNG, ...) to an image set."""
 
 import io
-import os
 import warnings
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -12,6 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperzoo.cores import usable_cores
 from hyperzoo.errors import ImageError
 from hyperzoo.images.image_set import ImageSet
 from hyperzoo.images.resize import resize_bilinear
@@ -170,7 +170,7 @@ def _in_threads(
 
     Only a few images wait at any time: an archive is larger than what it decodes to.
     """
-    threads = os.cpu_count() or 1
+    threads = usable_cores()
     waiting: deque[tuple[EncodedImage, Future[NDArray[np.uint8]]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for image in encoded:
