@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture, get_architecture
 from hyperzoo.errors import ImageError
-from hyperzoo.images import ImageSet, load_images
+from hyperzoo.images import ImageSet, load_images, load_images_at
 from hyperzoo.plan import PlannedNetwork
 from hyperzoo.population import (
     Device,
@@ -236,16 +236,18 @@ def _complete_zoo(folder: Path, recipe: Recipe, images: ImageSet) -> Zoo | None:
     return zoo if same and zoo.is_complete else None
 
 
-def recipe_images(recipe: Recipe, path: str | Path | None = None) -> ImageSet:
-    """Load a recipe's images, or those of another file or folder in their place."""
+def recipe_images(recipe: Recipe, place: str | Path | None = None) -> ImageSet:
+    """Load a recipe's images, or those of another place (see `load_images_at`) instead."""
     choice = recipe.images
-    # Arrays in a file can stand for the bundled digits too, which have no file of their own.
-    stands_in = path is not None and choice.source == "digits"
+    if place is not None:
+        return load_images_at(
+            place,
+            size=choice.size,
+            channels=choice.channels,
+            as_folder=choice.source == "folder",
+        )
     return load_images(
-        "npz" if stands_in else choice.source,
-        size=choice.size,
-        channels=choice.channels,
-        path=recipe.images_path if path is None else Path(path),
+        choice.source, size=choice.size, channels=choice.channels, path=recipe.images_path
     )
 
 

@@ -53,13 +53,18 @@ LABELS = random_set().train_labels
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"train_labels": None, "class_names": None}, "no arrays train_labels, class_names; expe"),
+        (
+            {"train_labels": None, "class_names": None},
+            "no arrays train_labels; expected train_images",
+        ),
         ({"train_images": IMAGES.astype(np.float32)}, r"train_images: expected uint8 .* float32"),
-        ({"train_images": IMAGES[..., 0]}, r"expected uint8 \[image, .*got uint8 \(9, 6, 6\)"),
-        ({"train_images": IMAGES[:, :5]}, "expected images of 6x6 pixels with 3 .* got 5x6 with 3"),
+        ({"train_images": IMAGES[0, 0]}, r"expected uint8 \[image, .*got uint8 \(6, 3\)"),
         ({"train_images": IMAGES[:8]}, r"one int64 label an image \(8\), got int64 \(9,\)"),
         ({"train_labels": LABELS / 2}, r"train_labels: expected integers \[image\], got float64"),
-        ({"train_labels": LABELS[:, None]}, r"expected integers \[image\], got int64 \(9, 1\)"),
+        (
+            {"train_labels": LABELS[:, None, None]},
+            r"expected integers \[image\], got int64 \(9, 1, 1\)",
+        ),
         ({"train_labels": LABELS + 1}, "labels run from 1 to 2, expected 0 to 1"),
         ({"train_labels": LABELS * 0}, "train split: no images of dog"),
         ({"class_names": np.array([b"cat", b"dog"])}, r"class_names: expected text \[class\]"),
@@ -72,12 +77,6 @@ def test_arrays_that_are_not_as_expected(tmp_path: Path, changes: dict, message:
     np.savez(path, allow_pickle=True, **arrays(**changes))
     with pytest.raises(ImageError, match=rf"pets\.npz: .*{message}"):
         load(path)
-
-
-def test_other_sizes_say_what_to_set(tmp_path: Path):
-    write_npz(random_set(size=7, channels=1), tmp_path / "a.npz")
-    with pytest.raises(ImageError, match=r"images\.size = 7 and images\.channels = 1"):
-        load(tmp_path / "a.npz")
 
 
 @pytest.mark.parametrize("keep", [0, 0.5, 0.99])

@@ -95,7 +95,7 @@ def _images_by_class(
     if images is None:
         raise ClassificationError(
             f"method '{needing[0]}' needs real images: give `images`, e.g. "
-            "hz.load_images('npz', path=...) (on the command line --images FILE.npz)"
+            "hz.load_images('digits') (on the command line --images)"
         )
     height, width, channels = networks.architecture.input_shape
     if images.image_shape != (height, width, channels):

@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 from hyperzoo.cli.console import err, out
+from hyperzoo.cli.image_choice import HELP, say_notes
 from hyperzoo.cli.progress import duration, training_meter
 from hyperzoo.errors import ZooError
 from hyperzoo.population import Device, EngineName
 from hyperzoo.recipe import load_recipe
-from hyperzoo.train import Meter, Progress, train_zoo
+from hyperzoo.train import Meter, Progress, recipe_images, train_zoo
 from hyperzoo.zoo import open_zoo
 
 
@@ -25,8 +26,7 @@ def train(
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="In place of the recipe's.")] = None,
     images: Annotated[
-        Path | None,
-        typer.Option(help="An npz file, archive or folder in place of the recipe's images."),
+        str | None, typer.Option(help=f"In place of the recipe's images: {HELP}.")
     ] = None,
     engine: Annotated[
         EngineName,
@@ -39,6 +39,12 @@ def train(
 ) -> None:
     """Train a zoo, or go on where an interrupted run stopped."""
     chosen = load_recipe(recipe).with_changes(networks_per_class=networks_per_class, epochs=epochs)
+    image_set = recipe_images(chosen, images)
+    say_notes(image_set)
+    err.print(
+        f"{len(image_set.train_images):,} training and {len(image_set.validation_images):,} "
+        f"validation images of {len(image_set.class_names)} classes"
+    )
     trained = False
     started = time.monotonic()
     try:
@@ -52,7 +58,7 @@ def train(
             zoo = train_zoo(
                 chosen,
                 folder,
-                images=images,
+                images=image_set,
                 engine=engine,
                 device=device,
                 workers=workers,

@@ -7,6 +7,7 @@ import typer
 from rich.markup import escape
 
 from hyperzoo.cli.console import err, out
+from hyperzoo.cli.image_choice import HELP
 from hyperzoo.cli.progress import counting_meter
 from hyperzoo.errors import VerificationError
 from hyperzoo.population import Device, EngineName
@@ -21,7 +22,7 @@ def verify(
         typer.Option(metavar="ID", help="Train this network again and compare every bit."),
     ] = None,
     images: Annotated[
-        Path | None, typer.Option(help="For --retrain: where the recipe's images lie.")
+        str | None, typer.Option(help=f"For --retrain: the images trained on. {HELP}.")
     ] = None,
     engine: Annotated[
         EngineName | None,

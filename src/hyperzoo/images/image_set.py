@@ -22,6 +22,7 @@ class ImageSet:
         train_labels: int64 [image], indices into `class_names`.
         validation_images: uint8 [image, height, width, channel].
         validation_labels: int64 [image].
+        notes: what was assumed, left out or changed when the images were read, a line each.
 
     Raises:
         ImageError: the arrays do not fit together, or a class has no image in a split.
@@ -33,6 +34,7 @@ class ImageSet:
     train_labels: NDArray[np.int64]
     validation_images: NDArray[np.uint8]
     validation_labels: NDArray[np.int64]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_class_names(self.name, self.class_names)

@@ -11,6 +11,7 @@ from hyperzoo.images.folder import load_folder
 from hyperzoo.images.image_set import ImageSet
 from hyperzoo.images.imagenette import load_imagenette
 from hyperzoo.images.npz import load_npz
+from hyperzoo.images.place import NAMED, kind_of_place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +72,7 @@ def load_images(
 
     Args:
         source: "digits" (bundled with scikit-learn), "imagenette", "folder" (a folder a class)
-            or "npz" (arrays as `hyperzoo.images.npz.write_npz` writes them).
+            or "npz" (arrays by name, see `hyperzoo.images.npz.load_npz`).
         size: height and width in pixels, 1 to 4096.
         channels: 3 for RGB, 1 for grey.
         path: where the images lie; needed for "folder" and "npz". For "imagenette" the official
@@ -98,3 +99,29 @@ def load_images(
     )
     with file_errors():
         return _LOADERS[source](request)
+
+
+def load_images_at(
+    place: str | Path, *, size: int = 32, channels: int = 3, as_folder: bool = False
+) -> ImageSet:
+    """Load images of a place, which decides by itself what they are.
+
+    Args:
+        place: "digits" or "imagenette"; or a path: an npz file, a folder, or a .tgz or .zip
+            archive of a folder. A folder or archive of Imagenette, which has its WordNet ids, gets
+            Imagenette's class names.
+        size: height and width in pixels, 1 to 4096.
+        channels: 3 for RGB, 1 for grey.
+        as_folder: take Imagenette for a folder like any other, with WordNet ids as class names.
+
+    Raises:
+        ImageError: there is nothing of that name, or the images can't be read.
+    """
+    if str(place) in NAMED:
+        return load_images(str(place), size=size, channels=channels)
+    path = Path(place).expanduser()
+    with file_errors():
+        source = kind_of_place(path)
+    if as_folder and source == "imagenette":
+        source = "folder"
+    return load_images(source, size=size, channels=channels, path=path)
