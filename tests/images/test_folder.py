@@ -55,8 +55,8 @@ def test_stray_files_are_ignored(tmp_path: Path):
     [
         ({}, "no class folders; the layout is <class>/<image>"),
         (folder_files(["cat"]), "expected 2 classes or more, got 1"),
-        (folder_files() | {"eel/a.txt": b""}, r"eel: expected 2 images or more .*, got 0"),
-        (folder_files() | {"eel/a.png": b""}, r"eel: expected 2 images or more .*, got 1"),
+        (folder_files() | {"eel/a.txt": b""}, r"eel: .* got 0; eel holds 1 \.txt; convert"),
+        (folder_files() | {"eel/a.png": b""}, r"eel: expected 2 images or more, .*, got 1; add"),
         (folder_files() | {"cat/x.JPG": b"no"}, r"cat/x\.JPG: not an image that can be decoded"),
         (folder_files(["cat", "my dog"]), "class name 'my dog' must consist of letters"),
     ],
