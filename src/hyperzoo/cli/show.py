@@ -50,6 +50,7 @@ def _facts(zoo: Zoo) -> dict[str, Any]:
         "bytes": sum(file.stat().st_size for file in zoo.path.rglob("*") if file.is_file()),
         "recipe_digest": None if zoo.recipe is None else zoo.recipe.digest,
         "image_fingerprint": zoo.image_fingerprint,
+        **dict(zip(("training_images", "validation_images"), zoo.image_counts or (), strict=False)),
     }
 
 
@@ -66,13 +67,21 @@ def _print_facts(zoo: Zoo) -> None:
         f"({len(zoo.image_classes)} classes, {' x '.join(map(str, zoo.architecture.input_shape))})",
         **_origin(zoo),
         "size": f"{facts['bytes'] / 1e6:,.1f} MB",
-        "images": f"fingerprint {facts['image_fingerprint'][:16]}"
+        "images": f"{_image_counts(zoo)}fingerprint {facts['image_fingerprint'][:16]}"
         if zoo.image_fingerprint
         else "not known; `hyperzoo import --images` evaluates on some",
     }
     for key, value in lines.items():
         out.print(f"[bold]{key:<12}[/]{escape(str(value))}")
     out.print()
+
+
+def _image_counts(zoo: Zoo) -> str:
+    """How many images there are; nothing of zoos that do not tell."""
+    if zoo.image_counts is None:
+        return ""
+    training, validation = zoo.image_counts
+    return f"{training:,} for training, {validation:,} for validation, "
 
 
 def _origin(zoo: Zoo) -> dict[str, str]:

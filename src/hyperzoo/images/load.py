@@ -117,11 +117,23 @@ def load_images_at(
     Raises:
         ImageError: there is nothing of that name, or the images can't be read.
     """
+    source, path = source_at(place, as_folder=as_folder)
+    return load_images(source, size=size, channels=channels, path=path)
+
+
+def source_at(place: str | Path, *, as_folder: bool = False) -> tuple[str, Path | None]:
+    """Source and path of the images at a place, as `load_images` takes them.
+
+    Args:
+        place: as for `load_images_at`.
+        as_folder: as for `load_images_at`.
+
+    Raises:
+        ImageError: there is nothing of that name, or nothing that holds images.
+    """
     if str(place) in NAMED:
-        return load_images(str(place), size=size, channels=channels)
+        return str(place), None
     path = Path(place).expanduser()
     with file_errors():
         source = kind_of_place(path)
-    if as_folder and source == "imagenette":
-        source = "folder"
-    return load_images(source, size=size, channels=channels, path=path)
+    return "folder" if as_folder and source == "imagenette" else source, path
