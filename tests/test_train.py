@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from hyperzoo.errors import ArchitectureError, ImageError, ZooMismatchError, ZooWriteError
+from hyperzoo.errors import ImageError, RecipeError, ZooMismatchError, ZooWriteError
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.images.npz import write_npz
 from hyperzoo.population.torch_engine import TorchEngine
@@ -215,7 +215,7 @@ def test_a_failed_network_is_kept_and_marked(reference: Path, images: ImageSet, 
 def test_images_that_do_not_fit(images: ImageSet, tmp_path: Path):
     with pytest.raises(ImageError, match=r"images\.size = 32 and images\.channels = 3"):
         train_zoo(recipe(architecture={"name": "lenet5"}), tmp_path / "zoo", images=images)
-    with pytest.raises(ArchitectureError, match="did you mean 'smallcnn'"):
+    with pytest.raises(RecipeError, match=r"architecture\.name: .*did you mean 'smallcnn'"):
         train_zoo(recipe(architecture={"name": "smalcnn"}), tmp_path / "zoo", images=images)
     assert list(tmp_path.iterdir()) == []
 

@@ -1,5 +1,6 @@
 """A recipe: everything that determines a zoo, parsed from TOML."""
 
+import difflib
 import hashlib
 import json
 import re
@@ -333,13 +334,19 @@ def _further(document: dict[str, Any], error: ValidationError) -> list[ErrorDeta
     reported: it may be right once that is mended.
     """
     rest = json.loads(json.dumps(document, default=str))
-    bad = {detail["loc"] for detail in error.errors(include_url=False)}
-    for place in bad:
-        section = rest
+    details = error.errors(include_url=False)
+    bad = {detail["loc"] for detail in details}
+    for detail in details:
+        if detail["type"] == "extra_forbidden":  # it may stand for a known key
+            *section, key = detail["loc"]
+            known = _known_keys(tuple(section))
+            bad |= {(*section, k) for k in difflib.get_close_matches(str(key), known, cutoff=0.5)}
+    for place in {detail["loc"] for detail in details}:
+        holder = rest
         for part in place[:-1]:
-            section = section[part] if isinstance(section, dict) and part in section else {}
-        if place and isinstance(section, dict):
-            section.pop(place[-1], None)
+            holder = holder.get(part) if isinstance(holder, dict) else None
+        if place and isinstance(holder, dict):
+            holder.pop(place[-1], None)
     try:
         Recipe.model_validate(rest)
     except ValidationError as again:

@@ -246,7 +246,8 @@ def _complete_zoo(folder: Path, recipe: Recipe, images: ImageSet) -> Zoo | None:
 def recipe_images(recipe: Recipe, place: str | Path | None = None) -> ImageSet:
     """Load a recipe's images, or those of another place (see `source_at`) instead."""
     choice = recipe.images
-    source, path = (choice.source, recipe.images_path)
+    source: str = choice.source
+    path = recipe.images_path
     if place is not None:
         source, path = source_at(place, as_folder=choice.source == "folder")
     images = load_images(source, size=choice.size, channels=choice.channels, path=path)

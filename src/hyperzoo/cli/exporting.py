@@ -10,6 +10,7 @@ from hyperzoo.cli.image_choice import HELP, image_choice
 from hyperzoo.cli.progress import counting_meter
 from hyperzoo.exchange.exporting import export_zoo
 from hyperzoo.exchange.registry import FORMATS
+from hyperzoo.words import counted
 from hyperzoo.zoo import open_zoo
 
 WRITTEN = {name: entry for name, entry in FORMATS.items() if entry.writes}
@@ -45,6 +46,6 @@ def export(
             meter=meter,
         )
     out.print(
-        f"{folder}: {written} file{'s' * (written != 1)} ({format}, {len(opened)} networks)",
+        f"{folder}: {counted(written, 'file')} ({format}, {counted(len(opened), 'network')})",
         markup=False,
     )

@@ -11,6 +11,7 @@ from hyperzoo.cli.console import err, out
 from hyperzoo.cli.image_choice import HELP, image_choice
 from hyperzoo.cli.progress import counting_meter
 from hyperzoo.exchange.importing import Found, find_foreign, import_zoo
+from hyperzoo.words import counted
 
 MOST_NOTES = 20
 
@@ -38,9 +39,9 @@ def import_(
     if len(imported.notes) > MOST_NOTES:
         err.print(f"note: and {len(imported.notes) - MOST_NOTES} more of these", markup=False)
     zoo = imported.zoo
-    classes = f"{len(zoo.classes)} class" + "es" * (len(zoo.classes) > 1)
+    classes = counted(len(zoo.classes), "class", "classes")
     out.print(
-        f"{folder}: {len(zoo)} networks ({zoo.architecture.name}, {classes}); "
+        f"{folder}: {counted(len(zoo), 'network')} ({zoo.architecture.name}, {classes}); "
         f"look at it with: hyperzoo show {shlex.quote(str(folder))}",
         markup=False,
     )

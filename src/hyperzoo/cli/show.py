@@ -11,6 +11,7 @@ from rich.table import Table
 
 from hyperzoo.analysis import PERFORMANCE_METRICS, performance
 from hyperzoo.cli.console import out
+from hyperzoo.words import counted
 from hyperzoo.zoo import Zoo, open_zoo
 
 
@@ -62,9 +63,10 @@ def _print_facts(zoo: Zoo) -> None:
         "zoo": facts["folder"],
         "networks": f"{facts['networks']}{incomplete}{failed}",
         "network": f"{facts['architecture']}, {facts['parameters']:,} parameters, "
-        f"{zoo.architecture.outputs} output{'s' * (zoo.architecture.outputs > 1)}",
+        f"{counted(zoo.architecture.outputs, 'output')}",
         "task": f"{zoo.kind} on {zoo.images_name} "
-        f"({len(zoo.image_classes)} classes, {' x '.join(map(str, zoo.architecture.input_shape))})",
+        f"({counted(len(zoo.image_classes), 'class', 'classes')}, "
+        f"{' x '.join(map(str, zoo.architecture.input_shape))})",
         **_origin(zoo),
         "size": f"{facts['bytes'] / 1e6:,.1f} MB",
         "images": f"{_image_counts(zoo)}fingerprint {facts['image_fingerprint'][:16]}"
@@ -94,7 +96,8 @@ def _origin(zoo: Zoo) -> dict[str, str]:
     varied = [key for key in type(recipe.vary).model_fields if getattr(recipe.vary, key)]
     return {
         "training": f"{training.optimizer}, learning rate {training.learning_rate:g}, "
-        f"batch {training.batch_size}, {training.epochs} epochs, {training.keep} weights kept"
+        f"batch {training.batch_size}, {counted(training.epochs, 'epoch')}, "
+        f"{training.keep} weights kept"
         + (f"; {' and '.join(varied)} drawn for each network" if varied else ""),
         "checkpoints": ", ".join(map(str, training.checkpoint_epochs)) or "none",
         "recipe": f"{recipe.name}, seed {recipe.seed}, digest {recipe.digest[:16]}",

@@ -15,6 +15,7 @@ from hyperzoo.errors import ZooError
 from hyperzoo.population import Device, EngineName
 from hyperzoo.recipe import Recipe, load_recipe
 from hyperzoo.train import Meter, Progress, recipe_images, train_zoo
+from hyperzoo.words import counted
 from hyperzoo.zoo import open_zoo
 
 
@@ -42,8 +43,9 @@ def train(
     image_set = recipe_images(chosen, images)
     say_notes(image_set)
     err.print(
-        f"{len(image_set.train_images):,} training and {len(image_set.validation_images):,} "
-        f"validation images of {len(image_set.class_names)} classes"
+        f"{len(image_set.train_images):,} training and "
+        f"{counted(len(image_set.validation_images), 'validation image')} of "
+        f"{counted(len(image_set.class_names), 'class', 'classes')}"
     )
     trained = False
     started = time.monotonic()
@@ -68,15 +70,15 @@ def train(
         kept = _kept(folder)
         command = shlex.join(["hyperzoo", *sys.argv[1:]])
         err.print(
-            f"interrupted: {kept} networks are kept in {folder}; resume with\n  {command}",
+            f"interrupted: {kept} kept in {folder}; resume with\n  {command}",
             markup=False,
         )
         raise  # typer exits with status 130
     if not trained:
-        out.print(f"{folder} is complete: {len(zoo)} networks; nothing to train")
+        out.print(f"{folder} is complete: {counted(len(zoo), 'network')}; nothing to train")
     else:
         err.print(f"trained in {duration(time.monotonic() - started)}")
-        out.print(f"{folder} is complete: {len(zoo)} networks")
+        out.print(f"{folder} is complete: {counted(len(zoo), 'network')}")
 
 
 def _changed(recipe: Recipe, networks_per_class: int | None, epochs: int | None) -> Recipe:
@@ -98,5 +100,5 @@ def _kept(folder: Path) -> str:
     try:
         zoo = open_zoo(folder)
     except ZooError:
-        return "no"
-    return f"{len(zoo)} of {zoo.planned}"
+        return "no networks are"
+    return f"{len(zoo)} of {counted(zoo.planned, 'network')} are"

@@ -20,15 +20,17 @@ class ZooNetwork:
     Attributes:
         zoo: the zoo.
         id: the network's id, e.g. "seven_3".
+        position: its place in `zoo.ids`, and so on every network axis.
     """
 
     zoo: "Zoo" = field(repr=False)
     id: str
+    position: int
 
     @property
     def facts(self) -> dict[str, Any]:
         """Its row of `zoo.models`: class, index, hyper-parameters, metrics."""
-        row: dict[str, Any] = self.zoo.models.slice(self.zoo.ids.index(self.id), 1).to_pylist()[0]
+        row: dict[str, Any] = self.zoo.models.slice(self.position, 1).to_pylist()[0]
         return row
 
     @property

@@ -17,6 +17,7 @@ from hyperzoo.architectures import Architecture
 from hyperzoo.errors import NetworkNotFoundError, ZooFormatError
 from hyperzoo.plan import PlannedNetwork
 from hyperzoo.recipe import Recipe
+from hyperzoo.words import counted
 from hyperzoo.zoo import layout
 from hyperzoo.zoo.document import Imported, ZooDocument, read_document
 from hyperzoo.zoo.element import ZooNetwork
@@ -105,22 +106,25 @@ class Zoo:
         """
         if isinstance(key, str):
             self._place(key)
-            return ZooNetwork(self, key)
+            return ZooNetwork(self, key, self.ids.index(key))
         place = operator.index(key)
         if not -len(self) <= place < len(self):
-            raise NetworkNotFoundError(f"the zoo has {len(self)} networks, and no {place}")
-        return ZooNetwork(self, self.ids[place])
+            raise NetworkNotFoundError(
+                f"the zoo has {counted(len(self), 'network')}, and none at place {place}"
+            )
+        place %= len(self)
+        return ZooNetwork(self, self.ids[place], place)
 
     def __iter__(self) -> Iterator[ZooNetwork]:
-        return (ZooNetwork(self, network_id) for network_id in self.ids)
+        return (ZooNetwork(self, own, place) for place, own in enumerate(self.ids))
 
     def __contains__(self, network_id: object) -> bool:
         return network_id in self._places
 
     def __repr__(self) -> str:
-        classes = f"{len(self.classes)} class" + "es" * (len(self.classes) > 1)
+        classes = counted(len(self.classes), "class", "classes")
         return (
-            f"<Zoo {self._document.name!r}: {len(self)} of {self.planned} networks "
+            f"<Zoo {self._document.name!r}: {len(self)} of {counted(self.planned, 'network')} "
             f"({self.architecture.name}, {classes}) in {self.path}>"
         )
 
