@@ -291,7 +291,9 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         )
     try:
         text = path.read_text("utf-8-sig")  # Windows' editors put a mark first
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"recipe {path} can't be read: {error}; save it as UTF-8") from error
+    except OSError as error:
         raise RecipeError(f"recipe {path} can't be read: {error}") from error
     recipe = _parse_toml(text, str(path))
     recipe._folder = path.parent
@@ -339,8 +341,10 @@ def _further(document: dict[str, Any], error: ValidationError) -> list[ErrorDeta
     for detail in details:
         if detail["type"] == "extra_forbidden":  # it may stand for a known key
             *section, key = detail["loc"]
-            known = _known_keys(tuple(section))
-            bad |= {(*section, k) for k in difflib.get_close_matches(str(key), known, cutoff=0.5)}
+            absent = [
+                k for k in _known_keys(tuple(section)) if not _is_there(document, *section, k)
+            ]
+            bad |= {(*section, k) for k in difflib.get_close_matches(str(key), absent, cutoff=0.5)}
     for place in {detail["loc"] for detail in details}:
         holder = rest
         for part in place[:-1]:
@@ -357,6 +361,14 @@ def _further(document: dict[str, Any], error: ValidationError) -> list[ErrorDeta
             and not bad & {(*detail["loc"], key) for key in detail["type"].split(",")}
         ]
     return []
+
+
+def _is_there(document: Any, *place: int | str) -> bool:
+    for part in place:
+        if not isinstance(document, dict) or part not in document:
+            return False
+        document = document[part]
+    return True
 
 
 def _problem(detail: ErrorDetails) -> str:

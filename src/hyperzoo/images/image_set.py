@@ -83,7 +83,10 @@ def check_class_names(name: str, class_names: tuple[str, ...]) -> None:
         ImageError: with the name that is not fit.
     """
     if len(class_names) < 2:
-        raise ImageError(f"image set '{name}': expected 2 classes or more, got {len(class_names)}")
+        raise ImageError(
+            f"image set '{name}': expected 2 classes or more, got {len(class_names)}"
+            + f" ({class_names[0]})" * len(class_names)
+        )
     if len(set(class_names)) != len(class_names):
         raise ImageError(f"image set '{name}': class names are not unique: {class_names}")
     for class_name in class_names:

@@ -80,15 +80,15 @@ class _Finder:
     def top(self) -> PurePosixPath:
         """The folder that holds classes or splits: the place, or the only folder in it."""
         top = PurePosixPath()
-        while True:
-            folders, files = self.children(top)
-            if len(folders) != 1 or any(map(is_image, files)):
-                return top
-            inner, _ = self.children(top / folders[0])
-            if len(inner) < 2 or folders[0].casefold() in _TRAIN:
-                return top
+        folders, files = self.children(top)
+        while len(folders) == 1 and not _named(folders, _TRAIN) and not any(map(is_image, files)):
             top = top / folders[0]
+            folders, files = self.children(top)
+        if len(folders) < 2 and not _named(folders, _TRAIN):
+            return PurePosixPath()  # a class by itself
+        if top.name:
             self.notes.append(f"the images lie in '{top}'")
+        return top
 
     def splits(self, top: PurePosixPath) -> dict[Split, PurePosixPath] | None:
         """The folders of the two splits; None where classes lie side by side."""
