@@ -11,7 +11,7 @@ from hyperzoo.images.folder import load_folder
 from hyperzoo.images.image_set import ImageSet
 from hyperzoo.images.imagenette import load_imagenette
 from hyperzoo.images.npz import load_npz
-from hyperzoo.images.place import NAMED, kind_of_place
+from hyperzoo.images.place import NAMED, holds_arrays, kind_of_place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,25 @@ def load_images(
         cache_folder=None if cache_folder is None else Path(cache_folder).expanduser(),
     )
     with file_errors():
+        _check_source(request)
         return _LOADERS[source](request)
+
+
+def _check_source(request: _Request) -> None:
+    """Name the source that reads a path, where it is clearly another one."""
+    if request.path is None or request.source not in ("npz", "folder"):
+        return
+    if request.path.is_dir() or holds_arrays(request.path) is False:
+        fitting = "folder"
+    elif request.path.suffix.lower() == ".npz":
+        fitting = "npz"
+    else:
+        return
+    if fitting != request.source:
+        what = "a folder or an archive of one" if fitting == "folder" else "a file of arrays"
+        raise ImageError(
+            f"images '{request.source}': {request.path} is {what}; set images.source = '{fitting}'"
+        )
 
 
 def load_images_at(

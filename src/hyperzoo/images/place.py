@@ -39,22 +39,21 @@ def kind_of_place(path: Path) -> str:
         start = file.read(64)
     if start.startswith(b"\x1f\x8b"):
         return "imagenette" if is_imagenette(archive_names(path)) else "folder"
-    if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return _kind_of_zip(path)
-    if path.suffix.lower() == ".npz":
-        return "npz"  # which says that it is damaged
+    zipped = start.startswith((b"PK\x03\x04", b"PK\x05\x06"))
+    if path.suffix.lower() == ".npz" or (zipped and holds_arrays(path)):
+        return "npz"
+    if zipped:
+        return "imagenette" if is_imagenette(archive_names(path)) else "folder"
     raise ImageError(f"{path}: expected {HELP}; got {_described(start)}")
 
 
-def _kind_of_zip(path: Path) -> str:
+def holds_arrays(path: Path) -> bool | None:
+    """Whether a zip holds arrays, as .npz files do; None for what is no zip, or a damaged one."""
     try:
         with ZipFile(path) as archive:
-            arrays = any(name.endswith(".npy") for name in archive.namelist())
-    except (BadZipFile, NotImplementedError, ValueError):
-        arrays = path.suffix.lower() == ".npz"
-    if arrays:
-        return "npz"
-    return "imagenette" if is_imagenette(archive_names(path)) else "folder"
+            return any(name.endswith(".npy") for name in archive.namelist())
+    except (OSError, BadZipFile, NotImplementedError, ValueError):
+        return None
 
 
 def _described(start: bytes) -> str:
