@@ -130,7 +130,7 @@ def test_a_class_may_be_called_train(tmp_path: Path):
     [
         (["train/cat/a.svg", "train/dog/b.svg", "val/cat/c.svg"], "hold 2 .svg; convert images to"),
         (
-            ["train/a/x/a.png", "train/a/y/a.png", "val/b/a.png"],
+            ["train/a/x/a.png", "train/a/y/a.png", "val/a/a.png", "val/b/a.png"],
             "hold the folders x, y: put",
         ),
         (["train/cat/a.png", "train/dog/a.png", "val/cat/a.png"], "val/dog is empty or not there"),
@@ -138,6 +138,7 @@ def test_a_class_may_be_called_train(tmp_path: Path):
         (["train/cat/a.png", "test/a.png"], "got none; 'test' has no class folders; make one"),
         (["train/a.png", "val/a.png"], "no class folders, but 2 .png; the layout is"),
         (["a.png", "b.png"], "no class folders, but 2 .png; the layout is"),
+        (["train/c/a.png", "train/d/a.png", "val/images/a.png"], "one folder, 'images', which is"),
         (["train/c/a.png", "val/c/a.png", "valid/c/a.png"], "for each split, got val, valid; keep"),
         (
             ["train/c/a.png", "Train/c/a.png", "val/c/a.png"],

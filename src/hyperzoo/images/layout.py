@@ -111,6 +111,7 @@ class _Finder:
                 f"got none{flat}; make one, or give '{train[0]}' itself as the folder: then every "
                 "fifth image of a class is for validation"
             )
+        self._check_validation(top / train[0], top / there[0])
         if train[0] != "train":
             self.notes.append(f"'{train[0]}' is taken for training")
         if there[0] not in ("val", "validation"):
@@ -118,6 +119,16 @@ class _Finder:
         if others := [name for name in folders if name not in (train[0], there[0])]:
             self.notes.append(f"left alone beside '{train[0]}' and '{there[0]}': {_some(others)}")
         return {"train": top / train[0], "validation": top / there[0]}
+
+    def _check_validation(self, train: PurePosixPath, validation: PurePosixPath) -> None:
+        """Refuse images that lie in one folder for all classes, as Tiny ImageNet's do."""
+        inner, _ = self.children(validation)
+        if len(inner) == 1 and inner[0] not in self.children(train)[0]:
+            raise ImageError(
+                f"{self.place}: '{validation}' holds one folder, '{inner[0]}', which is no class "
+                f"of '{train}'; sort its images into '{validation}/<class>', or give '{train}' itself "
+                "as the folder: then every fifth image of a class is for validation"
+            )
 
     def class_names(self, folders: Iterable[PurePosixPath]) -> tuple[str, ...]:
         """All classes that any of the folders has, sorted."""
