@@ -126,8 +126,8 @@ class _Finder:
         if len(inner) == 1 and inner[0] not in self.children(train)[0]:
             raise ImageError(
                 f"{self.place}: '{validation}' holds one folder, '{inner[0]}', which is no class "
-                f"of '{train}'; sort its images into '{validation}/<class>', or give '{train}' itself "
-                "as the folder: then every fifth image of a class is for validation"
+                f"of '{train}'; sort its images into '{validation}/<class>', or give '{train}' "
+                "itself as the folder: then every fifth image of a class is for validation"
             )
 
     def class_names(self, folders: Iterable[PurePosixPath]) -> tuple[str, ...]:
