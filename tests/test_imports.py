@@ -13,22 +13,26 @@ SOURCE = Path(__file__).parents[1] / "src" / "hyperzoo"
 MAY_IMPORT = {
     "errors": set(),
     "version": set(),
+    "cores": set(),
+    "words": set(),
+    "__main__": {"cli"},
     "randomness": set(),
-    "recipe": {"errors"},
-    "images": {"errors"},
+    "recipe": {"architectures", "errors"},
+    "images": {"cores", "errors"},
     "plan": {"recipe", "randomness"},
     "architectures": {"errors", "randomness"},
-    "population": {"errors", "plan", "images", "architectures", "randomness"},
-    "zoo": {"errors", "version", "recipe", "plan", "architectures", "randomness"},
+    "population": {"cores", "errors", "plan", "images", "architectures", "randomness"},
+    "zoo": {"errors", "version", "words", "recipe", "plan", "architectures", "randomness"},
     "train": {"errors", "recipe", "plan", "images", "architectures", "population", "zoo"},
-    "retrain": {"errors", "images", "architectures", "population", "train", "zoo"},
     "finetune": {"errors", "plan", "images", "architectures", "population"},
-    "exchange": {"errors", "plan", "images", "architectures", "population", "zoo"},
+    "retrain": {"errors", "recipe", "images", "architectures", "population", "train", "zoo"},
+    "exchange": {"errors", "words", "plan", "images", "architectures", "population", "zoo"},
     "features": {"architectures", "randomness"},
-    "analysis": {"errors", "recipe", "plan", "architectures", "randomness", "zoo"},
+    "analysis": {"cores", "errors", "recipe", "plan", "architectures", "randomness", "zoo"},
     "report": {
         "errors",
         "version",
+        "words",
         "recipe",
         "architectures",
         "zoo",
@@ -36,6 +40,7 @@ MAY_IMPORT = {
         "classification",
     },
     "classification": {
+        "cores",
         "errors",
         "version",
         "images",
@@ -46,6 +51,7 @@ MAY_IMPORT = {
         "features",
     },
     "generation": {
+        "cores",
         "errors",
         "version",
         "plan",
@@ -59,7 +65,7 @@ MAY_IMPORT = {
         "features",
     },
 }
-MAY_IMPORT["cli"] = set(MAY_IMPORT)
+MAY_IMPORT["cli"] = set(MAY_IMPORT) - {"__main__"}
 
 
 def imports_of(file: Path) -> set[str]:

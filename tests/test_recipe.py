@@ -126,6 +126,56 @@ def test_impossible_values(sections: dict[str, Any], problem: str):
         parse_recipe(changed(**sections))
 
 
+def test_how_keys_fit_together_is_checked_beside_other_mistakes():
+    """Else a user who mends one mistake is told of the next."""
+    document = {
+        "name": "mine",
+        "networks_per_class": 2,
+        "images": {"source": "digits", "path": "x", "size": 0},
+        "task": {"kind": "multi-class", "negatives": "sampled", "kid": 1},
+        "architecture": {"name": "lennet5"},
+        "training": {"epochs": 2, "checkpoint_epochs": [5], "batch_size": "x"},
+    }
+    with pytest.raises(RecipeError, match="recipe has 7 problems") as caught:
+        parse_recipe(document)
+    for problem in [
+        "images.size: input should be greater than or equal to 1, got 0",
+        "images: path has no meaning for source = 'digits'",
+        "task.kid: unknown key; did you mean 'kind'?",
+        "task: negatives = 'sampled' needs kind = 'one-vs-all'",
+        "architecture.name: expected one of lenet5, smallcnn, got 'lennet5'; did you mean 'lenet5'",
+        "training: checkpoint_epochs [5] lie beyond the last epoch, 2; leave them out",
+        "training.batch_size: input should be a valid integer, got 'x'",
+    ]:
+        assert problem in str(caught.value)
+
+
+def test_what_rests_on_a_mistake_is_not_reported():
+    """Without epochs, 25 would be the last: but 100 were meant."""
+    with pytest.raises(RecipeError, match=r"recipe has 1 problem:\n  - training\.epochs"):
+        parse_recipe(changed(training={"epochs": "100", "checkpoint_epochs": [50]}))
+    with pytest.raises(RecipeError, match=r"recipe has 1 problem:\n  - training\.epoch: unknown"):
+        parse_recipe(changed(training={"epoch": 100, "checkpoint_epochs": [50]}))
+
+
+def test_a_byte_order_mark_is_no_matter(tmp_path: Path):
+    text = builtin_recipes()["digits-lenet5"]
+    (tmp_path / "mine.toml").write_text(text, "utf-8-sig")
+    assert load_recipe(tmp_path / "mine.toml").digest == load_recipe("digits-lenet5").digest
+    (tmp_path / "mine.toml").write_text(text, "utf-16")
+    with pytest.raises(RecipeError, match=r"can't be read: .*; save it as UTF-8"):
+        load_recipe(tmp_path / "mine.toml")
+
+
+def test_other_checkpoints():
+    recipe = load_recipe("digits-smallcnn")
+    with pytest.raises(RecipeError, match=r"\[5\] lie beyond the last epoch, 3; leave them out"):
+        recipe.with_changes(epochs=3)
+    shorter = recipe.with_changes(epochs=3, checkpoint_epochs=(0,))
+    assert (shorter.training.epochs, shorter.training.checkpoint_epochs) == (3, (0,))
+    assert recipe.with_changes(epochs=7).training.checkpoint_epochs == (0, 5)
+
+
 def test_the_digest_tells_what_changes_a_network_from_what_does_not():
     recipe = parse_recipe(MINIMAL)
     assert recipe.digest == parse_recipe(changed(name="other", networks_per_class=9)).digest

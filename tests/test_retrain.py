@@ -3,8 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hyperzoo.errors import EngineError, NetworkNotFoundError, ZooMismatchError
+from hyperzoo.errors import EngineError, ImageError, NetworkNotFoundError, ZooMismatchError
 from hyperzoo.images import ImageSet, load_images
+from hyperzoo.images.npz import write_npz
+from hyperzoo.images.remember import remember_place, remembered_place
 from hyperzoo.population.torch_engine import TorchEngine
 from hyperzoo.retrain import retrain_network
 from hyperzoo.train import train_zoo
@@ -69,6 +71,60 @@ def test_other_circumstances_are_named(zoo: Zoo, images: ImageSet):
     result = retrain_network(zoo, "seven_0", images=images, engine=OtherTorch(workers=1))
     assert list(result.circumstances) == ["torch"]
     assert result.circumstances["torch"][1] == "9.9"
+
+
+@pytest.fixture
+def pets(images: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Zoo, Path]:
+    """A zoo trained on images of a file, and the file."""
+    monkeypatch.setenv("HYPERZOO_CACHE", str(tmp_path / "cache"))
+    file = tmp_path / "pets.npz"
+    write_npz(images, file)
+    chosen = recipe(networks_per_class=1, images={"source": "npz", "path": "x", "channels": 1})
+    return train_zoo(chosen, tmp_path / "pets", images=file, engine="torch"), file
+
+
+def test_the_images_are_found_where_they_lay(
+    pets: tuple[Zoo, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    zoo, file = pets
+    monkeypatch.chdir("/")
+    assert retrain_network(zoo, "seven_0").identical
+    # No zoo tells where they were.
+    assert all(str(tmp_path).encode() not in f.read_bytes() for f in zoo.path.glob("*.*"))
+    file.unlink()
+    with pytest.raises(ImageError, match=r"can't be read any more: .*pets.npz.* with --images"):
+        retrain_network(zoo, "seven_0")
+
+
+def test_images_that_were_not_read_on_this_machine(
+    pets: tuple[Zoo, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    zoo, file = pets
+    monkeypatch.setenv("HYPERZOO_CACHE", str(tmp_path / "other"))
+    with pytest.raises(ImageError, match=r"\('pets'\) have not been read on .*--images"):
+        retrain_network(zoo, "seven_0")
+    assert retrain_network(zoo, "seven_0", images=file).identical  # as the message says
+
+
+def test_images_that_have_changed_since(pets: tuple[Zoo, Path]):
+    zoo, file = pets
+    write_npz(few(load_images("digits", channels=1), 151, 60), file)
+    with pytest.raises(ZooMismatchError, match="give the same images"):
+        retrain_network(zoo, "seven_0")
+
+
+def test_notes_of_places_are_not_taken_on_trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HYPERZOO_CACHE", str(tmp_path))
+    remember_place("f" * 64, "npz", Path("some.npz"))
+    assert remembered_place("f" * 64) == ("npz", Path("some.npz").absolute())
+    note = next(tmp_path.rglob("*.json"))
+    for content in (b"", b"[]", b"{}", b'{"source": 1, "path": 2}', b"\xff"):
+        note.write_bytes(content)
+        assert remembered_place("f" * 64) is None
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("HYPERZOO_CACHE", str(tmp_path / "file"))
+    remember_place("f" * 64, "npz", None)  # nothing can be noted, and nothing fails
+    assert remembered_place("f" * 64) is None
 
 
 def test_what_can_not_be_retrained(zoo: Zoo, images: ImageSet):

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from hyperzoo.errors import ArchitectureError, ImageError, ZooMismatchError, ZooWriteError
+from hyperzoo.errors import ImageError, RecipeError, ZooMismatchError, ZooWriteError
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.images.npz import write_npz
 from hyperzoo.population.torch_engine import TorchEngine
-from hyperzoo.recipe import Recipe, parse_recipe
+from hyperzoo.recipe import Recipe, builtin_recipes, parse_recipe
 from hyperzoo.train import Progress, train_zoo
 from hyperzoo.zoo import open_zoo, verify_zoo
 from tests.helpers import few, part_files
@@ -217,9 +217,22 @@ def test_a_failed_network_is_kept_and_marked(reference: Path, images: ImageSet, 
 def test_images_that_do_not_fit(images: ImageSet, tmp_path: Path):
     with pytest.raises(ImageError, match=r"images\.size = 32 and images\.channels = 3"):
         train_zoo(recipe(architecture={"name": "lenet5"}), tmp_path / "zoo", images=images)
-    with pytest.raises(ArchitectureError, match="did you mean 'smallcnn'"):
+    with pytest.raises(RecipeError, match=r"architecture\.name: .*did you mean 'smallcnn'"):
         train_zoo(recipe(architecture={"name": "smalcnn"}), tmp_path / "zoo", images=images)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_recipe_by_name_or_path(images: ImageSet, tmp_path: Path):
+    text = builtin_recipes()["digits-smallcnn"].replace("networks_per_class = 100", "")
+    text = text.replace("epochs = 20\ncheckpoint_epochs = [0, 5]", "epochs = 1")
+    (tmp_path / "mine.toml").write_text(f"networks_per_class = 1\n{text}")
+    zoo = train_zoo(tmp_path / "mine.toml", tmp_path / "zoo", images=images, engine="torch")
+    assert (len(zoo), zoo.image_counts) == (1, (150, 60))
+    with pytest.raises(RecipeError, match=r"no recipe 'digits-lenet': .*did you mean 'digits-len"):
+        train_zoo("digits-lenet", tmp_path / "other", images=images)
+    # A name is read as the command line reads it: these images are not the built-in recipe's.
+    with pytest.raises(ImageError, match="architecture 'lenet5' takes images of shape"):
+        train_zoo("digits-lenet5", tmp_path / "other", images=images)
 
 
 def test_time_does_not_enter(images: ImageSet, tmp_path: Path):

@@ -1,5 +1,6 @@
 """A recipe: everything that determines a zoo, parsed from TOML."""
 
+import difflib
 import hashlib
 import json
 import re
@@ -20,6 +21,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from hyperzoo.architectures import architecture_names
 from hyperzoo.errors import RecipeError, did_you_mean
 
 
@@ -39,7 +41,7 @@ class Images(_Section):
     @model_validator(mode="after")
     def _digits_are_bundled(self) -> Self:
         if self.source == "digits" and self.path is not None:
-            raise PydanticCustomError("path", "path has no meaning for source = 'digits'")
+            raise PydanticCustomError("path,source", "path has no meaning for source = 'digits'")
         return self
 
 
@@ -54,11 +56,11 @@ class Task(_Section):
     def _sampled_needs_a_fraction(self) -> Self:
         if self.negatives == "sampled" and self.kind == "multi-class":
             raise PydanticCustomError(
-                "negatives", "negatives = 'sampled' needs kind = 'one-vs-all'"
+                "negatives,kind", "negatives = 'sampled' needs kind = 'one-vs-all'"
             )
         if (self.negatives == "sampled") != (self.positive_fraction is not None):
             raise PydanticCustomError(
-                "positive_fraction",
+                "positive_fraction,negatives",
                 "positive_fraction and negatives = 'sampled' go together: give both or neither",
             )
         return self
@@ -67,7 +69,15 @@ class Task(_Section):
 class ArchitectureChoice(_Section):
     """`[architecture]`: which declared network is trained."""
 
-    name: Annotated[str, Field(min_length=1)]
+    name: str
+
+    @field_validator("name")
+    @classmethod
+    def _declared(cls, name: str) -> str:
+        if name not in architecture_names():
+            known = ", ".join(architecture_names())
+            raise PydanticCustomError("architecture", "expected one of {known}", {"known": known})
+        return name
 
 
 def _increasing(epochs: tuple[int, ...]) -> tuple[int, ...]:
@@ -101,8 +111,8 @@ class Training(_Section):
         late = [epoch for epoch in self.checkpoint_epochs if epoch > self.epochs]
         if late:
             raise PydanticCustomError(
-                "checkpoint_epochs",
-                "checkpoint_epochs {late} lie beyond the last epoch, {epochs}",
+                "checkpoint_epochs,epochs",
+                "checkpoint_epochs {late} lie beyond the last epoch, {epochs}; leave them out",
                 {"late": late, "epochs": self.epochs},
             )
         return self
@@ -140,7 +150,7 @@ class Distribution(_Section):
     def _exactly_one(self) -> Self:
         if len(self.model_fields_set) != 1:
             raise PydanticCustomError(
-                "distribution",
+                "choice,uniform,log_uniform",
                 "expected exactly one of choice = [...], uniform = [low, high], "
                 "log_uniform = [low, high]",
             )
@@ -202,9 +212,13 @@ class Recipe(_Section):
         return (self._folder or Path()) / Path(self.images.path).expanduser()
 
     def with_changes(
-        self, *, networks_per_class: int | None = None, epochs: int | None = None
+        self,
+        *,
+        networks_per_class: int | None = None,
+        epochs: int | None = None,
+        checkpoint_epochs: tuple[int, ...] | None = None,
     ) -> "Recipe":
-        """The same recipe with another size or length.
+        """The same recipe with another size, length or other checkpoints.
 
         Raises:
             RecipeError: the changed recipe is not valid.
@@ -214,6 +228,8 @@ class Recipe(_Section):
             document["networks_per_class"] = networks_per_class
         if epochs is not None:
             document["training"]["epochs"] = epochs
+        if checkpoint_epochs is not None:
+            document["training"]["checkpoint_epochs"] = checkpoint_epochs
         changed = parse_recipe(document, "the changed recipe")
         changed._folder = self._folder
         return changed
@@ -274,8 +290,10 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
             f"{did_you_mean(str(name_or_path), builtin)} (built in: {', '.join(builtin)})"
         )
     try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = path.read_text("utf-8-sig")  # Windows' editors put a mark first
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"recipe {path} can't be read: {error}; save it as UTF-8") from error
+    except OSError as error:
         raise RecipeError(f"recipe {path} can't be read: {error}") from error
     recipe = _parse_toml(text, str(path))
     recipe._folder = path.parent
@@ -304,10 +322,53 @@ def parse_recipe(document: dict[str, Any], place: str = "recipe") -> Recipe:
     try:
         return Recipe.model_validate(document)
     except ValidationError as error:
-        problems = sorted({_problem(detail) for detail in error.errors(include_url=False)})
+        details = [*error.errors(include_url=False), *_further(document, error)]
+        problems = sorted({_problem(detail) for detail in details})
         count = f"{len(problems)} problem" + ("s" if len(problems) > 1 else "")
         lines = "\n".join(f"  - {problem}" for problem in problems)
         raise RecipeError(f"{place} has {count}:\n{lines}") from None
+
+
+def _further(document: dict[str, Any], error: ValidationError) -> list[ErrorDetails]:
+    """What pydantic looks at only when all keys of a section are good: how they fit together.
+
+    The bad keys are left out and the rest is looked at again. What rests on one of them is not
+    reported: it may be right once that is mended.
+    """
+    rest = json.loads(json.dumps(document, default=str))
+    details = error.errors(include_url=False)
+    bad = {detail["loc"] for detail in details}
+    for detail in details:
+        if detail["type"] == "extra_forbidden":  # it may stand for a known key
+            *section, key = detail["loc"]
+            absent = [
+                k for k in _known_keys(tuple(section)) if not _is_there(document, *section, k)
+            ]
+            bad |= {(*section, k) for k in difflib.get_close_matches(str(key), absent, cutoff=0.5)}
+    for place in {detail["loc"] for detail in details}:
+        holder = rest
+        for part in place[:-1]:
+            holder = holder.get(part) if isinstance(holder, dict) else None
+        if place and isinstance(holder, dict):
+            holder.pop(place[-1], None)
+    try:
+        Recipe.model_validate(rest)
+    except ValidationError as again:
+        return [
+            detail
+            for detail in again.errors(include_url=False)
+            if "," in detail["type"]
+            and not bad & {(*detail["loc"], key) for key in detail["type"].split(",")}
+        ]
+    return []
+
+
+def _is_there(document: Any, *place: int | str) -> bool:
+    for part in place:
+        if not isinstance(document, dict) or part not in document:
+            return False
+        document = document[part]
+    return True
 
 
 def _problem(detail: ErrorDetails) -> str:
@@ -326,6 +387,8 @@ def _problem(detail: ErrorDetails) -> str:
     if isinstance(detail["input"], dict):
         return f"{place}: {message}"
     nearest = ""
+    if detail["type"] == "architecture":
+        nearest = did_you_mean(str(detail["input"]), architecture_names())
     if detail["type"] == "literal_error":
         nearest = did_you_mean(str(detail["input"]), re.findall("'(.*?)'", message))
     return f"{place}: {message}, got {detail['input']!r}{nearest}"

@@ -9,8 +9,9 @@ from typing import cast, get_args
 import numpy as np
 
 from hyperzoo.architectures import Architecture
-from hyperzoo.errors import VerificationError, ZooMismatchError
-from hyperzoo.images import ImageSet
+from hyperzoo.errors import ImageError, VerificationError, ZooMismatchError
+from hyperzoo.images import ImageSet, load_images
+from hyperzoo.images.remember import remembered_place
 from hyperzoo.population import (
     Device,
     Engine,
@@ -19,6 +20,7 @@ from hyperzoo.population import (
     TrainedNetwork,
     make_engine,
 )
+from hyperzoo.recipe import Recipe
 from hyperzoo.train import recipe_images, recipe_settings
 from hyperzoo.zoo import Zoo
 
@@ -58,7 +60,8 @@ def retrain_network(
     Args:
         zoo: the zoo.
         id: the network's id.
-        images: image set, or file or folder to read it from in place of the recipe's own.
+        images: image set, or a place to read it from (see `load_images_at`); None for where this
+            machine read the zoo's images last, or else for the recipe's own.
         engine: an engine or its name; None for the one that trained the network.
         device: where a named engine computes; "auto" for the device that trained the network.
 
@@ -70,7 +73,10 @@ def retrain_network(
     then, recipe = zoo.provenance_of(id), zoo.recipe
     if recipe is None:
         raise VerificationError(f"{id} was imported: without a recipe it can't be trained again")
-    image_set = images if isinstance(images, ImageSet) else recipe_images(recipe, images)
+    if images is None:
+        image_set = _own_images(zoo, recipe)
+    else:
+        image_set = images if isinstance(images, ImageSet) else recipe_images(recipe, images)
     if image_set.fingerprint != zoo.image_fingerprint:
         raise ZooMismatchError(
             f"the zoo was trained on images with fingerprint {zoo.image_fingerprint[:16]}, these "
@@ -94,6 +100,28 @@ def retrain_network(
             if then.get(name) != now.get(name)
         },
     )
+
+
+def _own_images(zoo: Zoo, recipe: Recipe) -> ImageSet:
+    """The images that the zoo was trained on: where this machine saw them, or the recipe's."""
+    remembered = remembered_place(zoo.image_fingerprint)
+    choice = recipe.images
+    if remembered is None:
+        if choice.source in ("folder", "npz"):
+            raise ImageError(
+                f"the images that the zoo was trained on ('{zoo.images_name}') have not been read "
+                "on this machine, and a zoo does not tell where its maker's images lie; say where "
+                "they lie with --images (in Python: images=)"
+            )
+        return recipe_images(recipe)
+    source, path = remembered
+    try:
+        return load_images(source, size=choice.size, channels=choice.channels, path=path)
+    except ImageError as error:
+        raise ImageError(
+            f"the images that the zoo was trained on can't be read any more: {error}; say where "
+            "they lie with --images (in Python: images=)"
+        ) from error
 
 
 def _engine(

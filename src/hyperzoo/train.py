@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture, get_architecture
 from hyperzoo.errors import ImageError
-from hyperzoo.images import ImageSet, load_images
+from hyperzoo.images import ImageSet, load_images, source_at
+from hyperzoo.images.remember import remember_place
 from hyperzoo.plan import PlannedNetwork
 from hyperzoo.population import (
     Device,
@@ -23,7 +24,7 @@ from hyperzoo.population import (
     metrics,
     targets,
 )
-from hyperzoo.recipe import Recipe
+from hyperzoo.recipe import Recipe, load_recipe
 from hyperzoo.zoo import FinishedNetwork, Zoo, ZooWriter, open_zoo
 
 
@@ -51,7 +52,7 @@ Meter = Callable[[Progress], None]
 
 
 def train_zoo(
-    recipe: Recipe,
+    recipe: Recipe | str | Path,
     folder: str | Path,
     *,
     images: ImageSet | str | Path | None = None,
@@ -67,9 +68,11 @@ def train_zoo(
     number of workers or the order of work.
 
     Args:
-        recipe: what to train.
+        recipe: what to train; or a built-in recipe's name, or the path of a TOML file.
         folder: the zoo's folder; made if it is not there.
-        images: image set, or file or folder to read the images from in place of the recipe's own.
+        images: image set, or a place to read the images from (see `load_images_at`) in place of
+            the recipe's own. What was assumed of images that were read stands in the `notes` of
+            what `load_images` and `load_images_at` return.
         engine: an engine or its name.
         device: where a named engine computes.
         workers: threads of a named engine on a CPU; 0 for one a core.
@@ -79,6 +82,7 @@ def train_zoo(
         The complete zoo, opened.
 
     Raises:
+        RecipeError: there is no such recipe, or it is not valid.
         ImageError: the images can't be read, or do not fit the architecture.
         EngineError: the engine can't do the work.
         ZooMismatchError: the folder holds something else.
@@ -86,6 +90,8 @@ def train_zoo(
         ZooWriteError: the disk refused; finished parts are kept.
     """
     folder = Path(folder)
+    if not isinstance(recipe, Recipe):
+        recipe = load_recipe(recipe)
     image_set = images if isinstance(images, ImageSet) else recipe_images(recipe, images)
     architecture = recipe_architecture(recipe, image_set)
     if (complete := _complete_zoo(folder, recipe, image_set)) is not None:
@@ -98,6 +104,7 @@ def train_zoo(
         image_classes=image_set.class_names,
         image_fingerprint=image_set.fingerprint,
         images_name=image_set.name,
+        image_counts=(len(image_set.train_images), len(image_set.validation_images)),
         architecture=architecture,
         provenance=engine.provenance,
     ) as writer:
@@ -236,17 +243,16 @@ def _complete_zoo(folder: Path, recipe: Recipe, images: ImageSet) -> Zoo | None:
     return zoo if same and zoo.is_complete else None
 
 
-def recipe_images(recipe: Recipe, path: str | Path | None = None) -> ImageSet:
-    """Load a recipe's images, or those of another file or folder in their place."""
+def recipe_images(recipe: Recipe, place: str | Path | None = None) -> ImageSet:
+    """Load a recipe's images, or those of another place (see `source_at`) instead."""
     choice = recipe.images
-    # Arrays in a file can stand for the bundled digits too, which have no file of their own.
-    stands_in = path is not None and choice.source == "digits"
-    return load_images(
-        "npz" if stands_in else choice.source,
-        size=choice.size,
-        channels=choice.channels,
-        path=recipe.images_path if path is None else Path(path),
-    )
+    source: str = choice.source
+    path = recipe.images_path
+    if place is not None:
+        source, path = source_at(place, as_folder=choice.source == "folder")
+    images = load_images(source, size=choice.size, channels=choice.channels, path=path)
+    remember_place(images.fingerprint, source, path)
+    return images
 
 
 def recipe_architecture(recipe: Recipe, images: ImageSet) -> Architecture:

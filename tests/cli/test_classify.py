@@ -156,7 +156,7 @@ def test_networks_whose_training_failed_are_left_out(place: Path, tmp_path: Path
     method = place / "out" / "linear-response.safetensors"
     done = hyperzoo("identify", tmp_path / "zoo", "--with", method)
     assert (done.exit_code, len(done.stdout.splitlines())) == (0, 4), done.output
-    assert "left out: 1 network(s) whose training failed" in done.stderr
+    assert "left out: 1 network whose training failed" in done.stderr
 
 
 def test_a_network_that_is_not_finite_is_named(place: Path, tmp_path: Path):

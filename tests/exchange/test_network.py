@@ -2,7 +2,7 @@ import pytest
 
 from hyperzoo.architectures import get_architecture
 from hyperzoo.errors import ForeignFileError
-from hyperzoo.exchange.network import counted, match_architecture, match_layers
+from hyperzoo.exchange.network import match_architecture, match_layers
 
 
 @pytest.mark.parametrize("name", ["lenet5", "smallcnn"])
@@ -45,7 +45,3 @@ def test_layers_by_their_shapes():
 def test_layers_that_fit_in_two_ways():
     with pytest.raises(ForeignFileError, match=r"fit the architecture 'smallcnn' in more than one"):
         match_layers(layers_of("smallcnn"), source="x")
-
-
-def test_counts_in_messages():
-    assert [counted(0), counted(1), counted(2, "file")] == ["0 networks", "1 network", "2 files"]

@@ -1,10 +1,15 @@
+import contextlib
 import io
+import struct
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, TiffImagePlugin
 
 from hyperzoo.errors import ImageError
 from hyperzoo.images import decode
@@ -24,12 +29,14 @@ from tests.images.samples import encoded
     ],
 )
 def test_every_kind_becomes_grey_or_rgb(kind: str, mode: str, channels: int):
-    pixels = decode_image(encoded(kind=kind, mode=mode), "a", channels=channels)
+    pixels = decode_image(encoded(kind=kind, mode=mode), "a", channels=channels).pixels
     assert (pixels.dtype, pixels.shape) == (np.uint8, (14, 20, channels))
     if mode not in ("1", "P"):  # few colours
-        expected = decode_image(encoded(kind="PNG"), "a", channels=channels)
+        expected = decode_image(encoded(kind="PNG"), "a", channels=channels).pixels
         if mode in ("L", "LA"):
-            expected = np.repeat(decode_image(encoded(kind="PNG"), "a", channels=1), channels, 2)
+            expected = np.repeat(
+                decode_image(encoded(kind="PNG"), "a", channels=1).pixels, channels, 2
+            )
         assert np.abs(pixels.astype(int) - expected).mean() < 15  # JPEG loses something
 
 
@@ -38,7 +45,105 @@ def test_transparency_is_dropped_without_a_warning():
     palette = Image.new("P", (4, 4), 1)
     palette.putpalette([0, 0, 0, 10, 20, 30])
     palette.save(buffer, "PNG", transparency=bytes([255, 0]))
-    assert decode_image(buffer.getvalue(), "a", channels=3)[0, 0].tolist() == [10, 20, 30]
+    assert decode_image(buffer.getvalue(), "a", channels=3).pixels[0, 0].tolist() == [10, 20, 30]
+
+
+def picture(kind: str, image: Image.Image, **more: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **more)
+    return buffer.getvalue()
+
+
+def test_a_transparent_pixel_has_the_colour_that_the_file_gives_it():
+    """It is laid upon no background."""
+    pixels = np.full((4, 4, 4), [200, 100, 50, 0], np.uint8)
+    for kind in ("PNG", "TIFF", "WEBP"):
+        data = picture(kind, Image.fromarray(pixels), **({"exact": True} if kind == "WEBP" else {}))
+        decoded = decode_image(data, "a", channels=3)
+        assert decoded.left_out == ("transparency dropped",)
+        assert np.abs(decoded.pixels.astype(int) - [200, 100, 50]).max() <= 4
+
+
+def test_of_an_animation_and_of_pages_the_first_is_taken():
+    first, second = (Image.new("RGB", (4, 4), colour) for colour in ("red", "blue"))
+    for kind in ("GIF", "TIFF", "WEBP", "PNG"):
+        data = picture(kind, first, save_all=True, append_images=[second])
+        decoded = decode_image(data, "a", channels=3)
+        assert decoded.left_out == ("the first frame or page taken",)
+        assert np.abs(decoded.pixels.astype(int) - [255, 0, 0]).max() <= 4
+
+
+def test_cmyk_is_converted():
+    data = picture("TIFF", Image.new("CMYK", (4, 4), (255, 0, 0, 0)))
+    assert decode_image(data, "a", channels=3).pixels[0, 0].tolist() == [0, 255, 255]
+
+
+def sixteen_bits() -> dict[str, bytes]:
+    """Files of more than 8 bits a channel, of which Pillow would drop bits without a word."""
+    grey = Image.fromarray(np.full((4, 4), 300, np.uint16))
+    rows = b"".join(b"\0" + bytes(4 * 6) for _ in range(4))
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", 4, 4, 16, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+    ]
+    colour = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        for name, body in chunks
+    )
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    return {
+        "grey png": picture("PNG", grey),
+        "grey tiff": picture("TIFF", grey),
+        "float tiff": picture("TIFF", Image.new("F", (4, 4))),
+        "colour png": colour,
+        "colour ppm": b"P6 4 4 65535\n" + bytes(96),
+        "grey ppm": b"P5 4 4 65535\n" + bytes(32),
+        "colour tiff": colour_tiff(tags),
+    }
+
+
+def colour_tiff(tags: TiffImagePlugin.ImageFileDirectory_v2) -> bytes:
+    for tag, value in {
+        256: 4, 257: 4, 258: (16, 16, 16), 259: 1, 262: 2, 273: 8, 277: 3, 278: 4, 279: 96,
+    }.items():  # fmt: skip
+        tags[tag] = value
+    body = tags.tobytes(8 + 96)
+    return b"II*\0" + struct.pack("<I", 8 + 96) + bytes(96) + body
+
+
+@pytest.mark.parametrize("kind", sorted(sixteen_bits()))
+def test_more_than_eight_bits_are_refused_and_not_cut(kind: str):
+    with pytest.raises(ImageError, match=r"a: expected 8 bits a channel, got \d+"):
+        decode_image(sixteen_bits()[kind], "a", channels=3)
+
+
+@pytest.mark.parametrize("kind", decode._FORMATS)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_damage_is_an_image_error_or_an_image(kind: str, data: st.DataObject):
+    """Hostile files too: nothing but ImageError may come of them."""
+    content = bytearray(encoded(kind=kind))
+    for _ in range(data.draw(st.integers(1, 8))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(content)))
+    with contextlib.suppress(ImageError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pixels = decode_image(bytes(content[:cut]), "a", channels=3).pixels
+        assert (pixels.dtype, pixels.ndim) == (np.uint8, 3)
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "PPM"])
+def test_a_header_of_too_many_pixels_is_refused(kind: str):
+    data = encoded(kind=kind, width=20)
+    large = {
+        "PPM": b"P6 60000 60000 255\n" + bytes(10),
+        "TIFF": data.replace(
+            struct.pack("<HHII", 256, 4, 1, 20), struct.pack("<HHII", 256, 4, 1, 2**30)
+        ),
+    }[kind]
+    assert large != data
+    with pytest.raises(ImageError, match=r"pixels, more than 50 million|decompression bomb"):
+        decode_image(large, "a", channels=3)
 
 
 def test_orientation_is_not_applied():
@@ -46,7 +151,17 @@ def test_orientation_is_not_applied():
     exif[0x0112] = 6  # turn by 90 degrees
     buffer = io.BytesIO()
     Image.new("RGB", (20, 14)).save(buffer, "JPEG", exif=exif)
-    assert decode_image(buffer.getvalue(), "a", channels=3).shape == (14, 20, 3)
+    decoded = decode_image(buffer.getvalue(), "a", channels=3)
+    assert decoded.pixels.shape == (14, 20, 3)
+    assert decoded.left_out == ("an orientation tag not applied",)
+
+
+def test_what_decoding_left_out_is_counted():
+    images = images_of([0, 1])
+    clear = picture("PNG", Image.new("RGBA", (4, 4), (1, 2, 3, 4)))
+    images[0] = images[0]._replace(data=clear)
+    assert decode_all(images).notes == ("transparency dropped in 1 of 4 images",)
+    assert decode_all(images_of([0, 1]), notes=("said",)).notes == ("said",)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +182,7 @@ def test_what_is_no_image_is_an_error(data: bytes):
 def test_sixteen_bits_are_an_error():
     buffer = io.BytesIO()
     Image.fromarray(np.zeros((4, 4), np.uint16)).save(buffer, "PNG")
-    with pytest.raises(ImageError, match="a: expected 8 bits a channel, got Pillow's mode I;16"):
+    with pytest.raises(ImageError, match="a: expected 8 bits a channel, got 16"):
         decode_image(buffer.getvalue(), "a", channels=3)
 
 
@@ -130,9 +245,9 @@ def test_one_file_twice_and_missing_classes_are_errors():
 
 
 def test_pillow_does_not_chatter(monkeypatch: pytest.MonkeyPatch):
-    def chatty(*arguments: object, **more: object) -> np.ndarray:
+    def chatty(*arguments: object, **more: object) -> decode.Decoded:
         warnings.warn_explicit("odd EXIF", UserWarning, "x.py", 1, module="PIL.TiffImagePlugin")
-        return np.zeros((4, 4, 3), np.uint8)
+        return decode.Decoded(np.zeros((4, 4, 3), np.uint8), ())
 
     monkeypatch.setattr(decode, "decode_image", chatty)
     assert len(decode_all(images_of([0, 1])).train_images) == 2

@@ -175,7 +175,9 @@ def test_headers_that_are_too_large(tmp_path: Path, cache: Path, monkeypatch: py
 @pytest.mark.parametrize("keep", [0.1, 0.5, 0.9, 0.999])
 def test_a_truncated_archive(archive: Path, cache: Path, keep: float):
     archive.write_bytes(archive.read_bytes()[: int(archive.stat().st_size * keep)])
-    fail_to_prepare(archive, cache, r"\.tgz: expected a \.tgz archive, but it is damaged, trunc")
+    fail_to_prepare(
+        archive, cache, r"\.tgz: expected a \.tgz or \.zip archive, but it is damaged, trunc"
+    )
 
 
 def test_a_file_that_is_no_archive(archive: Path, cache: Path):

@@ -29,7 +29,11 @@ def test_importing_images_loads_nothing_heavy():
         ("folder", {}, "images 'folder' need a path; set images.path"),
         ("npz", {}, "images 'npz' need a path"),
         ("npz", {"path": "missing.npz"}, r"missing.npz: .* no such file"),
-        ("folder", {"path": "missing"}, "missing: expected a folder with <class>/<image>"),
+        (
+            "folder",
+            {"path": "missing"},
+            "missing: expected a folder or an archive with <class>/<image>",
+        ),
         ("imagenette", {"path": "missing.tgz"}, "missing.tgz: No such file"),
     ],
 )

@@ -234,6 +234,11 @@ def change_document(folder: Path, tmp_path: Path, change: Any) -> Path:
         (lambda d: d["runs"][0].update(parts=[float("inf")]), r"runs\.parts: expected whole"),
         (lambda d: d["runs"][0].update(software={"numpy": 2}), r"runs\.software\.numpy: expected"),
         (lambda d: d["image_set"].update(name="\ud800"), r"image_set\.name: expected a text"),
+        (lambda d: d["image_set"].update(training_images=3), "it has no 'validation_images'"),
+        (
+            lambda d: d["image_set"].update(training_images=-1, validation_images=2),
+            "image_set: expected whole numbers",
+        ),
         (lambda d: d["image_set"].update(class_names=[1, 2]), "expected a text, got 1"),
         (lambda d: d["image_set"].update(class_names=["a", "../b"]), "must consist of letters"),
         (lambda d: d["image_set"].update(class_names=["a", "a"]), "different class names"),
@@ -252,6 +257,30 @@ def test_parts_of_the_same_size_that_are_swapped(tmp_path: Path):
     (zoo / "aside").rename(second)
     with pytest.raises(ZooFormatError, match="must say part 0, but says 1"):
         open_zoo(zoo).network("cat_0")
+
+
+def test_the_number_of_images(tmp_path: Path):
+    with writer(tmp_path / "new", image_counts=(300, 60)):
+        pass
+    document = json.loads((tmp_path / "new" / "zoo.json").read_text())
+    assert document["image_set"]["training_images"] == 300
+    assert document["image_set"]["validation_images"] == 60
+    assert open_zoo(tmp_path / "new").image_counts == (300, 60)
+    # An older zoo does not tell, opens, and is gone on with.
+    with writer(tmp_path / "old"):
+        pass
+    assert "training_images" not in (tmp_path / "old" / "zoo.json").read_text()
+    assert open_zoo(tmp_path / "old").image_counts is None
+    with writer(tmp_path / "old", image_counts=(300, 60)):
+        pass
+    assert open_zoo(tmp_path / "old").image_counts is None
+
+
+def test_a_byte_order_mark_is_no_matter(folder: Path, tmp_path: Path):
+    changed = change_document(folder, tmp_path, lambda document: None)
+    document = changed / "zoo.json"
+    document.write_text(document.read_text("utf-8"), "utf-8-sig")
+    assert open_zoo(changed).ids == open_zoo(folder).ids
 
 
 def test_a_text_that_is_not_utf_8(folder: Path, tmp_path: Path):

@@ -1,10 +1,11 @@
 """Goes through a zoo's weights part by part, on all cores, in order, without keeping them."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
+
+from hyperzoo.cores import usable_cores
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -23,7 +24,7 @@ def map_in_order(work: Callable[[S], T], items: Iterable[S], workers: int = 0) -
         items: the items; taken only when a thread is about to be free.
         workers: threads; 0 for one a core.
     """
-    threads = workers or _cores()
+    threads = workers or usable_cores()
     waiting: deque[Future[T]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
@@ -36,9 +37,3 @@ def map_in_order(work: Callable[[S], T], items: Iterable[S], workers: int = 0) -
         finally:
             for future in waiting:
                 future.cancel()
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -1,6 +1,5 @@
 """The benchmark: every method on the same splits of a zoo, with its controls."""
 
-import os
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -11,6 +10,7 @@ from hyperzoo.classification.registry import Method, choose_methods
 from hyperzoo.classification.results import Benchmark, about, tables
 from hyperzoo.classification.splits import check_classes, check_seed, split_networks
 from hyperzoo.classification.trial import Trial, one_thread
+from hyperzoo.cores import usable_cores
 from hyperzoo.errors import ClassificationError
 from hyperzoo.images import ImageSet
 from hyperzoo.zoo import Zoo
@@ -73,7 +73,7 @@ def run(
         split_networks(networks.ids, list(networks.labels), seed, repeat)
         for repeat in range(splits)
     ]
-    workers = workers or min(MOST_WORKERS, os.cpu_count() or 1)
+    workers = workers or min(MOST_WORKERS, usable_cores())
     trial = Trial(networks, cuts, seed, workers)
     with one_thread():
         for done, method in enumerate(chosen):
@@ -95,7 +95,7 @@ def _images_by_class(
     if images is None:
         raise ClassificationError(
             f"method '{needing[0]}' needs real images: give `images`, e.g. "
-            "hz.load_images('npz', path=...) (on the command line --images FILE.npz)"
+            "hz.load_images('digits') (on the command line --images)"
         )
     height, width, channels = networks.architecture.input_shape
     if images.image_shape != (height, width, channels):

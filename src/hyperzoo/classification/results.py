@@ -105,7 +105,7 @@ def read_benchmark(folder: str | Path) -> Benchmark:
     """
     path = Path(folder) / RESULTS_FILE
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ClassificationError(
             f"{path} can't be read: {getattr(error, 'strerror', None) or error}; expected a folder "

@@ -12,6 +12,7 @@ from hyperzoo.cli.progress import counting_meter
 from hyperzoo.report.figure import Section
 from hyperzoo.report.save import save_sections
 from hyperzoo.report.sections import sections
+from hyperzoo.words import counted
 from hyperzoo.zoo import open_zoo
 
 
@@ -43,4 +44,5 @@ def analyze(
             if text:
                 out.print(escape(text))
         out.print()
-    out.print(f"{len(files)} files in {escape(str(target))}; {files[-1].name} lists them")
+    written = counted(len(files), "file")
+    out.print(f"{written} in {escape(str(target))}; {files[-1].name} lists them")

@@ -1,6 +1,7 @@
 """`hyperzoo classify`: a benchmark of naming a network's class from its weights."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,12 +9,14 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from hyperzoo.architectures import Architecture
 from hyperzoo.classification import METHODS, Benchmark, fit, run
 from hyperzoo.classification.splits import MOST_SEED
 from hyperzoo.cli.console import err, out
+from hyperzoo.cli.image_choice import HELP, image_choice
 from hyperzoo.cli.progress import counting_meter
 from hyperzoo.errors import ClassificationError
-from hyperzoo.images import ImageSet, load_images
+from hyperzoo.images import ImageSet
 from hyperzoo.zoo import Zoo, open_zoo
 
 
@@ -38,15 +41,15 @@ def classify(
     ] = 0,
     splits: Annotated[int, typer.Option(min=1, help="How often to split 70 : 30.")] = 5,
     images: Annotated[
-        Path | None, typer.Option(help="For track C: an npz file of images.", show_default=False)
+        str | None, typer.Option(help=f"For track C: real images. {HELP}.", show_default=False)
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes.", show_default="one a core, at most 4")
     ] = None,
 ) -> None:
     """Benchmark how well a network's class can be named from its weights."""
-    zoo = open_zoo(folder)
-    chosen = None if images is None else _images(zoo, images)
+    load, zoo = image_choice(images), open_zoo(folder)
+    chosen = None if images is None or load is None else _images(zoo, images, load)
     _check_folder(results)
     names = None if methods is None else [n.strip() for n in methods.split(",") if n.strip()]
     try:
@@ -67,19 +70,18 @@ def classify(
     found.write(results)
     out.print(_table(found))
     if images is None and track is None and names is None:
-        err.print("track C was left out: it needs real images (--images FILE.npz)")
+        err.print("track C was left out: it needs real images (--images)")
     for name in found.about["methods"]:
         if METHODS[name].portable:
             fit(zoo, name, seed=seed).save(results / f"{name}.safetensors")
     out.print(f"tables and fitted methods are in {escape(str(results))}")
 
 
-def _images(zoo: Zoo, path: Path) -> ImageSet:
-    height, _, channels = zoo.architecture.input_shape
-    found = load_images("npz", path=path, size=height, channels=channels)
+def _images(zoo: Zoo, choice: str, load: Callable[[Architecture], ImageSet]) -> ImageSet:
+    found = load(zoo.architecture)
     if strangers := sorted(set(zoo.classes) - set(found.class_names)):
         err.print(
-            f"note: {escape(str(path))} has no images of {escape(', '.join(strangers[:5]))}, which "
+            f"note: {escape(choice)} has no images of {escape(', '.join(strangers[:5]))}, which "
             "the networks detect; track C shows them images of other classes"
         )
     return found

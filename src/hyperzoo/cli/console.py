@@ -1,5 +1,8 @@
 """Where the command line writes: results to standard output, all else to standard error."""
 
+import io
+import sys
+
 from rich.console import Console
 
 MINIMAL_WIDTH = 120
@@ -9,3 +12,13 @@ MINIMAL_WIDTH = 120
 out = Console(highlight=False, soft_wrap=True)
 out.width = max(out.width, MINIMAL_WIDTH)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def write_what_the_terminal_lacks_as_escapes() -> None:
+    """Write characters that the terminal's encoding lacks as Python's escapes.
+
+    Two classes whose names a terminal lacks stay two, which question marks would not show.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -9,8 +9,8 @@ from hyperzoo.cli.console import out
 from hyperzoo.cli.image_choice import HELP, image_choice
 from hyperzoo.cli.progress import counting_meter
 from hyperzoo.exchange.exporting import export_zoo, hint_at
-from hyperzoo.exchange.network import counted
 from hyperzoo.exchange.registry import FORMATS
+from hyperzoo.words import counted
 from hyperzoo.zoo import open_zoo
 
 WRITTEN = {name: entry for name, entry in FORMATS.items() if entry.writes}
@@ -47,6 +47,6 @@ def export(
             meter=meter,
         )
     out.print(
-        f"{folder}: {written} file{'s' * (written != 1)} ({format}, {counted(len(opened))})",
+        f"{folder}: {counted(written, 'file')} ({format}, {counted(len(opened), 'network')})",
         markup=False,
     )

@@ -12,6 +12,7 @@ from hyperzoo.classification import FittedMethod, load_method
 from hyperzoo.cli.console import err
 from hyperzoo.errors import ClassificationError, ForeignFileError
 from hyperzoo.exchange import ForeignNetwork
+from hyperzoo.words import counted
 from hyperzoo.zoo import open_zoo
 from hyperzoo.zoo.layout import DOCUMENT_FILE
 from hyperzoo.zoo.tensors import TensorFile, open_tensors
@@ -90,7 +91,7 @@ def _of_zoo(folder: Path, network: str | None) -> Iterator[Named]:
         if status != "failed":
             yield name, dict(zoo.arrays(name))
     if failed := statuses.count("failed"):
-        err.print(f"left out: {failed} network(s) whose training failed")
+        err.print(f"left out: {counted(failed, 'network')} whose training failed")
 
 
 def _of_files(path: Path, network: str | None) -> Iterator[Named]:

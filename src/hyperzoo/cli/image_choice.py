@@ -1,13 +1,15 @@
-"""Images that a user names on the command line for networks that are there already."""
+"""Images that a user names on the command line, and what is said of them."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from hyperzoo.architectures import Architecture
+from hyperzoo.cli.console import err
 from hyperzoo.errors import ImageError
-from hyperzoo.images import ImageSet, load_images
+from hyperzoo.images import ImageSet, load_images_at
+from hyperzoo.images.place import HELP, NAMED
 
-HELP = "digits, imagenette, or a path: an npz file, an Imagenette archive, a folder of folders."
+__all__ = ["HELP", "image_choice", "say_notes"]
 
 
 def image_choice(choice: str | None) -> Callable[[Architecture], ImageSet] | None:
@@ -21,21 +23,19 @@ def image_choice(choice: str | None) -> Callable[[Architecture], ImageSet] | Non
     """
     if choice is None:
         return None
-    path = Path(choice).expanduser()
-    named = choice in ("digits", "imagenette")
-    if not named and not path.exists():
+    if choice not in NAMED and not Path(choice).expanduser().exists():
         raise ImageError(f"no images at {choice}; expected {HELP}")
 
     def load(architecture: Architecture) -> ImageSet:
         height, _, channels = architecture.input_shape
-        if named:
-            return load_images(choice, size=height, channels=channels)
-        return load_images(_source(path), size=height, channels=channels, path=path)
+        images = load_images_at(choice, size=height, channels=channels)
+        say_notes(images)
+        return images
 
     return load
 
 
-def _source(path: Path) -> str:
-    if path.suffix == ".npz":
-        return "npz"
-    return "folder" if path.is_dir() else "imagenette"
+def say_notes(images: ImageSet) -> None:
+    """Say what was assumed and left out when images were read."""
+    for note in images.notes:
+        err.print(f"note: {note}", markup=False)

@@ -8,6 +8,7 @@ import typer
 from hyperzoo.cli.console import out
 from hyperzoo.cli.progress import image_meter
 from hyperzoo.images import load_images, prepare_imagenette
+from hyperzoo.words import counted
 
 app = typer.Typer(help="Get images ready for training.", no_args_is_help=True)
 
@@ -34,6 +35,8 @@ def prepare(
         path = prepare_imagenette(origin, size=size, channels=channels, meter=meter)
     images = load_images("npz", path=path, size=size, channels=channels)
     out.print(
-        f"{len(images.train_images)} training and {len(images.validation_images)} validation "
-        f"images of {len(images.class_names)} classes in {path}\nfingerprint {images.fingerprint}"
+        f"{len(images.train_images):,} training and "
+        f"{counted(len(images.validation_images), 'validation image')} of "
+        f"{counted(len(images.class_names), 'class', 'classes')} in {path}\n"
+        f"fingerprint {images.fingerprint}"
     )

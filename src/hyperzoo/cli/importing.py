@@ -12,7 +12,7 @@ from hyperzoo.cli.image_choice import HELP, image_choice
 from hyperzoo.cli.progress import counting_meter
 from hyperzoo.exchange.finding import Found, find_foreign
 from hyperzoo.exchange.importing import import_zoo
-from hyperzoo.exchange.network import counted
+from hyperzoo.words import counted
 
 MOST_NOTES = 20
 
@@ -61,9 +61,9 @@ def import_(
     if len(imported.notes) > MOST_NOTES:
         err.print(f"note: and {len(imported.notes) - MOST_NOTES} more of these", markup=False)
     zoo = imported.zoo
-    classes = f"{len(zoo.classes)} class" + "es" * (len(zoo.classes) > 1)
+    classes = counted(len(zoo.classes), "class", "classes")
     out.print(
-        f"{folder}: {counted(len(zoo))} ({zoo.architecture.name}, {classes}); "
+        f"{folder}: {counted(len(zoo), 'network')} ({zoo.architecture.name}, {classes}); "
         f"look at it with: hyperzoo show {shlex.quote(str(folder))}",
         markup=False,
     )

@@ -23,7 +23,7 @@ from hyperzoo.cli import (
     train,
     verify,
 )
-from hyperzoo.cli.console import err
+from hyperzoo.cli.console import err, write_what_the_terminal_lacks_as_escapes
 from hyperzoo.errors import HyperzooError
 from hyperzoo.version import VERSION
 
@@ -75,10 +75,13 @@ def main() -> NoReturn:
     """
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    # What a batch system sends before it kills is handled as Ctrl-C is.
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
+        write_what_the_terminal_lacks_as_escapes()
+        # What a batch system sends before it kills is handled as Ctrl-C is.
+        signal.signal(signal.SIGTERM, _interrupt)
         app(arguments)  # leaves with 0, 2 or 130 by itself
+    except KeyboardInterrupt:
+        sys.exit(130)
     except HyperzooError as error:
         if debug:
             traceback.print_exc()

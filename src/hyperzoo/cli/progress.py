@@ -15,6 +15,7 @@ from rich.progress import Progress as Bar
 
 from hyperzoo.cli.console import err
 from hyperzoo.train import Meter, Progress
+from hyperzoo.words import counted
 
 LINE_EVERY = 5.0
 """Seconds between plain lines."""
@@ -52,8 +53,8 @@ def training_meter() -> Iterator[Meter]:
 def _training_line(progress: Progress, seconds: float) -> str:
     """One line that says how far a run is and how long it will take."""
     line = (
-        f"{progress.networks} of {progress.networks_planned} networks on disk, "
-        f"{progress.epochs} of {progress.epochs_planned} epochs"
+        f"{progress.networks} of {counted(progress.networks_planned, 'network')} on disk, "
+        f"{progress.epochs} of {counted(progress.epochs_planned, 'epoch')}"
     )
     if not progress.epochs or not progress.epochs_planned:
         return line

@@ -8,6 +8,7 @@ import typer
 from hyperzoo.cli.console import err, out
 from hyperzoo.cli.progress import counting_meter
 from hyperzoo.exchange.hub.push import push_zoo
+from hyperzoo.words import counted
 
 
 def push(
@@ -32,7 +33,8 @@ def push(
     for note in pushed.notes:
         err.print(f"note: {note}", markup=False)
     out.print(
-        f"{pushed.address}: {pushed.networks} networks; {pushed.uploaded} files uploaded, "
-        f"{pushed.present} were there\nopen it with hz.open_zoo('{pushed.address}')",
+        f"{pushed.address}: {counted(pushed.networks, 'network')}; "
+        f"{counted(pushed.uploaded, 'file')} uploaded, {pushed.present} were there\n"
+        f"open it with hz.open_zoo('{pushed.address}')",
         markup=False,
     )

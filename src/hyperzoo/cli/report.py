@@ -12,6 +12,7 @@ from hyperzoo.classification import read_benchmark
 from hyperzoo.cli.console import err, out
 from hyperzoo.cli.progress import counting_meter, duration
 from hyperzoo.report.page import write_report
+from hyperzoo.words import counted
 from hyperzoo.zoo import open_zoo
 
 
@@ -37,6 +38,7 @@ def report(
     with counting_meter("parts read") as meter:
         path = write_report(zoo, target, seed=seed, meter=meter, benchmark=benchmark)
     err.print(f"made in {duration(time.monotonic() - started)}")
-    out.print(f"{escape(str(path))}: {len(zoo):,} networks, {path.stat().st_size / 1e6:.1f} MB")
+    size = f"{path.stat().st_size / 1e6:.1f} MB"
+    out.print(f"{escape(str(path))}: {counted(len(zoo), 'network')}, {size}")
     if open_it and not webbrowser.open(path.absolute().as_uri()):
         err.print("no browser could be opened; open the file yourself")

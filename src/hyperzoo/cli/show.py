@@ -11,6 +11,7 @@ from rich.table import Table
 
 from hyperzoo.analysis import PERFORMANCE_METRICS, performance
 from hyperzoo.cli.console import out
+from hyperzoo.words import counted
 from hyperzoo.zoo import Zoo, open_zoo
 
 
@@ -29,7 +30,9 @@ def show(
     elif as_json:
         recipe = None if zoo.recipe is None else zoo.recipe.canonical()
         facts = _facts(zoo) | {"recipe": recipe, "performance": rows}
-        out.print_json(json.dumps(facts, indent=2))
+        # An escape that JSON knows, where the terminal lacks a character.
+        ascii_only = not out.encoding.startswith("utf")
+        out.print_json(json.dumps(facts), indent=2, ensure_ascii=ascii_only)
     else:
         _print_facts(zoo)
         out.print(_performance_table(rows))
@@ -48,6 +51,7 @@ def _facts(zoo: Zoo) -> dict[str, Any]:
         "bytes": sum(file.stat().st_size for file in zoo.path.rglob("*") if file.is_file()),
         "recipe_digest": None if zoo.recipe is None else zoo.recipe.digest,
         "image_fingerprint": zoo.image_fingerprint,
+        **dict(zip(("training_images", "validation_images"), zoo.image_counts or (), strict=False)),
     }
 
 
@@ -59,18 +63,27 @@ def _print_facts(zoo: Zoo) -> None:
         "zoo": facts["folder"],
         "networks": f"{facts['networks']}{incomplete}{failed}",
         "network": f"{facts['architecture']}, {facts['parameters']:,} parameters, "
-        f"{zoo.architecture.outputs} output{'s' * (zoo.architecture.outputs > 1)}",
+        f"{counted(zoo.architecture.outputs, 'output')}",
         "task": f"{zoo.kind} on {zoo.images_name} "
-        f"({len(zoo.image_classes)} classes, {' x '.join(map(str, zoo.architecture.input_shape))})",
+        f"({counted(len(zoo.image_classes), 'class', 'classes')}, "
+        f"{' x '.join(map(str, zoo.architecture.input_shape))})",
         **_origin(zoo),
         "size": f"{facts['bytes'] / 1e6:,.1f} MB",
-        "images": f"fingerprint {facts['image_fingerprint'][:16]}"
+        "images": f"{_image_counts(zoo)}fingerprint {facts['image_fingerprint'][:16]}"
         if zoo.image_fingerprint
         else "not known; `hyperzoo import --images` evaluates on some",
     }
     for key, value in lines.items():
         out.print(f"[bold]{key:<12}[/]{escape(str(value))}")
     out.print()
+
+
+def _image_counts(zoo: Zoo) -> str:
+    """How many images there are; nothing of zoos that do not tell."""
+    if zoo.image_counts is None:
+        return ""
+    training, validation = zoo.image_counts
+    return f"{training:,} for training, {validation:,} for validation, "
 
 
 def _origin(zoo: Zoo) -> dict[str, str]:
@@ -83,7 +96,8 @@ def _origin(zoo: Zoo) -> dict[str, str]:
     varied = [key for key in type(recipe.vary).model_fields if getattr(recipe.vary, key)]
     return {
         "training": f"{training.optimizer}, learning rate {training.learning_rate:g}, "
-        f"batch {training.batch_size}, {training.epochs} epochs, {training.keep} weights kept"
+        f"batch {training.batch_size}, {counted(training.epochs, 'epoch')}, "
+        f"{training.keep} weights kept"
         + (f"; {' and '.join(varied)} drawn for each network" if varied else ""),
         "checkpoints": ", ".join(map(str, training.checkpoint_epochs)) or "none",
         "recipe": f"{recipe.name}, seed {recipe.seed}, digest {recipe.digest[:16]}",

@@ -9,11 +9,13 @@ from typing import Annotated
 import typer
 
 from hyperzoo.cli.console import err, out
+from hyperzoo.cli.image_choice import HELP, say_notes
 from hyperzoo.cli.progress import duration, training_meter
 from hyperzoo.errors import ZooError
 from hyperzoo.population import Device, EngineName
-from hyperzoo.recipe import load_recipe
-from hyperzoo.train import Meter, Progress, train_zoo
+from hyperzoo.recipe import Recipe, load_recipe
+from hyperzoo.train import Meter, Progress, recipe_images, train_zoo
+from hyperzoo.words import counted
 from hyperzoo.zoo import open_zoo
 
 
@@ -25,8 +27,7 @@ def train(
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="In place of the recipe's.")] = None,
     images: Annotated[
-        Path | None,
-        typer.Option(help="An npz file, archive or folder in place of the recipe's images."),
+        str | None, typer.Option(help=f"In place of the recipe's images: {HELP}.")
     ] = None,
     engine: Annotated[
         EngineName,
@@ -38,7 +39,14 @@ def train(
     workers: Annotated[int, typer.Option(min=0, help="Threads on a CPU; 0: one a core.")] = 0,
 ) -> None:
     """Train a zoo, or go on where an interrupted run stopped."""
-    chosen = load_recipe(recipe).with_changes(networks_per_class=networks_per_class, epochs=epochs)
+    chosen = _changed(load_recipe(recipe), networks_per_class, epochs)
+    image_set = recipe_images(chosen, images)
+    say_notes(image_set)
+    err.print(
+        f"{len(image_set.train_images):,} training and "
+        f"{counted(len(image_set.validation_images), 'validation image')} of "
+        f"{counted(len(image_set.class_names), 'class', 'classes')}"
+    )
     trained = False
     started = time.monotonic()
     try:
@@ -52,7 +60,7 @@ def train(
             zoo = train_zoo(
                 chosen,
                 folder,
-                images=images,
+                images=image_set,
                 engine=engine,
                 device=device,
                 workers=workers,
@@ -62,15 +70,29 @@ def train(
         kept = _kept(folder)
         command = shlex.join(["hyperzoo", *sys.argv[1:]])
         err.print(
-            f"interrupted: {kept} networks are kept in {folder}; resume with\n  {command}",
+            f"interrupted: {kept} kept in {folder}; resume with\n  {command}",
             markup=False,
         )
         raise  # typer exits with status 130
     if not trained:
-        out.print(f"{folder} is complete: {len(zoo)} networks; nothing to train")
+        out.print(f"{folder} is complete: {counted(len(zoo), 'network')}; nothing to train")
     else:
         err.print(f"trained in {duration(time.monotonic() - started)}")
-        out.print(f"{folder} is complete: {len(zoo)} networks")
+        out.print(f"{folder} is complete: {counted(len(zoo), 'network')}")
+
+
+def _changed(recipe: Recipe, networks_per_class: int | None, epochs: int | None) -> Recipe:
+    """The recipe as the options change it; checkpoints that a shorter training lacks go."""
+    kept = recipe.training.checkpoint_epochs
+    within = tuple(epoch for epoch in kept if epochs is None or epoch <= epochs)
+    changed = recipe.with_changes(
+        networks_per_class=networks_per_class, epochs=epochs, checkpoint_epochs=within
+    )
+    if late := [str(epoch) for epoch in kept if epoch not in within]:
+        err.print(
+            f"note: no checkpoint after epoch {', '.join(late)}, beyond the {epochs} of --epochs"
+        )
+    return changed
 
 
 def _kept(folder: Path) -> str:
@@ -78,5 +100,5 @@ def _kept(folder: Path) -> str:
     try:
         zoo = open_zoo(folder)
     except ZooError:
-        return "no"
-    return f"{len(zoo)} of {zoo.planned}"
+        return "no networks are"
+    return f"{len(zoo)} of {counted(zoo.planned, 'network')} are"

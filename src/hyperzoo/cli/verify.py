@@ -7,10 +7,12 @@ import typer
 from rich.markup import escape
 
 from hyperzoo.cli.console import err, out
+from hyperzoo.cli.image_choice import HELP
 from hyperzoo.cli.progress import counting_meter
 from hyperzoo.errors import VerificationError
 from hyperzoo.population import Device, EngineName
 from hyperzoo.retrain import Retrained, retrain_network
+from hyperzoo.words import counted
 from hyperzoo.zoo import open_zoo, verify_zoo
 
 
@@ -21,7 +23,7 @@ def verify(
         typer.Option(metavar="ID", help="Train this network again and compare every bit."),
     ] = None,
     images: Annotated[
-        Path | None, typer.Option(help="For --retrain: where the recipe's images lie.")
+        str | None, typer.Option(help=f"For --retrain: the images trained on. {HELP}.")
     ] = None,
     engine: Annotated[
         EngineName | None,
@@ -35,15 +37,14 @@ def verify(
     for problem in found.problems:
         err.print(f"[bold red]problem:[/] {escape(problem)}")
     if found.problems:
-        count = len(found.problems)
         raise VerificationError(
-            f"{folder}: {count} problem{'s' * (count > 1)} found; restore the files from a copy, "
-            "or delete the models file of a damaged part and train again to make it anew"
+            f"{folder}: {counted(len(found.problems), 'problem')} found; restore the files from a "
+            "copy, or delete the models file of a damaged part and train again to make it anew"
         )
-    parts = "1 part" if found.parts == 1 else f"{found.parts} parts"
-    out.print(f"{folder}: {found.networks} networks in {parts} are sound")
-    if found.incomplete:
-        out.print(f"{len(found.incomplete)} parts are still to be trained")
+    networks, parts = counted(found.networks, "network"), counted(found.parts, "part")
+    out.print(f"{folder}: {networks} in {parts} {'is' if found.networks == 1 else 'are'} sound")
+    if left := len(found.incomplete):
+        out.print(f"{counted(left, 'part')} {'is' if left == 1 else 'are'} still to be trained")
     if retrain is not None:
         _report(
             retrain_network(open_zoo(folder), retrain, images=images, engine=engine, device=device)

@@ -10,8 +10,8 @@ from hyperzoo.errors import ForeignFileError, did_you_mean
 from hyperzoo.exchange.content import Content, look
 from hyperzoo.exchange.format import Format
 from hyperzoo.exchange.names import NetworkName, name_files
-from hyperzoo.exchange.network import counted
 from hyperzoo.exchange.registry import FORMATS
+from hyperzoo.words import counted
 from hyperzoo.zoo import layout
 
 _MOST_KINDS = 12

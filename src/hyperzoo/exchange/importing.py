@@ -25,12 +25,12 @@ from hyperzoo.errors import (
 from hyperzoo.exchange.finding import Choice, Found, Source, find_foreign, sources_of
 from hyperzoo.exchange.format import Meter
 from hyperzoo.exchange.judging import Judged, judge, note_of_constants
-from hyperzoo.exchange.network import counted
 from hyperzoo.exchange.published.metrics_csv import Metrics, read_metrics_csv
 from hyperzoo.exchange.rows import Rows, RowsRead, read_rows
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import ALL_CLASSES, PlannedNetwork
 from hyperzoo.population import Parameters
+from hyperzoo.words import counted
 from hyperzoo.zoo import FinishedNetwork, Zoo, layout, open_zoo
 from hyperzoo.zoo.document import (
     Imported,
@@ -156,8 +156,8 @@ def _import_into(
 def _told_by_shapes(read: RowsRead, images: ImageSet | None) -> Iterator[str]:
     if read.by_shapes and (architecture := read.rows.architecture) is not None:
         yield (
-            f"{counted(read.by_shapes)}: the architecture was told by shapes alone; activations, "
-            f"pooling and scaling are taken to be those of '{architecture.name}'"
+            f"{counted(read.by_shapes, 'network')}: the architecture was told by shapes alone; "
+            f"activations, pooling and scaling are taken to be those of '{architecture.name}'"
             + ("; check with --images" if images is None else ": compare the metrics on the images")
         )
 

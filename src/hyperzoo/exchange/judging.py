@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hyperzoo.exchange.network import counted
 from hyperzoo.exchange.published.metrics_csv import Metrics
 from hyperzoo.exchange.rows import Rows
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import PlannedNetwork
 from hyperzoo.population import METRICS, evaluate, metrics, targets
+from hyperzoo.words import counted
 from hyperzoo.zoo.document import NetworkKey, ZooDocument
 
 
@@ -85,6 +85,6 @@ def note_of_constants(ids: Sequence[str], count: int, architecture: str) -> Iter
             f"networks had the activations and pooling of '{architecture}'"
         )
     yield (
-        f"{counted(len(ids))}: no more accurate on these images than always the most frequent "
-        f"answer (always no, of one-vs-all networks): {names}{why}"
+        f"{counted(len(ids), 'network')}: no more accurate on these images than always the most "
+        f"frequent answer (always no, of one-vs-all networks): {names}{why}"
     )

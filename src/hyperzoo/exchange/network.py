@@ -122,11 +122,6 @@ def torch_weights(
     return {p.name: np.ascontiguousarray(p.from_keras(t[np.newaxis])[0]) for p, t in pairs}
 
 
-def counted(count: int, what: str = "network") -> str:
-    """A number of things as messages say it: "1 network", "3 networks"."""
-    return f"{count} {what}{'s' * (count != 1)}"
-
-
 def _candidates(outputs: Iterable[int]) -> list[Architecture]:
     return [get_architecture(name, count) for name in architecture_names() for count in outputs]
 

@@ -12,9 +12,10 @@ from hyperzoo.architectures import Architecture
 from hyperzoo.errors import ForeignFileError, HyperzooError
 from hyperzoo.exchange.finding import Source
 from hyperzoo.exchange.format import Meter
-from hyperzoo.exchange.network import ForeignNetwork, counted
+from hyperzoo.exchange.network import ForeignNetwork
 from hyperzoo.plan import ALL_CLASSES
 from hyperzoo.population import Parameters
+from hyperzoo.words import counted
 from hyperzoo.zoo.document import NetworkKey
 
 
@@ -138,7 +139,7 @@ def read_rows(path: Path, sources: Sequence[Source], meter: Meter | None = None)
                 by_shapes += network.by_shapes
             if repeated and source.format.holds_many:
                 notes.append(
-                    f"{counted(repeated)} of {file} are in other files too, bit for bit"
+                    f"{counted(repeated, 'network')} of {file} are in other files too, bit for bit"
                     if repeated > 1
                     else f"1 network of {file} is in another file too, bit for bit"
                 )
@@ -153,7 +154,7 @@ def read_rows(path: Path, sources: Sequence[Source], meter: Meter | None = None)
             f"{counted(len(copies), 'file')} with a network that another file has too, bit for "
             f"bit, which counts once: {', '.join(copies[:3])}{', ...' * (len(copies) > 3)}"
         )
-    notes += [f"{counted(count)}: {note}" for note, count in told.items()]
+    notes += [f"{counted(count, 'network')}: {note}" for note, count in told.items()]
     return RowsRead(rows=rows, formats=formats, by_shapes=by_shapes, notes=tuple(notes))
 
 

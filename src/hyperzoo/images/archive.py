@@ -1,9 +1,13 @@
-"""Images in a .tgz archive, read as a stream; nothing is unpacked to disk."""
+"""Images in a .tgz or .zip archive; nothing is unpacked to disk."""
 
 import gzip
 import io
+import stat
 import tarfile
+import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from hyperzoo.errors import ImageError
@@ -13,7 +17,7 @@ from hyperzoo.images.decode import MAX_FILE_BYTES, EncodedImage, Key
 def read_archive(
     path: Path, key_of: Callable[[PurePosixPath], Key | None]
 ) -> Iterator[EncodedImage]:
-    """Read the images in a .tgz archive, in the archive's order.
+    """Read the images in an archive, in the archive's order.
 
     Args:
         path: the archive.
@@ -23,40 +27,83 @@ def read_archive(
         ImageError: the archive is damaged or truncated, or a member is too large, a link, a
             device, or has a path that leads out of the archive.
     """
+    with _damage_told(path):
+        for name, read in _members(path):
+            key = key_of(PurePosixPath(name))
+            if key is not None:
+                yield EncodedImage(key, f"{path}: {name}", read())
+
+
+def archive_names(path: Path) -> list[PurePosixPath]:
+    """The paths of all files in an archive.
+
+    Raises:
+        ImageError: as `read_archive` does.
+    """
+    with _damage_told(path):
+        return [PurePosixPath(name) for name, _ in _members(path)]
+
+
+_Members = Iterator[tuple[str, Callable[[], bytes]]]
+"""Path of every file, and its content, which can be read until the next is asked for."""
+
+
+def _members(path: Path) -> _Members:
+    with path.open("rb") as file:
+        zipped = file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+    return _zip_members(path) if zipped else _tar_members(path)
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
     try:
-        # tarfile by itself takes a truncated archive for a shorter one; gzip does not.
-        with gzip.open(path) as unzipped:
-            limited = _Limited(unzipped, path)
-            with tarfile.open(fileobj=limited, mode="r|") as tar:
-                for member in tar:
-                    limited.restart()
-                    _check_member(path, member)
-                    key = key_of(PurePosixPath(member.name))
-                    file = None if key is None else tar.extractfile(member)
-                    if key is not None and file is not None:
-                        yield EncodedImage(key, f"{path}: {member.name}", file.read())
-            # On to the very end, where gzip compares its checksum.
-            while unzipped.read(2**20):
-                pass
+        yield
     except (ImageError, FileNotFoundError, PermissionError):
         raise
-    except Exception as error:
+    except Exception as error:  # A damaged archive can raise almost anything.
         raise ImageError(
-            f"{path}: expected a .tgz archive, but it is damaged, truncated or something else "
-            f"({error}); download it again"
+            f"{path}: expected a .tgz or .zip archive, but it is damaged, truncated, encrypted or "
+            f"something else ({error}); download it again"
         ) from error
 
 
-def _check_member(path: Path, member: tarfile.TarInfo) -> None:
+def _tar_members(path: Path) -> _Members:
+    # tarfile by itself takes a truncated archive for a shorter one; gzip does not.
+    with gzip.open(path) as unzipped:
+        limited = _Limited(unzipped, path)
+        with tarfile.open(fileobj=limited, mode="r|") as tar:
+            for member in tar:
+                limited.restart()
+                _check(path, member.name, member.isfile() or member.isdir(), member.size)
+                file = tar.extractfile(member)
+                if file is not None:
+                    yield member.name, file.read
+        # On to the very end, where gzip compares its checksum.
+        while unzipped.read(2**20):
+            pass
+
+
+def _zip_members(path: Path) -> _Members:
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            # What made the file may have left no mode, or only permissions.
+            kind = stat.S_IFMT(member.external_attr >> 16)
+            plain = kind in (0, stat.S_IFREG, stat.S_IFDIR)
+            _check(path, member.filename, plain, member.file_size)
+            if not member.is_dir():
+                yield member.filename, partial(archive.read, member)
+
+
+def _check(path: Path, name: str, plain: bool, size: int) -> None:
     # Nothing is unpacked, so nothing could happen; but an archive like that is not to be trusted.
-    place = PurePosixPath(member.name.replace("\\", "/"))
+    place = PurePosixPath(name.replace("\\", "/"))
     if place.is_absolute() or ".." in place.parts:
-        raise ImageError(f"{path}: refused, because the path {member.name!r} leads out of it")
-    if not (member.isfile() or member.isdir()):
-        raise ImageError(f"{path}: refused, because {member.name!r} is a link or a device")
-    if member.size > MAX_FILE_BYTES:
+        raise ImageError(f"{path}: refused, because the path {name!r} leads out of it")
+    if not plain:
+        raise ImageError(f"{path}: refused, because {name!r} is a link or a device")
+    if size > MAX_FILE_BYTES:
         raise ImageError(
-            f"{path}: refused, because {member.name!r} has {member.size} bytes, "
+            f"{path}: refused, because {name!r} has {size} bytes, "
             f"more than {MAX_FILE_BYTES // 2**20} MiB"
         )
 

@@ -1,26 +1,30 @@
 """From encoded image files (JPEG, PNG, ...) to an image set."""
 
 import io
-import os
 import warnings
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperzoo.cores import usable_cores
 from hyperzoo.errors import ImageError
 from hyperzoo.images.image_set import ImageSet
 from hyperzoo.images.resize import resize_bilinear
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
 
 MAX_FILE_BYTES = 64 * 2**20
 MAX_PIXELS = 50_000_000
 
 # Pillow's other decoders are not needed, and some of them run other programs.
-_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+_ORIENTATION, _BITS_PER_SAMPLE = 0x0112, 0x0102  # tags of EXIF and TIFF
 
 Meter = Callable[[int, int | None], None]
 """Is told after each image how many are done, of how many (None: not known)."""
@@ -45,12 +49,20 @@ class EncodedImage(NamedTuple):
     data: bytes
 
 
-def decode_image(data: bytes, place: str, *, channels: int) -> NDArray[np.uint8]:
+class Decoded(NamedTuple):
+    """An image's pixels, uint8 [height, width, channels], and what decoding left out."""
+
+    pixels: NDArray[np.uint8]
+    left_out: tuple[str, ...]
+
+
+def decode_image(data: bytes, place: str, *, channels: int) -> Decoded:
     """Decode one image.
 
-    Whatever the file holds (grey, palette, CMYK, transparency) is converted by Pillow; alpha is
-    dropped. Orientation marks in EXIF are not applied, as TensorFlow does not apply them. Of an
-    animation the first frame is taken.
+    Whatever the file holds (grey, palette, CMYK, transparency) is converted by Pillow. Alpha is
+    dropped: a transparent pixel has the colour that the file gives it, and is not laid upon a
+    background. Orientation tags are not applied, as TensorFlow does not apply them. Of several
+    frames or pages the first is taken.
 
     Args:
         data: the file's content.
@@ -58,26 +70,27 @@ def decode_image(data: bytes, place: str, *, channels: int) -> NDArray[np.uint8]
         channels: 3 for RGB, 1 for grey.
 
     Returns:
-        uint8 [height, width, channels].
+        The pixels, uint8 [height, width, channels], and what was left out.
 
     Raises:
         ImageError: the image is damaged, too large, or has more than 8 bits a channel.
     """
-    from PIL import Image
+    import PIL.Image
 
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
+        with PIL.Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
             # The header is read by now, the pixels are not.
             if opened.width * opened.height > MAX_PIXELS:
                 raise ImageError(
                     f"{place}: the image has {opened.width}x{opened.height} pixels, more than "
                     f"{MAX_PIXELS // 10**6} million; make it smaller or remove it"
                 )
-            if opened.mode.startswith(("I", "F")):
+            if (bits := _bits(opened, data)) > 8:
                 raise ImageError(
-                    f"{place}: expected 8 bits a channel, got Pillow's mode {opened.mode}; "
-                    "convert the image to 8 bits"
+                    f"{place}: expected 8 bits a channel, got {bits} (Pillow's mode "
+                    f"{opened.mode}); convert the image to 8 bits"
                 )
+            left_out = tuple(_left_out(opened))
             # Straight to RGB would drop a transparent colour with a warning.
             image = opened.convert("RGBA") if "transparency" in opened.info else opened
             pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
@@ -85,7 +98,32 @@ def decode_image(data: bytes, place: str, *, channels: int) -> NDArray[np.uint8]
         raise
     except Exception as error:  # Pillow's decoders raise almost anything on damaged files.
         raise ImageError(f"{place}: not an image that can be decoded: {error}") from error
-    return pixels.reshape(*pixels.shape[:2], channels)
+    return Decoded(pixels.reshape(*pixels.shape[:2], channels), left_out)
+
+
+def _bits(image: "ImageFile", data: bytes) -> int:
+    """Bits a channel, of which Pillow would drop all but 8 of a colour image without a word."""
+    if image.mode.startswith(("I", "F")):
+        return 16 if image.mode.startswith("I;16") else 32
+    if image.format == "PNG":
+        return data[24]  # of the IHDR chunk, which comes first
+    if image.format == "TIFF":
+        # A damaged tag can be anything.
+        bits = image.tag_v2.get(_BITS_PER_SAMPLE, (8,))  # type: ignore[attr-defined]
+        return max((int(number) for number in bits), default=8)
+    if image.format == "PPM" and image.tile and isinstance(image.tile[0].args, tuple):
+        return int(image.tile[0].args[-1]).bit_length()
+    return 8
+
+
+def _left_out(image: "ImageFile") -> Iterator[str]:
+    """What an image holds beside the pixels that are taken."""
+    if image.has_transparency_data:
+        yield "transparency dropped"
+    if getattr(image, "n_frames", 1) > 1:
+        yield "the first frame or page taken"
+    if image.getexif().get(_ORIENTATION, 1) != 1:
+        yield "an orientation tag not applied"
 
 
 def decode_images(
@@ -98,6 +136,7 @@ def decode_images(
     channels: int,
     meter: Meter | None = None,
     total: int | None = None,
+    notes: tuple[str, ...] = (),
 ) -> ImageSet:
     """Decode and resize images, on all processor cores, and put them in the order of their keys.
 
@@ -110,6 +149,7 @@ def decode_images(
         channels: 3 for RGB, 1 for grey.
         meter: is told how many images are done.
         total: how many images there will be, for the meter.
+        notes: what is to be said of the images' files.
 
     Returns:
         The images, uint8 [image, size, size, channels].
@@ -118,18 +158,20 @@ def decode_images(
         ImageError: an image can't be decoded or comes twice, or a class has none in a split.
     """
 
-    def decode(image: EncodedImage) -> NDArray[np.uint8]:
-        pixels = decode_image(image.data, image.place, channels=channels)
-        return resize_bilinear(pixels, size)
+    def decode(image: EncodedImage) -> Decoded:
+        pixels, left_out = decode_image(image.data, image.place, channels=channels)
+        return Decoded(resize_bilinear(pixels, size), left_out)
 
     images: dict[Key, NDArray[np.uint8]] = {}
+    left_out: Counter[str] = Counter()
     with warnings.catch_warnings():
         # Of odd EXIF data, for example. Damage that matters is an error.
         warnings.filterwarnings("ignore", module=r"PIL\.")
-        for image, pixels in _in_threads(decode, encoded):
+        for image, decoded in _in_threads(decode, encoded):
             if image.key in images:
                 raise ImageError(f"{image.place}: there are two such files; keep one")
-            images[image.key] = pixels
+            images[image.key] = decoded.pixels
+            left_out.update(decoded.left_out)
             if meter is not None:
                 meter(len(images), total)
     check_classes(place, images, class_names)
@@ -144,6 +186,7 @@ def decode_images(
         train_labels=np.array([key.label for key in keys["train"]], np.int64),
         validation_images=np.stack([images[key] for key in keys["validation"]]),
         validation_labels=np.array([key.label for key in keys["validation"]], np.int64),
+        notes=(*notes, *(f"{what} in {n} of {len(images)} images" for what, n in left_out.items())),
     )
 
 
@@ -164,14 +207,14 @@ def check_classes(place: Path, keys: Collection[Key], class_names: tuple[str, ..
 
 
 def _in_threads(
-    decode: Callable[[EncodedImage], NDArray[np.uint8]], encoded: Iterable[EncodedImage]
-) -> Iterator[tuple[EncodedImage, NDArray[np.uint8]]]:
+    decode: Callable[[EncodedImage], Decoded], encoded: Iterable[EncodedImage]
+) -> Iterator[tuple[EncodedImage, Decoded]]:
     """Map in threads and keep the order. Pillow decodes outside Python's lock.
 
     Only a few images wait at any time: an archive is larger than what it decodes to.
     """
-    threads = os.cpu_count() or 1
-    waiting: deque[tuple[EncodedImage, Future[NDArray[np.uint8]]]] = deque()
+    threads = usable_cores()
+    waiting: deque[tuple[EncodedImage, Future[Decoded]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for image in encoded:
             waiting.append((image, pool.submit(decode, image)))

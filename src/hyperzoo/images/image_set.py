@@ -22,6 +22,7 @@ class ImageSet:
         train_labels: int64 [image], indices into `class_names`.
         validation_images: uint8 [image, height, width, channel].
         validation_labels: int64 [image].
+        notes: what was assumed, left out or changed when the images were read, a line each.
 
     Raises:
         ImageError: the arrays do not fit together, or a class has no image in a split.
@@ -33,6 +34,7 @@ class ImageSet:
     train_labels: NDArray[np.int64]
     validation_images: NDArray[np.uint8]
     validation_labels: NDArray[np.int64]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_class_names(self.name, self.class_names)
@@ -81,7 +83,10 @@ def check_class_names(name: str, class_names: tuple[str, ...]) -> None:
         ImageError: with the name that is not fit.
     """
     if len(class_names) < 2:
-        raise ImageError(f"image set '{name}': expected 2 classes or more, got {len(class_names)}")
+        raise ImageError(
+            f"image set '{name}': expected 2 classes or more, got {len(class_names)}"
+            + f" ({class_names[0]})" * len(class_names)
+        )
     if len(set(class_names)) != len(class_names):
         raise ImageError(f"image set '{name}': class names are not unique: {class_names}")
     for class_name in class_names:

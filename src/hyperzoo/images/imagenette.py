@@ -5,14 +5,16 @@ Reference: J. Howard, "Imagenette", https://github.com/fastai/imagenette (versio
 
 import hashlib
 import logging
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from hyperzoo.errors import ImageError
 from hyperzoo.images.archive import read_archive
 from hyperzoo.images.decode import Key, Meter, Split, check_classes, decode_images
 from hyperzoo.images.files import cache_file, check_shape, file_errors
-from hyperzoo.images.folder import is_image, list_images, read_files
+from hyperzoo.images.folder import list_images, read_files
 from hyperzoo.images.image_set import ImageSet
+from hyperzoo.images.layout import is_image
 from hyperzoo.images.npz import load_npz, write_npz
 
 ARCHIVE_URL = "https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-320.tgz"
@@ -128,6 +130,20 @@ def _decode(path: Path, size: int, channels: int, meter: Meter | None) -> ImageS
         meter=meter,
         total=None if files is None else len(files),
     )
+
+
+def is_imagenette(names: Iterable[PurePosixPath]) -> bool:
+    """Whether files lie in Imagenette's classes, and in no other class.
+
+    Args:
+        names: paths of files; classes are told by the last three names.
+    """
+    classes = {
+        path.parts[-2]
+        for path in names
+        if len(path.parts) >= 3 and path.parts[-3] in _SPLITS and is_image(path.name)
+    }
+    return classes == _LABELS.keys()
 
 
 def _key(path: PurePosixPath) -> Key | None:

@@ -11,6 +11,7 @@ from hyperzoo.images.folder import load_folder
 from hyperzoo.images.image_set import ImageSet
 from hyperzoo.images.imagenette import load_imagenette
 from hyperzoo.images.npz import load_npz
+from hyperzoo.images.place import NAMED, holds_arrays, kind_of_place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +72,7 @@ def load_images(
 
     Args:
         source: "digits" (bundled with scikit-learn), "imagenette", "folder" (a folder a class)
-            or "npz" (arrays as `hyperzoo.images.npz.write_npz` writes them).
+            or "npz" (arrays by name, see `hyperzoo.images.npz.load_npz`).
         size: height and width in pixels, 1 to 4096.
         channels: 3 for RGB, 1 for grey.
         path: where the images lie; needed for "folder" and "npz". For "imagenette" the official
@@ -97,4 +98,60 @@ def load_images(
         cache_folder=None if cache_folder is None else Path(cache_folder).expanduser(),
     )
     with file_errors():
+        _check_source(request)
         return _LOADERS[source](request)
+
+
+def _check_source(request: _Request) -> None:
+    """Name the source that reads a path, where it is clearly another one."""
+    if request.path is None or request.source not in ("npz", "folder"):
+        return
+    if request.path.is_dir() or holds_arrays(request.path) is False:
+        fitting = "folder"
+    elif request.path.suffix.lower() == ".npz":
+        fitting = "npz"
+    else:
+        return
+    if fitting != request.source:
+        what = "a folder or an archive of one" if fitting == "folder" else "a file of arrays"
+        raise ImageError(
+            f"images '{request.source}': {request.path} is {what}; set images.source = '{fitting}'"
+        )
+
+
+def load_images_at(
+    place: str | Path, *, size: int = 32, channels: int = 3, as_folder: bool = False
+) -> ImageSet:
+    """Load images of a place, which decides by itself what they are.
+
+    Args:
+        place: "digits" or "imagenette"; or a path: an npz file, a folder, or a .tgz or .zip
+            archive of a folder. A folder or archive of Imagenette, which has its WordNet ids, gets
+            Imagenette's class names.
+        size: height and width in pixels, 1 to 4096.
+        channels: 3 for RGB, 1 for grey.
+        as_folder: take Imagenette for a folder like any other, with WordNet ids as class names.
+
+    Raises:
+        ImageError: there is nothing of that name, or the images can't be read.
+    """
+    source, path = source_at(place, as_folder=as_folder)
+    return load_images(source, size=size, channels=channels, path=path)
+
+
+def source_at(place: str | Path, *, as_folder: bool = False) -> tuple[str, Path | None]:
+    """Source and path of the images at a place, as `load_images` takes them.
+
+    Args:
+        place: as for `load_images_at`.
+        as_folder: as for `load_images_at`.
+
+    Raises:
+        ImageError: there is nothing of that name, or nothing that holds images.
+    """
+    if str(place) in NAMED:
+        return str(place), None
+    path = Path(place).expanduser()
+    with file_errors():
+        source = kind_of_place(path)
+    return "folder" if as_folder and source == "imagenette" else source, path

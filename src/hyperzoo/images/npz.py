@@ -1,4 +1,4 @@
-"""Image sets as .npz files: five arrays by name, no pickles."""
+"""Image sets as .npz files: arrays by name, no pickles."""
 
 import math
 import zipfile
@@ -11,22 +11,29 @@ from numpy.typing import NDArray
 from hyperzoo.errors import ImageError
 from hyperzoo.images.files import file_errors, replacing
 from hyperzoo.images.image_set import ImageSet
+from hyperzoo.images.keys import Keys, choose_keys
+from hyperzoo.images.resize import resize_bilinear
 
-KEYS = ("train_images", "train_labels", "validation_images", "validation_labels", "class_names")
 MAX_BYTES = 16 * 2**30
+
+Header = tuple[tuple[int, ...], np.dtype[Any]]
+"""Shape and type of an array."""
 
 
 def load_npz(path: Path, *, size: int, channels: int, name: str | None = None) -> ImageSet:
     """Load an image set from an .npz file.
 
-    The file holds `train_images` and `validation_images`, uint8 [image, height, width, channel];
-    `train_labels` and `validation_labels`, integers [image]; `class_names`, text [class]. Other
-    arrays are ignored. Nothing is loaded before all headers are found to be right.
+    The file holds `train_images` and `validation_images`, uint8 [image, height, width, channel]
+    or [image, height, width]; `train_labels` and `validation_labels`, integers [image] or
+    [image, 1]; and `class_names`, text [class]. Other names that are in use, such as Keras's
+    `x_train`, are taken for these (see `choose_keys`). Without class names the classes are called
+    by their labels. Other arrays are passed over. Nothing is loaded before all headers are found
+    to be right.
 
     Args:
         path: the file.
-        size: height and width that the images must have, in pixels.
-        channels: channels that the images must have.
+        size: height and width in pixels; images of others are resized as `resize_bilinear` does.
+        channels: 3 for RGB, 1 for grey; images that have another number are converted.
         name: the image set's name; None for the file's.
 
     Returns:
@@ -39,12 +46,13 @@ def load_npz(path: Path, *, size: int, channels: int, name: str | None = None) -
         raise ImageError(f"{path}: expected an .npz file, but there is no such file")
     try:
         with zipfile.ZipFile(path) as archive:
-            _check_headers(archive, size, channels)
-            arrays = {key: _read_array(archive, key) for key in KEYS}
+            keys, notes = _check_headers(archive, size, channels)
+            arrays = {role: _read_array(archive, key) for role, key in keys.items()}
+        notes += _prepare(arrays, size, channels)
         class_names = tuple(str(class_name) for class_name in arrays.pop("class_names"))
-        for split in ("train", "validation"):
-            arrays[f"{split}_labels"] = arrays[f"{split}_labels"].astype(np.int64)
-        return ImageSet(name=name or path.stem, class_names=class_names, **arrays)
+        return ImageSet(
+            name=name or path.stem, class_names=class_names, notes=tuple(notes), **arrays
+        )
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error
     except Exception as error:  # A damaged zip file can raise almost anything.
@@ -71,52 +79,146 @@ def write_npz(images: ImageSet, path: Path) -> None:
         np.savez(file, allow_pickle=False, **arrays)
 
 
-def _check_headers(archive: zipfile.ZipFile, size: int, channels: int) -> None:
+def _check_headers(archive: zipfile.ZipFile, size: int, channels: int) -> tuple[Keys, list[str]]:
     """Check all arrays by their headers, so that no memory is taken for a file that is no good."""
-    missing = [key for key in KEYS if f"{key}.npy" not in archive.namelist()]
-    if missing:
-        raise ImageError(f"no arrays {', '.join(missing)}; expected {', '.join(KEYS)}")
+    members = [name for name in archive.namelist() if name.endswith(".npy")]
+    keys, notes = choose_keys([name.removesuffix(".npy") for name in members])
+    headers: dict[str, Header] = {}
     total = 0
-    for key in KEYS:
+    for role, key in keys.items():
         with archive.open(f"{key}.npy") as file:
             shape, dtype = _read_header(file)
             held = archive.getinfo(f"{key}.npy").file_size - file.tell()
-        _check_array(key, shape, dtype, size, channels)
+        if not shape:
+            raise ImageError(f"{key}: expected an array, got a single {dtype}")
         declared = math.prod(shape) * dtype.itemsize
-        if declared != held:
+        if declared != held and not dtype.hasobject:
             raise ImageError(f"{key}: shape {shape} of {dtype} takes {declared} bytes, got {held}")
         total += declared
+        if role.endswith("_images") and shape[1:] != (size, size, channels):
+            total += shape[0] * size * size * channels  # of what they are made into
+        headers[role] = shape, dtype
     if total > MAX_BYTES:
         raise ImageError(
             f"the arrays take {total} bytes, more than {MAX_BYTES // 2**30} GiB; "
             "use fewer or smaller images"
         )
+    for role, key in keys.items():
+        _check_array(archive, key, role, *headers[role])
+    return keys, notes
 
 
 def _check_array(
-    key: str, shape: tuple[int, ...], dtype: np.dtype[Any], size: int, channels: int
+    archive: zipfile.ZipFile, key: str, role: str, shape: tuple[int, ...], dtype: np.dtype[Any]
 ) -> None:
     got = f"got {dtype} {shape}"
     if dtype.hasobject:
         raise ImageError(f"{key}: pickled objects are refused; save a plain array")
-    if key == "class_names":
+    if role == "class_names":
         if dtype.kind != "U" or len(shape) != 1:
             raise ImageError(f"{key}: expected text [class], {got}")
-    elif key.endswith("_labels"):
-        if dtype.kind not in "iu" or len(shape) != 1:
-            raise ImageError(f"{key}: expected integers [image], {got}")
-    elif dtype != np.uint8 or len(shape) != 4:
-        raise ImageError(f"{key}: expected uint8 [image, height, width, channel], {got}")
-    elif shape[1:] != (size, size, channels):
-        height, width, depth = shape[1:]
+    elif role.endswith("_labels"):
+        _check_labels(key, shape, dtype, got)
+    elif len(shape) == 4 and shape[3] not in (1, 3) and shape[1] in (1, 3):
         raise ImageError(
-            f"{key}: expected images of {size}x{size} pixels with {channels} channels, got "
-            f"{height}x{width} with {depth}; set images.size = {height} and "
-            f"images.channels = {depth}, or use other images"
+            f"{key}: expected uint8 [image, height, width, channel], {got}: the channels seem to "
+            f"come second; save {key}.transpose(0, 2, 3, 1)"
+        )
+    elif len(shape) not in (3, 4) or 0 in shape[1:]:
+        raise ImageError(f"{key}: expected uint8 [image, height, width, channel], {got}")
+    elif len(shape) == 4 and shape[3] not in (1, 3):
+        drop = f"; save {key}[..., :3] to drop the transparency" * (shape[3] == 4)
+        raise ImageError(
+            f"{key}: expected 1 channel (grey) or 3 (RGB), {got} [image, height, width, channel]"
+            f"{drop}"
+        )
+    elif dtype != np.uint8:
+        raise ImageError(
+            f"{key}: expected uint8 from 0 to 255, {got}{_as_bytes(archive, key, dtype)}"
         )
 
 
-def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def _check_labels(key: str, shape: tuple[int, ...], dtype: np.dtype[Any], got: str) -> None:
+    if len(shape) == 2 and shape[1] > 1 and dtype.kind in "iufb":
+        raise ImageError(
+            f"{key}: expected integers [image], {got}: if they are one-hot, save "
+            f"{key}.argmax(axis=1)"
+        )
+    if dtype.kind == "U" and len(shape) == 1:
+        raise ImageError(
+            f"{key}: expected integers [image], {got}; save class_names, {key} = "
+            f"numpy.unique({key}, return_inverse=True), and the same classes for the other split"
+        )
+    if dtype.kind not in "iu" or shape[1:] not in ((), (1,)) or not shape:
+        whole = f"; save {key}.astype(int)" * (dtype.kind == "f")
+        raise ImageError(f"{key}: expected integers [image], {got}{whole}")
+
+
+def _as_bytes(archive: zipfile.ZipFile, key: str, dtype: np.dtype[Any]) -> str:
+    """How to make bytes of numbers of another type, as far as their range tells."""
+    if dtype.kind not in "iuf":
+        return ""
+    array = _read_array(archive, key)
+    if not array.size or not np.isfinite(array).all():
+        return "; some are not finite" if array.size else ""
+    low, high = array.min(), array.max()
+    if low >= 0 and high <= 1 and dtype.kind == "f":
+        how = f"save ({key} * 255).round().astype('uint8')"
+    elif low >= 0 and high <= 255:
+        how = f"save {key}.round().astype('uint8')"
+    else:
+        how = "scale them to 0 to 255 first"
+    return f" from {low:g} to {high:g}; {how}"
+
+
+def _prepare(arrays: dict[str, NDArray[Any]], size: int, channels: int) -> list[str]:
+    """Bring all arrays into an image set's form, in place; says what had to be done."""
+    notes: dict[str, None] = {}
+    for split in ("train", "validation"):
+        images, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
+        if labels.ndim == 2:
+            notes[f"labels [image, 1] are taken for [image] ({split})"] = None
+        arrays[f"{split}_labels"] = labels.reshape(-1).astype(np.int64)
+        if images.ndim == 3:
+            notes["images without a channel axis are taken for grey"] = None
+            images = images[..., None]
+        if images.shape[3] != channels:
+            notes["grey images made RGB" if channels == 3 else "RGB images made grey"] = None
+            images = images.repeat(3, axis=3) if channels == 3 else _grey(images)
+        if images.shape[1:3] != (size, size):
+            height, width = images.shape[1:3]
+            notes[f"images resized from {height}x{width} to {size}x{size} pixels"] = None
+            resized = np.empty((len(images), size, size, channels), np.uint8)
+            for index, image in enumerate(images):
+                resized[index] = resize_bilinear(image, size)
+            images = resized
+        arrays[f"{split}_images"] = images
+    if "class_names" not in arrays:
+        arrays["class_names"] = _label_names(arrays)
+        shown = [*arrays["class_names"][:3], "..."][: len(arrays["class_names"])]
+        notes[f"no class_names: the classes are called by their labels, {', '.join(shown)}"] = None
+    return list(notes)
+
+
+def _grey(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """RGB made grey as in images that come from files."""
+    from PIL import Image
+
+    return np.stack([np.asarray(Image.fromarray(image).convert("L")) for image in images])[
+        ..., None
+    ]
+
+
+def _label_names(arrays: dict[str, NDArray[Any]]) -> NDArray[np.str_]:
+    """Name each class by its label; labels become positions among the names."""
+    labels = [arrays[f"{split}_labels"] for split in ("train", "validation")]
+    there = np.unique(np.concatenate(labels))
+    for split in ("train", "validation"):
+        arrays[f"{split}_labels"] = np.searchsorted(there, arrays[f"{split}_labels"])
+    return there.astype(str)
+
+
+def _read_header(file: IO[bytes]) -> Header:
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture
+from hyperzoo.cores import usable_cores
 from hyperzoo.errors import ImageError
 from hyperzoo.population.engine import Parameters
 
@@ -47,9 +48,7 @@ def evaluate(
     from hyperzoo.population.native import NativeEngine
 
     if NativeEngine.unsupported(architecture) is None:
-        from hyperzoo.population.native.engine import cores
-
-        return _run([_native(architecture, images) for _ in range(cores())], networks)
+        return _run([_native(architecture, images) for _ in range(usable_cores())], networks)
     # PyTorch's operations use all cores themselves.
     return _run([_torch(architecture, images)], networks)
 

@@ -5,7 +5,6 @@ from batching networks there. On a GPU many networks are stacked along a first a
 `torch.func.vmap` runs their forward passes as one.
 """
 
-import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Literal
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from hyperzoo.architectures import Architecture
 from hyperzoo.architectures.forward import forward
+from hyperzoo.cores import usable_cores
 from hyperzoo.errors import EngineError
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import PlannedNetwork
@@ -68,7 +68,7 @@ class TorchEngine(Engine):
                 "use device 'cpu', or install a CUDA build of torch"
             )
         self._device = torch.device(device)
-        self._workers = workers or len(os.sched_getaffinity(0))
+        self._workers = workers or usable_cores()
         self._stack = stack
 
     @property

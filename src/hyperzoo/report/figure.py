@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from hyperzoo.words import counted
+
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
@@ -51,4 +53,4 @@ class Section:
 
 def networks(count: int) -> str:
     """So many networks, in words."""
-    return "1 network" if count == 1 else f"{count:,} networks"
+    return counted(count, "network")

@@ -72,6 +72,7 @@ class ZooDocument:
         imported: in that case, which they are and where they come from.
         images_name: what the images are, for people.
         image_fingerprint: fingerprint of the image set; "" where it is not known.
+        image_counts: how many images there are for training and for validation; None if not known.
         image_classes: the images' classes in label order.
         architecture: the networks' architecture.
         sizes: every `networks_per_class` that the zoo has had, increasing; none without a recipe.
@@ -82,6 +83,7 @@ class ZooDocument:
     imported: Imported | None = None
     images_name: str
     image_fingerprint: str
+    image_counts: tuple[int, int] | None = None
     image_classes: tuple[str, ...]
     architecture: Architecture
     sizes: tuple[int, ...]
@@ -144,6 +146,7 @@ class ZooDocument:
                 "name": self.images_name,
                 "fingerprint": self.image_fingerprint,
                 "class_names": list(self.image_classes),
+                **_counts_table(self.image_counts),
             },
             "architecture": architecture_table(self.architecture),
             "sizes": list(self.sizes),
@@ -158,6 +161,21 @@ class ZooDocument:
             ],
         }
         return (json.dumps(document, indent=1) + "\n").encode()
+
+
+_COUNTS = ("training_images", "validation_images")
+
+
+def _counts_table(counts: tuple[int, int] | None) -> dict[str, int]:
+    """What `zoo.json` says of the number of images; nothing where it is not known."""
+    return {} if counts is None else dict(zip(_COUNTS, counts, strict=True))
+
+
+def _parse_counts(images: dict[str, Any]) -> tuple[int, int] | None:
+    if not any(key in images for key in _COUNTS):
+        return None  # of an older version
+    training, validation = _whole_numbers([images[key] for key in _COUNTS], "image_set")
+    return training, validation
 
 
 def _imported_table(imported: Imported | None) -> dict[str, Any]:
@@ -234,7 +252,7 @@ def read_document(folder: Path, *, other_version: type[ZooError] = ZooFormatErro
             "`hyperzoo train ... --out FOLDER` made"
         ) from None
     try:
-        document = json.loads(content.decode("utf-8"))
+        document = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise ZooFormatError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
@@ -269,6 +287,7 @@ def _parse(document: dict[str, Any]) -> ZooDocument:
         recipe=recipe,
         images_name=_text(images["name"], "image_set.name"),
         image_fingerprint=_text(images["fingerprint"], "image_set.fingerprint"),
+        image_counts=_parse_counts(images),
         image_classes=classes,
         architecture=_parse_architecture(document["architecture"], recipe, classes),
         sizes=_parse_sizes(document["sizes"], recipe),
@@ -297,6 +316,7 @@ def _parse_imported(document: dict[str, Any]) -> ZooDocument:
         imported=Imported(formats=formats, networks=networks),
         images_name=_text(images["name"], "image_set.name"),
         image_fingerprint=_text(images["fingerprint"], "image_set.fingerprint"),
+        image_counts=_parse_counts(images),
         image_classes=classes,
         architecture=architecture,
         sizes=(),

@@ -3,7 +3,7 @@
 import difflib
 import operator
 import reprlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -17,8 +17,10 @@ from hyperzoo.architectures import Architecture
 from hyperzoo.errors import NetworkNotFoundError, ZooFormatError
 from hyperzoo.plan import PlannedNetwork
 from hyperzoo.recipe import Recipe
+from hyperzoo.words import counted
 from hyperzoo.zoo import layout
 from hyperzoo.zoo.document import Imported, ZooDocument, read_document
+from hyperzoo.zoo.element import ZooNetwork
 from hyperzoo.zoo.hub import download_all, find_on_hub, is_hub_address
 from hyperzoo.zoo.parts import planned_rows, weights_metadata
 from hyperzoo.zoo.tables import read_table
@@ -96,10 +98,33 @@ class Zoo:
     def __len__(self) -> int:
         return len(self.models)
 
+    def __getitem__(self, key: int | str) -> ZooNetwork:
+        """A network by its id or by its place in `ids`, which may count from the end.
+
+        Raises:
+            NetworkNotFoundError: there is no such network.
+        """
+        if isinstance(key, str):
+            self._place(key)
+            return ZooNetwork(self, key, self.ids.index(key))
+        place = operator.index(key)
+        if not -len(self) <= place < len(self):
+            raise NetworkNotFoundError(
+                f"the zoo has {counted(len(self), 'network')}, and none at place {place}"
+            )
+        place %= len(self)
+        return ZooNetwork(self, self.ids[place], place)
+
+    def __iter__(self) -> Iterator[ZooNetwork]:
+        return (ZooNetwork(self, own, place) for place, own in enumerate(self.ids))
+
+    def __contains__(self, network_id: object) -> bool:
+        return network_id in self._places
+
     def __repr__(self) -> str:
-        classes = f"{len(self.classes)} class" + "es" * (len(self.classes) > 1)
+        classes = counted(len(self.classes), "class", "classes")
         return (
-            f"<Zoo {self._document.name!r}: {len(self)} of {self.planned} networks "
+            f"<Zoo {self._document.name!r}: {len(self)} of {counted(self.planned, 'network')} "
             f"({self.architecture.name}, {classes}) in {self.path}>"
         )
 
@@ -147,6 +172,11 @@ class Zoo:
     def image_fingerprint(self) -> str:
         """Fingerprint of the images that the networks were trained on; "" where not known."""
         return self._document.image_fingerprint
+
+    @property
+    def image_counts(self) -> tuple[int, int] | None:
+        """How many images there are for training and for validation; None where not known."""
+        return self._document.image_counts
 
     @property
     def images_name(self) -> str:
@@ -469,7 +499,9 @@ def check_weights(
 def _check_known(what: str, name: str, known: Collection[str]) -> None:
     if name in known:
         return
-    nearest = difflib.get_close_matches(str(name), known, n=3)
+    # "conv1" may be the weight or the bias.
+    begun = [other for other in known if other.startswith(f"{name}.")]
+    nearest = begun[:3] or difflib.get_close_matches(str(name), known, n=3)
     listed = ", ".join(nearest or list(known)[:5])
     hint = "did you mean" if nearest else "there are"
     more = ", ..." if not nearest and len(known) > 5 else ""

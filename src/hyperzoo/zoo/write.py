@@ -36,6 +36,7 @@ class ZooWriter:
         image_classes: the images' classes in label order.
         image_fingerprint: fingerprint of the image set.
         images_name: what the images are, for people.
+        image_counts: how many there are for training and for validation; None if not known.
         architecture: the networks' architecture, which is the recipe's.
         provenance: what the bits of networks trained now may depend on.
 
@@ -60,6 +61,7 @@ class ZooWriter:
         image_classes: Sequence[str],
         image_fingerprint: str,
         images_name: str,
+        image_counts: tuple[int, int] | None = None,
         architecture: Architecture,
         provenance: Mapping[str, str],
     ) -> None:
@@ -68,6 +70,7 @@ class ZooWriter:
             recipe=recipe,
             images_name=images_name,
             image_fingerprint=image_fingerprint,
+            image_counts=image_counts,
             image_classes=tuple(image_classes),
             architecture=architecture,
             sizes=(recipe.networks_per_class,),

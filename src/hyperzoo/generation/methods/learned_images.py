@@ -33,6 +33,7 @@ from hyperzoo.analysis.alignment import align
 from hyperzoo.architectures import Architecture
 from hyperzoo.architectures.forward import forward
 from hyperzoo.architectures.symmetry import hidden_units, move_units
+from hyperzoo.cores import usable_cores
 from hyperzoo.errors import GenerationError
 from hyperzoo.generation.draw import Draw
 from hyperzoo.generation.methods.unseen import Answers, unseen_answers
@@ -348,9 +349,7 @@ def _agreement(logits: NDArray[np.float32]) -> float:
 
 
 def _workers(data: TrainingSet) -> int:
-    from hyperzoo.population.native.engine import cores
-
-    return min(cores(), len(data.classes))
+    return min(usable_cores(), len(data.classes))
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import importlib.util
 import logging
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Literal
@@ -10,6 +9,7 @@ from typing import Literal
 import torch
 
 from hyperzoo.architectures import Architecture
+from hyperzoo.cores import usable_cores
 from hyperzoo.errors import EngineError
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import PlannedNetwork
@@ -147,7 +147,7 @@ class GpuEngine(Engine):
             trainer = Trainer(
                 architecture, networks, members, images, settings,
                 [starts[member] for member in members], room(members, self._device),
-                threads=len(os.sched_getaffinity(0)),
+                threads=usable_cores(),
             )  # fmt: skip
             yield from trainer.train(stopped)
 

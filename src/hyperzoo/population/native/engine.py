@@ -1,6 +1,5 @@
 """The native engine: one network a thread, trained by compiled kernels."""
 
-import os
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture
+from hyperzoo.cores import usable_cores
 from hyperzoo.errors import EngineError
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import PlannedNetwork
@@ -55,7 +55,7 @@ class NativeEngine(Engine):
         variant()
         if workers < 0:
             raise EngineError(f"workers must be 0 (one a core) or more, got {workers}")
-        self._workers = workers or cores()
+        self._workers = workers or usable_cores()
 
     @staticmethod
     def is_available() -> bool:
@@ -122,13 +122,6 @@ class NativeEngine(Engine):
             return trainer.train(stopped)
 
         yield from run_on_threads(train_one, len(cohort), self._workers)
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @dataclass(frozen=True)

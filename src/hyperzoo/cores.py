@@ -1,0 +1,49 @@
+"""How many processor cores this process may use: asked here, and nowhere else."""
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+_PROCESS_GROUPS = Path("/proc/self/cgroup")
+_GROUPS = Path("/sys/fs/cgroup")
+
+
+def usable_cores() -> int:
+    """How many cores this process may use: the least of all that is granted, and at least 1.
+
+    A machine's cores are not those of a job: batch systems and `taskset` bind a process to some
+    of them, containers have a quota of processor time, and Slurm tells how many cores a task was
+    given even where it binds nothing. Not every system can tell each of these.
+    """
+    return max(1, min(_granted()))
+
+
+def _granted() -> Iterator[int]:
+    yield os.cpu_count() or 1
+    if hasattr(os, "process_cpu_count"):  # Python 3.13
+        yield os.process_cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        with suppress(OSError):
+            yield len(os.sched_getaffinity(0))
+    yield from _quotas()
+    with suppress(KeyError, ValueError):
+        yield int(os.environ["SLURM_CPUS_PER_TASK"])
+
+
+def _quotas() -> Iterator[int]:
+    """The cores that control groups (version 2) grant: a quota holds for all groups within."""
+    own = ""
+    with suppress(OSError, UnicodeDecodeError):
+        for line in _PROCESS_GROUPS.read_text("utf-8").splitlines():
+            if line.startswith("0::"):
+                own = line.removeprefix("0::").strip("/")
+    group = _GROUPS / own
+    for folder in (group, *group.parents):
+        if not folder.is_relative_to(_GROUPS):
+            return
+        with suppress(OSError, ValueError, ZeroDivisionError):
+            quota, period = (folder / "cpu.max").read_text("ascii").split()
+            if quota != "max":
+                yield math.ceil(int(quota) / int(period))

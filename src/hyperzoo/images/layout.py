@@ -1,0 +1,252 @@
+"""Which files of a folder or archive are images of which class and split, told by names alone."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from hyperzoo.errors import ImageError
+from hyperzoo.images.decode import Key, Split
+from hyperzoo.images.image_set import check_class_names
+
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif"),
+    *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
+)
+LAYOUT = "<class>/<image>, or train/<class>/<image> and val/<class>/<image>"
+
+_TRAIN = ("train", "training")
+_VALIDATION = ("val", "validation", "valid")
+_TEST = ("test", "testing")
+
+Children = Callable[[PurePosixPath], tuple[list[str], list[str]]]
+"""Gives the names of the folders and of the files in a folder, sorted, without hidden ones."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What lies where.
+
+    Attributes:
+        class_names: the classes in label order.
+        files: path below the place -> what the image is.
+        notes: what was assumed and what was passed over.
+    """
+
+    class_names: tuple[str, ...]
+    files: dict[PurePosixPath, Key]
+    notes: tuple[str, ...]
+
+
+def find_layout(children: Children, place: str) -> Layout:
+    """Find the images of each class and split.
+
+    The layout is `train/<class>/<image>` with `val/<class>/<image>`, in any case; `validation` and
+    `valid` mean the same as `val`, and `test` does where there is none of them. Without such
+    folders it is `<class>/<image>`, and of each class's files, sorted by name, the second and
+    every fifth after it are for validation. A class's images may lie one folder deeper where that
+    holds all of them, and all of it may lie in one folder. Class names are sorted.
+
+    Args:
+        children: gives the content of folders.
+        place: the folder or archive, for messages.
+
+    Raises:
+        ImageError: another layout, or a class without images, with what was found instead.
+    """
+    finder = _Finder(children, place)
+    top = finder.top()
+    splits = finder.splits(top)
+    class_names = finder.class_names(splits.values() if splits else [top])
+    files = finder.split(splits, class_names) if splits else finder.unsplit(top, class_names)
+    return Layout(class_names, files, tuple(finder.all_notes()))
+
+
+def is_image(file_name: str, suffixes: Iterable[str] = SUFFIXES) -> bool:
+    """Whether a file's name ends like an image's; hidden files (macOS's `._x.jpg`) are none."""
+    return not file_name.startswith(".") and PurePosixPath(file_name).suffix.lower() in suffixes
+
+
+@dataclass
+class _Finder:
+    """Looks for images and remembers what is to be said of it."""
+
+    children: Children
+    place: str
+    notes: list[str] = field(default_factory=list)
+    passed_over: Counter[str] = field(default_factory=Counter)
+    deeper: set[str] = field(default_factory=set)
+
+    def top(self) -> PurePosixPath:
+        """The folder that holds classes or splits: the place, or the only folder in it."""
+        top = PurePosixPath()
+        folders, files = self.children(top)
+        while len(folders) == 1 and not _named(folders, _TRAIN) and not any(map(is_image, files)):
+            top = top / folders[0]
+            folders, files = self.children(top)
+        if len(folders) < 2 and not _named(folders, _TRAIN):
+            return PurePosixPath()  # a class by itself
+        if top.name:
+            self.notes.append(f"the images lie in '{top}'")
+        return top
+
+    def splits(self, top: PurePosixPath) -> dict[Split, PurePosixPath] | None:
+        """The folders of the two splits; None where classes lie side by side."""
+        folders, _ = self.children(top)
+        train = _named(folders, _TRAIN)
+        validation, test = _named(folders, _VALIDATION), _named(folders, _TEST)
+        if not train or not (validation or test or self.children(top / train[0])[0]):
+            return None  # no split, or a class that is called 'train'
+        there = validation or [name for name in test if self.children(top / name)[0]]
+        if len(train) > 1 or len(there) > 1:
+            names = ", ".join(train if len(train) > 1 else there)
+            raise ImageError(
+                f"{self.place}: expected one folder for each split, got {names}; keep one of them, "
+                "and move the others elsewhere"
+            )
+        if not there:
+            flat = f"; '{test[0]}' has no class folders" if test else ""
+            raise ImageError(
+                f"{self.place}: expected a folder 'val' with <class>/<image> beside '{train[0]}', "
+                f"got none{flat}; make one, or give '{train[0]}' itself as the folder: then every "
+                "fifth image of a class is for validation"
+            )
+        self._check_validation(top / train[0], top / there[0])
+        if train[0] != "train":
+            self.notes.append(f"'{train[0]}' is taken for training")
+        if there[0] not in ("val", "validation"):
+            self.notes.append(f"'{there[0]}' is taken for validation")
+        if others := [name for name in folders if name not in (train[0], there[0])]:
+            self.notes.append(f"left alone beside '{train[0]}' and '{there[0]}': {_some(others)}")
+        return {"train": top / train[0], "validation": top / there[0]}
+
+    def _check_validation(self, train: PurePosixPath, validation: PurePosixPath) -> None:
+        """Refuse images that lie in one folder for all classes, as Tiny ImageNet's do."""
+        inner, _ = self.children(validation)
+        if len(inner) == 1 and inner[0] not in self.children(train)[0]:
+            raise ImageError(
+                f"{self.place}: '{validation}' holds one folder, '{inner[0]}', which is no class "
+                f"of '{train}'; sort its images into '{validation}/<class>', or give '{train}' "
+                "itself as the folder: then every fifth image of a class is for validation"
+            )
+
+    def class_names(self, folders: Iterable[PurePosixPath]) -> tuple[str, ...]:
+        """All classes that any of the folders has, sorted."""
+        names: set[str] = set()
+        for folder in folders:
+            inner, files = self.children(folder)
+            names.update(inner)
+            self.passed_over.update(map(_suffix, files))
+        if not names:
+            raise ImageError(
+                f"{self.place}: no class folders{self._beside()}; the layout is {LAYOUT}"
+            )
+        class_names = tuple(sorted(names))
+        check_class_names(self.place, class_names)
+        return class_names
+
+    def split(
+        self, splits: dict[Split, PurePosixPath], class_names: tuple[str, ...]
+    ) -> dict[PurePosixPath, Key]:
+        """The images of both splits."""
+        files = {}
+        for split, folder in splits.items():
+            missing = []
+            for label, name in enumerate(class_names):
+                found = self._images(folder / name)
+                missing += [] if found else [name]
+                files.update({path: Key(split, label, path.name) for path in found})
+            if missing:
+                raise ImageError(
+                    f"{self.place}, {split} split: no images of {_some(missing)}; every class "
+                    f"needs at least one; {self._instead([folder / name for name in missing])}"
+                )
+        return files
+
+    def unsplit(self, top: PurePosixPath, class_names: tuple[str, ...]) -> dict[PurePosixPath, Key]:
+        """The images of classes that lie side by side, every fifth for validation."""
+        files = {}
+        for label, name in enumerate(class_names):
+            found = self._images(top / name)
+            if len(found) < 2:
+                instead = "add another" if found else self._instead([top / name])
+                raise ImageError(
+                    f"{self.place}/{top / name}: expected 2 images or more, one to train and one "
+                    f"to validate, got {len(found)}; {instead}; the layout is {LAYOUT}"
+                )
+            for index, path in enumerate(found):
+                split: Split = "validation" if index % 5 == 1 else "train"
+                files[path] = Key(split, label, path.name)
+        return files
+
+    def all_notes(self) -> Iterable[str]:
+        """What is to be said, each in a line."""
+        yield from self.notes
+        if self.deeper:
+            yield f"images lie one folder deeper than their class, in {_some(self.deeper)}"
+        if self.passed_over:
+            yield f"passed over: {_counted(self.passed_over)}"
+
+    def _images(self, folder: PurePosixPath) -> list[PurePosixPath]:
+        """A class's images, sorted by name; counts what else is there."""
+        folders, files = self.children(folder)
+        images = [folder / name for name in files if is_image(name)]
+        if not images and len(folders) == 1:
+            images = [
+                folder / folders[0] / name
+                for name in self.children(folder / folders[0])[1]
+                if is_image(name)
+            ]
+            if images:
+                self.deeper.add(f"'{folders[0]}'")
+                inner, files = self.children(folder / folders[0])
+                folders = inner
+        self.passed_over.update(_suffix(name) for name in files if not is_image(name))
+        if images and folders:
+            self.passed_over["folders in class folders"] += len(folders)
+        return images
+
+    def _instead(self, classes: list[PurePosixPath]) -> str:
+        """What lies where images were expected, and what to do about it."""
+        suffixes: Counter[str] = Counter()
+        folders: dict[str, None] = {}
+        for place in classes:
+            inner, files = self.children(place)
+            suffixes.update(_suffix(name) for name in files if not is_image(name))
+            folders.update(dict.fromkeys(inner))
+        where = str(classes[0]) + (f" and {len(classes) - 1} more" if len(classes) > 1 else "")
+        if suffixes:
+            return (
+                f"{where} hold{'s' * (len(classes) == 1)} {_counted(suffixes)}; convert images to "
+                f"PNG or JPEG (read are {', '.join(SUFFIXES)})"
+            )
+        if folders:
+            return (
+                f"{where} hold{'s' * (len(classes) == 1)} the folders {_some(folders)}: put their "
+                "images one up"
+            )
+        return f"{where} {'is' if len(classes) == 1 else 'are'} empty or not there"
+
+    def _beside(self) -> str:
+        return f", but {_counted(self.passed_over)}" if self.passed_over else ""
+
+
+def _named(folders: list[str], names: tuple[str, ...]) -> list[str]:
+    return [folder for folder in folders if folder.casefold() in names]
+
+
+def _suffix(file_name: str) -> str:
+    return PurePosixPath(file_name).suffix or "without a suffix"
+
+
+def _counted(suffixes: Counter[str]) -> str:
+    """Most first: "6 .jfif, 2 .txt"."""
+    ordered = sorted(suffixes.items(), key=lambda item: (-item[1], item[0]))
+    return _some([f"{count} {suffix}" for suffix, count in ordered])
+
+
+def _some(names: Iterable[str]) -> str:
+    """A few names, and how many more there are."""
+    listed = list(names)
+    more = f", and {len(listed) - 8} more" if len(listed) > 8 else ""
+    return ", ".join(listed[:8]) + more

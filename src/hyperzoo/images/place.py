@@ -1,0 +1,76 @@
+"""What a file or folder of images is, told by its content."""
+
+from pathlib import Path, PurePosixPath
+from zipfile import BadZipFile, ZipFile
+
+from hyperzoo.errors import ImageError
+from hyperzoo.images.archive import archive_names
+from hyperzoo.images.imagenette import is_imagenette
+
+NAMED = ("digits", "imagenette")
+"""Images that need no path."""
+
+HELP = (
+    f"{' or '.join(NAMED)}, or a path: an npz file, a folder of folders, "
+    "or a .tgz or .zip archive of one"
+)
+
+
+def kind_of_place(path: Path) -> str:
+    """The source of `load_images` that reads a path: "npz", "folder" or "imagenette".
+
+    Raises:
+        ImageError: there is no such path, or it is none of these.
+        OSError: it can't be read.
+    """
+    if not path.exists():
+        raise ImageError(f"no images at {path}; expected {HELP}")
+    if path.is_dir():
+        names = [
+            PurePosixPath(split, folder.name, "_.jpeg")
+            for top in (path, *sorted(path.iterdir()))
+            for split in ("train", "val")
+            if (top / split).is_dir()
+            for folder in (top / split).iterdir()
+            if folder.is_dir() and not folder.name.startswith(".")
+        ]
+        return "imagenette" if is_imagenette(names) else "folder"
+    with path.open("rb") as file:
+        start = file.read(64)
+    if start.startswith(b"\x1f\x8b"):
+        return "imagenette" if is_imagenette(archive_names(path)) else "folder"
+    zipped = start.startswith((b"PK\x03\x04", b"PK\x05\x06"))
+    if path.suffix.lower() == ".npz" or (zipped and holds_arrays(path)):
+        return "npz"
+    if zipped:
+        return "imagenette" if is_imagenette(archive_names(path)) else "folder"
+    raise ImageError(f"{path}: expected {HELP}; got {_described(start)}")
+
+
+def holds_arrays(path: Path) -> bool | None:
+    """Whether a zip holds arrays, as .npz files do; None for what is no zip, or a damaged one."""
+    try:
+        with ZipFile(path) as archive:
+            return any(name.endswith(".npy") for name in archive.namelist())
+    except (OSError, BadZipFile, NotImplementedError, ValueError):
+        return None
+
+
+def _described(start: bytes) -> str:
+    """A file in words, by its first bytes."""
+    known = {
+        b"": "an empty file",
+        b"version https://git-lfs": "a Git LFS pointer; run `git lfs pull`",
+        b"BZh": "a .bz2 file; unpack it, and give the folder",
+        b"\xfd7zXZ": "an .xz file; unpack it, and give the folder",
+        b"7z\xbc\xaf": "a .7z file; unpack it, and give the folder",
+        b"Rar!": "a .rar file; unpack it, and give the folder",
+        b"\x93NUMPY": "a single array; save all with numpy.savez",
+        b"\x89HDF": "an HDF5 file; save its arrays with numpy.savez",
+    }
+    for first, words in known.items():
+        if start.startswith(first) and (first or not start):
+            return words
+    if start.lstrip().lower().startswith((b"<!doctype", b"<html")):
+        return "a web page; download the file itself"
+    return f"a file that begins with {start[:16]!r}"

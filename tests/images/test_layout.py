@@ -1,0 +1,173 @@
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pytest
+
+from hyperzoo.errors import ImageError
+from hyperzoo.images import ImageSet, load_images
+from hyperzoo.images.layout import find_layout
+from tests.images.samples import encoded, folder_files, write_files
+
+
+def load(path: Path) -> ImageSet:
+    return load_images("folder", path=path, size=14)
+
+
+def split_files(train: str, validation: str, images: int = 3) -> dict[str, bytes]:
+    return {
+        f"{split}/{name}": content
+        for split in (train, validation)
+        for name, content in folder_files(images=images).items()
+    }
+
+
+def test_files_that_are_no_images_are_counted_and_named(tmp_path: Path):
+    files = split_files("train", "val")
+    stray = [
+        "train/cat/a.heic",
+        "train/dog/b.heic",
+        "val/dog/c.txt",
+        "val/dog/README",
+        "x/y.py",
+    ]
+    images = load(write_files(tmp_path, files | dict.fromkeys(stray, b"")))
+    assert images.notes == (
+        "left alone beside 'train' and 'val': x",
+        "passed over: 2 .heic, 1 .txt, 1 without a suffix",
+    )
+    assert len(images.train_images) == 6
+
+
+def test_nothing_is_said_where_nothing_is_left_out(tmp_path: Path):
+    files = split_files("train", "val") | {"train/cat/._0.png": b"", "train/cat/.DS_Store": b""}
+    assert load(write_files(tmp_path, files)).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "kind"),
+    [
+        *((".jfif", "JPEG"), (".JPE", "JPEG"), (".jpeg", "JPEG"), (".webp", "WEBP")),
+        *((".tif", "TIFF"), (".TIFF", "TIFF"), (".ppm", "PPM"), (".bmp", "BMP"), (".gif", "GIF")),
+    ],
+)
+def test_suffixes_that_are_read(tmp_path: Path, suffix: str, kind: str):
+    files = {
+        f"{name}/{index}{suffix}": encoded(index + 10 * label, kind=kind, width=14)
+        for label, name in enumerate(("cat", "dog"))
+        for index in range(2)
+    }
+    images = load(write_files(tmp_path, files))
+    assert (len(images.train_images), images.notes) == (2, ())
+    exact = load(
+        write_files(tmp_path / "png", {f"{n}.png": encoded(s, kind="PNG", width=14)
+        for n, s in (("cat/0", 0), ("cat/1", 1), ("dog/0", 10), ("dog/1", 11))})
+    )  # fmt: skip
+    difference = np.abs(images.train_images.astype(int) - exact.train_images)
+    assert difference.mean() < (1e-9 if kind in ("TIFF", "PPM", "BMP") else 15)
+
+
+def test_images_one_folder_deeper(tmp_path: Path):
+    """Tiny ImageNet's layout."""
+    flat = load(write_files(tmp_path / "flat", split_files("train", "val")))
+    deep = {
+        str(PurePosixPath(name).parent / "images" / PurePosixPath(name).name): content
+        for name, content in split_files("train", "val").items()
+    }
+    deep["train/cat/cat_boxes.txt"] = b""
+    images = load(write_files(tmp_path / "deep", deep))
+    assert images.fingerprint == flat.fingerprint
+    assert images.notes[0] == "images lie one folder deeper than their class, in 'images'"
+    beside = split_files("train", "val") | {"train/cat/more/9.png": encoded(kind="PNG")}
+    images = load(write_files(tmp_path / "beside", beside))
+    assert images.fingerprint == flat.fingerprint
+    assert images.notes == ("passed over: 1 folders in class folders",)
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "notes"),
+    [
+        ("train", "val", ()),
+        ("train", "validation", ()),
+        ("train", "valid", ("'valid' is taken for validation",)),
+        ("train", "test", ("'test' is taken for validation",)),
+        ("Train", "Val", ("'Train' is taken for training", "'Val' is taken for validation")),
+        ("TRAIN", "TEST", ("'TRAIN' is taken for training", "'TEST' is taken for validation")),
+        ("training", "testing", None),
+    ],
+)
+def test_names_of_splits(
+    tmp_path: Path, train: str, validation: str, notes: tuple[str, ...] | None
+):
+    plain = load(write_files(tmp_path / "plain", split_files("train", "val")))
+    images = load(write_files(tmp_path / "other", split_files(train, validation)))
+    assert images.fingerprint == plain.fingerprint
+    assert notes is None or images.notes == notes
+
+
+def test_a_test_split_beside_validation_is_left_alone(tmp_path: Path):
+    files = split_files("train", "val")
+    plain = load(write_files(tmp_path / "plain", files))
+    more = {f"test/cat/{i}.png": encoded(i + 50, kind="PNG") for i in range(3)}
+    images = load(write_files(tmp_path / "more", files | more))
+    assert images.fingerprint == plain.fingerprint
+    assert images.notes == ("left alone beside 'train' and 'val': test",)
+
+
+def test_a_lone_folder_around_it_all(tmp_path: Path):
+    plain = load(write_files(tmp_path / "plain", folder_files()))
+    images = load(write_files(tmp_path / "around" / "deep" / "pets", folder_files()).parents[1])
+    assert images.fingerprint == plain.fingerprint
+    assert images.notes == ("the images lie in 'deep/pets'",)
+
+
+def test_a_class_may_be_called_train(tmp_path: Path):
+    images = load(write_files(tmp_path, folder_files(("car", "plane", "train"))))
+    assert images.class_names == ("car", "plane", "train")
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (["train/cat/a.svg", "train/dog/b.svg", "val/cat/c.svg"], "hold 2 .svg; convert images to"),
+        (
+            ["train/a/x/a.png", "train/a/y/a.png", "val/a/a.png", "val/b/a.png"],
+            "hold the folders x, y: put",
+        ),
+        (["train/cat/a.png", "train/dog/a.png", "val/cat/a.png"], "val/dog is empty or not there"),
+        (["train/cat/a.png", "train/dog/a.png"], "expected a folder 'val' .*, got none; make one"),
+        (["train/cat/a.png", "test/a.png"], "got none; 'test' has no class folders; make one"),
+        (["train/a.png", "val/a.png"], "no class folders, but 2 .png; the layout is"),
+        (["a.png", "b.png"], "no class folders, but 2 .png; the layout is"),
+        (["train/c/a.png", "train/d/a.png", "val/images/a.png"], "one folder, 'images', which is"),
+        (["train/c/a.png", "val/c/a.png", "valid/c/a.png"], "for each split, got val, valid; keep"),
+        (
+            ["train/c/a.png", "Train/c/a.png", "val/c/a.png"],
+            "for each split, got Train, train",
+        ),
+        (["cat/a.svg", "cat/b.svg", "dog/a.png", "dog/b.png"], "got 0; cat holds 2 .svg; convert"),
+        ([], "no class folders; the layout is <class>/<image>"),
+    ],
+)
+def test_the_error_says_what_lies_there(tmp_path: Path, files: list[str], message: str):
+    write_files(tmp_path, dict.fromkeys(files, encoded(kind="PNG")))
+    with pytest.raises(ImageError, match=message):
+        load(tmp_path)
+
+
+def test_the_advice_on_a_folder_without_validation_works(tmp_path: Path):
+    write_files(tmp_path / "train", folder_files())
+    with pytest.raises(ImageError, match="or give 'train' itself as the folder"):
+        load(tmp_path)
+    assert len(load(tmp_path / "train").validation_images) == 4
+
+
+def test_long_lists_are_cut():
+    names = [f"class{number}" for number in range(30)]
+
+    def children(place: PurePosixPath) -> tuple[list[str], list[str]]:
+        return {"": (["train", "val"], []), "train": (names, []), "val": (names, [])}.get(
+            str(place) if place.name else "", ([], [])
+        )
+
+    with pytest.raises(ImageError, match=r"no images of class0, .*class15, and 22 more; every"):
+        find_layout(children, "here")
