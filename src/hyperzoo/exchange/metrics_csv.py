@@ -12,7 +12,7 @@ from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.format import Format, Meter, magic
 from hyperzoo.images import ImageSet
 from hyperzoo.zoo import Zoo
-from hyperzoo.zoo.document import NetworkKey
+from hyperzoo.zoo.origin import NetworkKey
 
 COLUMNS = {
     "Accuracy": "accuracy",

@@ -13,7 +13,7 @@ from hyperzoo.errors import ForeignFileError, HyperzooError
 from hyperzoo.exchange.format import Format, Meter
 from hyperzoo.exchange.network import ForeignNetwork
 from hyperzoo.population import Parameters
-from hyperzoo.zoo.document import NetworkKey
+from hyperzoo.zoo.origin import NetworkKey
 
 
 @dataclass
