@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from hyperzoo.exchange.exporting import export_zoo
     from hyperzoo.exchange.hub import Pushed, push_zoo
     from hyperzoo.exchange.importing import ImportedZoo, import_zoo
+    from hyperzoo.generation.making import generate_zoo
     from hyperzoo.images import ImageSet, load_images
     from hyperzoo.recipe import Recipe, load_recipe, parse_recipe
     from hyperzoo.report.page import write_report
@@ -35,6 +36,7 @@ __all__ = [
     "align",
     "classification",
     "export_zoo",
+    "generate_zoo",
     "generation",
     "import_zoo",
     "load_images",
@@ -61,6 +63,7 @@ _HOMES = {
     "Zoo": "zoo",
     "align": "analysis",
     "export_zoo": "exchange.exporting",
+    "generate_zoo": "generation.making",
     "import_zoo": "exchange.importing",
     "load_images": "images",
     "load_recipe": "recipe",

@@ -31,7 +31,8 @@ class ZooWriter:
     """A zoo that is being written; holds the folder's lock until it is closed.
 
     On an empty folder it starts a zoo, on one with a zoo of the same recipe (or generator) and
-    images it goes on; a larger `networks_per_class` grows the zoo. Nothing is written when the folder is refused.
+    images it goes on; a larger `networks_per_class` grows the zoo. Nothing is written when the
+    folder is refused.
 
     Args:
         folder: the zoo's folder; made if it is not there.
