@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "population": {"errors", "plan", "images", "architectures", "randomness"},
     "zoo": {"errors", "version", "recipe", "plan", "architectures", "randomness"},
     "train": {"errors", "recipe", "plan", "images", "architectures", "population", "zoo"},
-    "retrain": {"errors", "images", "architectures", "population", "train", "zoo"},
+    "retrain": {"errors", "recipe", "images", "architectures", "population", "train", "zoo"},
     "exchange": {"errors", "plan", "images", "architectures", "population", "zoo"},
     "features": {"architectures", "randomness"},
     "analysis": {"errors", "recipe", "plan", "architectures", "randomness", "zoo"},
