@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hyperzoo.exchange.hub.push import Pushed, push_zoo
     from hyperzoo.exchange.importing import ImportedZoo, import_zoo
     from hyperzoo.finetune import FineTuned, fine_tune
+    from hyperzoo.generation.making import generate_zoo
     from hyperzoo.images import ImageSet, load_images
     from hyperzoo.recipe import Recipe, load_recipe, parse_recipe
     from hyperzoo.report.page import write_report
@@ -38,6 +39,7 @@ __all__ = [
     "classification",
     "export_zoo",
     "fine_tune",
+    "generate_zoo",
     "generation",
     "import_zoo",
     "load_images",
@@ -66,6 +68,7 @@ _HOMES = {
     "align": "analysis",
     "export_zoo": "exchange.exporting",
     "fine_tune": "finetune",
+    "generate_zoo": "generation.making",
     "import_zoo": "exchange.importing",
     "load_images": "images",
     "load_recipe": "recipe",

@@ -1,8 +1,9 @@
 """Which networks a recipe asks for, in which order and parts, with which hyper-parameters."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hyperzoo.randomness import uniforms
@@ -25,7 +26,7 @@ class PlannedNetwork:
     Attributes:
         class_name: the class it detects, or `ALL_CLASSES`.
         index: 0, 1, 2, ... within the class.
-        learning_rate: Adam's; 0 where it is not known, of an imported network.
+        learning_rate: Adam's; 0 where it is not known, or there was no training.
         batch_size: images a step; 0 where it is not known.
     """
 
@@ -63,17 +64,41 @@ def plan_parts(
         The parts, each with its networks in the order of their rows.
     """
     classes = network_classes(recipe, image_classes)
+    return _staged(classes, sizes, partial(_planned, recipe))
+
+
+def generated_parts(
+    classes: Sequence[str], sizes: Sequence[int]
+) -> list[tuple[PlannedNetwork, ...]]:
+    """Cut a zoo of generated networks into parts, as `plan_parts` does.
+
+    Args:
+        classes: the networks' classes in label order.
+        sizes: every number of networks a class that the zoo has had, in increasing order.
+    """
+    return _staged(classes, sizes, _untrained)
+
+
+def _staged(
+    classes: Sequence[str],
+    sizes: Sequence[int],
+    planned: Callable[[str, int], PlannedNetwork],
+) -> list[tuple[PlannedNetwork, ...]]:
     parts: list[tuple[PlannedNetwork, ...]] = []
     for begin, end in zip([0, *sizes], sizes, strict=False):
         networks = [
-            _planned(recipe, class_name, index)
-            for index in range(begin, end)
-            for class_name in classes
+            planned(class_name, index) for index in range(begin, end) for class_name in classes
         ]
-        parts += [
-            tuple(networks[row : row + PART_SIZE]) for row in range(0, len(networks), PART_SIZE)
-        ]
+        parts += _cut(networks)
     return parts
+
+
+def _cut(networks: Sequence[PlannedNetwork]) -> list[tuple[PlannedNetwork, ...]]:
+    return [tuple(networks[row : row + PART_SIZE]) for row in range(0, len(networks), PART_SIZE)]
+
+
+def _untrained(class_name: str, index: int) -> PlannedNetwork:
+    return PlannedNetwork(class_name=class_name, index=index, learning_rate=0, batch_size=0)
 
 
 def imported_parts(networks: Sequence[tuple[str, int]]) -> list[tuple[PlannedNetwork, ...]]:
@@ -82,11 +107,7 @@ def imported_parts(networks: Sequence[tuple[str, int]]) -> list[tuple[PlannedNet
     Args:
         networks: class and index of each, in the zoo's order.
     """
-    planned = [
-        PlannedNetwork(class_name=class_name, index=index, learning_rate=0, batch_size=0)
-        for class_name, index in networks
-    ]
-    return [tuple(planned[row : row + PART_SIZE]) for row in range(0, len(planned), PART_SIZE)]
+    return _cut([_untrained(class_name, index) for class_name, index in networks])
 
 
 def _planned(recipe: "Recipe", class_name: str, index: int) -> PlannedNetwork:

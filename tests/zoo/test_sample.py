@@ -51,3 +51,16 @@ def test_format_1_is_read_without_hyperzoo():
     weights = load_file(SAMPLE / "weights" / "part-00000.safetensors")
     assert bits(weights["conv1.weight"][row])[:3] == [1032941123, 3180550537, 1035085239]
     assert 'data_files: "models/*.parquet"' in (SAMPLE / "README.md").read_text()
+
+
+def test_the_generated_sample_is_read():
+    folder = SAMPLE.parent / "format-1-generated"
+    zoo = open_zoo(folder)
+    assert (zoo.ids, zoo.recipe, zoo.is_complete) == (["all_0", "all_1"], None, True)
+    origin = zoo.generated
+    assert origin is not None
+    assert (origin.method, origin.fit_seed, origin.seed) == ("copy", 3, 5)
+    assert origin.generator_digest.startswith("0d7c23b835107a1c")
+    assert (origin.fitted_on.name, origin.fitted_on.training) == ("made-up", 4)
+    assert zoo.models.to_pylist()[1]["epoch"] is None
+    assert verify_zoo(folder).problems == ()

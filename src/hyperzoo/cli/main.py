@@ -13,6 +13,7 @@ from hyperzoo.cli import (
     analyze,
     classify,
     exporting,
+    generate,
     identify,
     images,
     importing,
@@ -43,6 +44,7 @@ app.command("verify")(verify.verify)
 app.command("analyze")(analyze.analyze)
 app.command("classify")(classify.classify)
 app.command("identify")(identify.identify)
+app.command("generate")(generate.generate)
 app.command("report")(report.report)
 app.command("import")(importing.import_)
 app.command("export")(exporting.export)

@@ -11,8 +11,9 @@ from rich.table import Table
 
 from hyperzoo.analysis import PERFORMANCE_METRICS, performance
 from hyperzoo.cli.console import out
+from hyperzoo.recipe import Recipe
 from hyperzoo.words import counted
-from hyperzoo.zoo import Zoo, open_zoo
+from hyperzoo.zoo import Generated, Imported, Trained, Zoo, open_zoo
 
 
 def show(
@@ -29,7 +30,8 @@ def show(
         _print_csv(rows)
     elif as_json:
         recipe = None if zoo.recipe is None else zoo.recipe.canonical()
-        facts = _facts(zoo) | {"recipe": recipe, "performance": rows}
+        generated = {} if zoo.generated is None else zoo.generated.table()
+        facts = _facts(zoo) | {"recipe": recipe, **generated, "performance": rows}
         # An escape that JSON knows, where the terminal lacks a character.
         ascii_only = not out.encoding.startswith("utf")
         out.print_json(json.dumps(facts), indent=2, ensure_ascii=ascii_only)
@@ -88,11 +90,22 @@ def _image_counts(zoo: Zoo) -> str:
 
 def _origin(zoo: Zoo) -> dict[str, str]:
     """Lines on where the networks come from."""
-    if zoo.recipe is None:
-        formats = {} if zoo.imported is None else zoo.imported.formats
-        counts = ", ".join(f"{count} as {name}" for name, count in formats.items())
-        return {"imported": f"{counts}; how they were trained is not known"}
-    recipe, training = zoo.recipe, zoo.recipe.training
+    match zoo.origin:
+        case Imported(formats=formats):
+            counts = ", ".join(f"{count} as {name}" for name, count in formats.items())
+            return {"imported": f"{counts}; how they were trained is not known"}
+        case Generated() as origin:
+            return {
+                "generated": f"not trained: {origin.how}",
+                "generator": f"digest {origin.generator_digest[:16]}, seed of the fit "
+                f"{origin.fit_seed}, of the sample {origin.seed}",
+            }
+        case Trained(recipe):
+            return _training(recipe)
+
+
+def _training(recipe: Recipe) -> dict[str, str]:
+    training = recipe.training
     varied = [key for key in type(recipe.vary).model_fields if getattr(recipe.vary, key)]
     return {
         "training": f"{training.optimizer}, learning rate {training.learning_rate:g}, "

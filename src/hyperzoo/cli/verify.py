@@ -10,6 +10,7 @@ from hyperzoo.cli.console import err, out
 from hyperzoo.cli.image_choice import HELP
 from hyperzoo.cli.progress import counting_meter
 from hyperzoo.errors import VerificationError
+from hyperzoo.generation import Regenerated, load_generator, regenerate_network
 from hyperzoo.population import Device, EngineName
 from hyperzoo.retrain import Retrained, retrain_network
 from hyperzoo.words import counted
@@ -22,6 +23,13 @@ def verify(
         str | None,
         typer.Option(metavar="ID", help="Train this network again and compare every bit."),
     ] = None,
+    regenerate: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Generate this network again and compare every bit."),
+    ] = None,
+    generator: Annotated[
+        Path | None, typer.Option("--with", help="For --regenerate: the generator's file.")
+    ] = None,
     images: Annotated[
         str | None, typer.Option(help=f"For --retrain: the images trained on. {HELP}.")
     ] = None,
@@ -32,6 +40,8 @@ def verify(
     device: Annotated[Device, typer.Option(help="For --retrain: where to train.")] = "auto",
 ) -> None:
     """Check every part: checksums, shapes, finite values, row counts, and ids against the plan."""
+    if (regenerate is None) != (generator is None):
+        raise typer.BadParameter("--regenerate ID and --with GENERATOR belong together")
     with counting_meter("parts") as meter:
         found = verify_zoo(folder, meter=meter)
     for problem in found.problems:
@@ -45,15 +55,20 @@ def verify(
     out.print(f"{folder}: {networks} in {parts} {'is' if found.networks == 1 else 'are'} sound")
     if left := len(found.incomplete):
         out.print(f"{counted(left, 'part')} {'is' if left == 1 else 'are'} still to be trained")
+    if regenerate is not None and generator is not None:
+        again = regenerate_network(open_zoo(folder), regenerate, load_generator(generator))
+        _report(again, "generated", "generator's")
     if retrain is not None:
         _report(
-            retrain_network(open_zoo(folder), retrain, images=images, engine=engine, device=device)
+            retrain_network(open_zoo(folder), retrain, images=images, engine=engine, device=device),
+            "trained",
+            "recipe's",
         )
 
 
-def _report(result: Retrained) -> None:
-    if result.identical:
-        out.print(f"{result.id}: trained again, all {result.weights:,} weights equal bit for bit")
+def _report(result: Retrained | Regenerated, made: str, whose: str) -> None:
+    if not result.differing:
+        out.print(f"{result.id}: {made} again, all {result.weights:,} weights equal bit for bit")
         return
     circumstances = "; ".join(
         f"{name} was {then}, is {now}" for name, (then, now) in result.circumstances.items()
@@ -61,7 +76,7 @@ def _report(result: Retrained) -> None:
     reason = (
         f"made under other circumstances ({circumstances}), where bits may differ"
         if circumstances
-        else "made under the same circumstances, so the stored weights are not the recipe's"
+        else f"made under the same circumstances, so the stored weights are not the {whose}"
     )
     raise VerificationError(
         f"{result.id}: {result.differing:,} of {result.weights:,} weights differ, by at most "

@@ -32,13 +32,8 @@ from hyperzoo.plan import ALL_CLASSES, PlannedNetwork
 from hyperzoo.population import Parameters
 from hyperzoo.words import counted
 from hyperzoo.zoo import FinishedNetwork, Zoo, layout, open_zoo
-from hyperzoo.zoo.document import (
-    Imported,
-    NetworkKey,
-    ZooDocument,
-    check_class_names,
-    in_order,
-)
+from hyperzoo.zoo.document import ZooDocument, check_class_names, in_order
+from hyperzoo.zoo.origin import Imported, NetworkKey
 from hyperzoo.zoo.write import write_imported_zoo
 
 UNKNOWN_IMAGES = "images that are not known"
@@ -206,8 +201,7 @@ def _document(rows: Rows, formats: Counter[str], images: ImageSet | None) -> Zoo
             f"{architecture.input_shape}, got {images.validation_images.shape[1:]}"
         )
     empty = ZooDocument(
-        recipe=None,
-        imported=Imported(formats=dict(sorted(formats.items())), networks=()),
+        origin=Imported(formats=dict(sorted(formats.items())), networks=()),
         images_name=UNKNOWN_IMAGES if images is None else images.name,
         image_fingerprint="" if images is None else images.fingerprint,
         image_classes=classes,
@@ -220,8 +214,8 @@ def _document(rows: Rows, formats: Counter[str], images: ImageSet | None) -> Zoo
 
 
 def _with_networks(document: ZooDocument, networks: tuple[NetworkKey, ...]) -> ZooDocument:
-    assert document.imported is not None
-    return replace(document, imported=replace(document.imported, networks=networks))
+    assert isinstance(document.origin, Imported)
+    return replace(document, origin=document.origin.with_networks(networks))
 
 
 def _outputs(

@@ -11,7 +11,8 @@ from hyperzoo.images import ImageSet
 from hyperzoo.plan import PlannedNetwork
 from hyperzoo.population import METRICS, evaluate, metrics, targets
 from hyperzoo.words import counted
-from hyperzoo.zoo.document import NetworkKey, ZooDocument
+from hyperzoo.zoo.document import ZooDocument
+from hyperzoo.zoo.origin import NetworkKey
 
 
 @dataclass(frozen=True, kw_only=True)

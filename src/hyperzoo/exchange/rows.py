@@ -16,7 +16,7 @@ from hyperzoo.exchange.network import ForeignNetwork
 from hyperzoo.plan import ALL_CLASSES
 from hyperzoo.population import Parameters
 from hyperzoo.words import counted
-from hyperzoo.zoo.document import NetworkKey
+from hyperzoo.zoo.origin import NetworkKey
 
 
 @dataclass

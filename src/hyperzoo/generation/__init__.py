@@ -2,7 +2,20 @@
 
 from hyperzoo.generation.fitting import fit
 from hyperzoo.generation.generator import Generator, load_generator
-from hyperzoo.generation.registry import METHODS, Method
+from hyperzoo.generation.making import Regenerated, generate_zoo, regenerate_network
+from hyperzoo.generation.registry import BEST, METHODS, Method
 from hyperzoo.generation.split import Split, default_split
 
-__all__ = ["METHODS", "Generator", "Method", "Split", "default_split", "fit", "load_generator"]
+__all__ = [
+    "BEST",
+    "METHODS",
+    "Generator",
+    "Method",
+    "Regenerated",
+    "Split",
+    "default_split",
+    "fit",
+    "generate_zoo",
+    "load_generator",
+    "regenerate_network",
+]

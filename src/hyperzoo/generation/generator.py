@@ -111,7 +111,7 @@ class Generator:
             if not 0 <= value <= MOST_SEED:
                 raise GenerationError(f"{name}: expected 0 to {MOST_SEED}, got {value}")
         draw = Draw(seed, class_name, index)
-        with _one_thread():
+        with one_thread():
             return (
                 get_method(self.method)
                 .load()
@@ -151,7 +151,7 @@ class Generator:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """PyTorch on one thread, so that bits do not depend on how many cores there are."""
     import torch
 

@@ -93,6 +93,9 @@ _METHODS = (
     ),
 )
 
+BEST = "copy"
+"""The method that the leaderboard found best."""
+
 METHODS: dict[str, Method] = {method.name: method for method in _METHODS}
 
 

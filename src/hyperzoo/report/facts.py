@@ -15,11 +15,7 @@ from hyperzoo.recipe import Recipe
 from hyperzoo.report.figure import networks
 from hyperzoo.report.figures.performance import is_published
 from hyperzoo.version import VERSION
-from hyperzoo.zoo import Zoo
-
-UNKNOWN_RECIPE = (
-    "The zoo has no recipe: it was imported, and how its networks were trained is not known."
-)
+from hyperzoo.zoo import Generated, Imported, Trained, Zoo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +29,23 @@ class Headline:
 
 def title(zoo: Zoo) -> str:
     """The zoo's name: its recipe's, or its folder's where it has no recipe."""
-    return zoo.recipe.name if zoo.recipe is not None else zoo.path.absolute().name
+    return zoo.name if isinstance(zoo.origin, Trained) else zoo.path.absolute().name
+
+
+def no_recipe(zoo: Zoo) -> str:
+    """What stands in place of a recipe."""
+    match zoo.origin:
+        case Generated() as origin:
+            return (
+                f"The zoo has no recipe: its networks were {origin.how}. With the generator's file "
+                f"(SHA-256 {origin.generator_digest}) and seed {origin.seed}, the same networks "
+                "can be made again."
+            )
+        case _:
+            return (
+                "The zoo has no recipe: it was imported, and how its networks were trained is not "
+                "known."
+            )
 
 
 def summary(zoo: Zoo) -> str:
@@ -49,8 +61,13 @@ def summary(zoo: Zoo) -> str:
     return (
         f"A zoo of {networks(len(zoo))} of the architecture {zoo.architecture.name}; {tells}, in "
         f"{colour} images of {height} x {width} pixels "
-        f"({zoo.images_name or 'of an unknown image set'})."
+        f"({zoo.images_name or 'of an unknown image set'}).{_generated(zoo)}"
     )
+
+
+def _generated(zoo: Zoo) -> str:
+    """A sentence on the first screen that nobody can take generated networks for trained ones."""
+    return "" if zoo.generated is None else f" They were never trained: {zoo.generated.how}."
 
 
 def headlines(zoo: Zoo) -> list[Headline]:
@@ -136,16 +153,21 @@ def _toml(value: object) -> str:
 def provenance(zoo: Zoo) -> list[tuple[str, str]]:
     """What the networks are, what made them, and what made this page."""
     facts = []
-    if zoo.recipe is not None:
-        facts.append(("Recipe", f"{zoo.recipe.name}, seed {zoo.recipe.seed}"))
-        facts.append(("Recipe digest", zoo.recipe.digest))
-    else:
-        facts.append(("Recipe", "unknown (imported)"))
+    match zoo.origin:
+        case Trained(recipe):
+            facts.append(("Recipe", f"{recipe.name}, seed {recipe.seed}"))
+            facts.append(("Recipe digest", recipe.digest))
+        case Imported():
+            facts.append(("Recipe", "unknown (imported)"))
+        case Generated() as origin:
+            facts.append(("Origin", f"not trained: {origin.how}"))
+            facts.append(("Generator digest", f"{origin.generator_digest}, seed {origin.seed}"))
     facts.append(("Images", zoo.images_name or "unknown"))
     facts.append(("Image fingerprint", zoo.image_fingerprint or "unknown"))
     made_by = _makers(zoo)
     for maker, count in made_by.items():
-        label = "Trained with" if len(made_by) == 1 else f"Trained with ({networks(count)})"
+        done = "Trained" if zoo.generated is None else "Generated"
+        label = f"{done} with" if len(made_by) == 1 else f"{done} with ({networks(count)})"
         facts.append((label, maker))
     page = f"hyperzoo {VERSION}, Python {platform.python_version()}, {_now():%Y-%m-%d %H:%M} UTC"
     return [*facts, ("This page", page)]

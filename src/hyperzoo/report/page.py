@@ -139,7 +139,7 @@ def _render(template: "Template", zoo: Zoo, sections: tuple[Section, ...]) -> st
         "sections": [_shown(section) for section in sections],
         "usage": facts.usage(zoo),
         "recipe": facts.recipe_toml(zoo.recipe) if zoo.recipe is not None else None,
-        "unknown_recipe": facts.UNKNOWN_RECIPE,
+        "unknown_recipe": "" if zoo.recipe is not None else facts.no_recipe(zoo),
         "provenance": facts.provenance(zoo),
         "style": _text("style.css"),
         "script": script,

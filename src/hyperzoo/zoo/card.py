@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 
 from hyperzoo.errors import ZooFormatError
+from hyperzoo.recipe import Recipe
 from hyperzoo.zoo.document import ZooDocument
 from hyperzoo.zoo.files import read_file, write_file
 from hyperzoo.zoo.layout import CARD_FILE
+from hyperzoo.zoo.origin import Generated, Imported, Origin, Trained
 
 _MAX_BYTES = 2**20
 _SIZES = (
@@ -99,7 +101,7 @@ configs:
 
 # {document.name}
 
-A zoo of {networks:,} trained neural networks, {_made(document)}.
+A zoo of {networks:,} {_made(document.origin)}.
 
 - Networks: `{architecture.name}`, {architecture.parameter_count:,} parameters,
   {architecture.outputs} output{"s" if architecture.outputs > 1 else ""}
@@ -108,36 +110,66 @@ A zoo of {networks:,} trained neural networks, {_made(document)}.
   ({", ".join(document.image_classes)}), fingerprint `{document.image_fingerprint or "unknown"}`
 
 {_usage(document, address)}
-{_origin(document)}"""
+{_origin(document.origin)}"""
 
 
 def _history_config(document: ZooDocument) -> str:
-    # Imported networks have no history, and `datasets` can't load a table without rows.
-    if document.recipe is None:
+    # Networks not trained here have no history, and `datasets` can't load a table without rows.
+    if not document.epochs:
         return ""
     return '- config_name: history\n  data_files: "history/*.parquet"\n'
 
 
-def _made(document: ZooDocument) -> str:
-    return "made by hyperzoo" if document.recipe else "imported by hyperzoo"
+def _made(origin: Origin) -> str:
+    match origin:
+        case Trained():
+            return "trained neural networks, made by hyperzoo"
+        case Imported():
+            return "trained neural networks, imported by hyperzoo"
+        case Generated():
+            return "neural networks that were generated, not trained, by hyperzoo"
 
 
-def _origin(document: ZooDocument) -> str:
-    if document.recipe is None:
-        formats = document.imported.formats if document.imported else {}
-        counts = ", ".join(f"{count:,} as {name}" for name, count in formats.items())
-        return f"""## Origin
+def _origin(origin: Origin) -> str:
+    match origin:
+        case Trained(recipe):
+            return _trained(recipe)
+        case Imported():
+            return _imported(origin)
+        case Generated():
+            return _generated(origin)
+
+
+def _imported(origin: Imported) -> str:
+    counts = ", ".join(f"{count:,} as {name}" for name, count in origin.formats.items())
+    return f"""## Origin
 
 The networks were trained elsewhere and came in as files: {counts}. How they were trained is not
 known here, so they can't be made again from a recipe.
 """
+
+
+def _generated(origin: Generated) -> str:
+    source = origin.fitted_on
+    return f"""## Origin
+
+The networks were never trained. They were {origin.how} (its first ones by index; the next
+{source.held_out} were held out). With the generator's file, whose SHA-256 is
+`{origin.generator_digest}`, and seed {origin.seed}, hyperzoo makes the same networks again.
+
+- Recipe digest of the zoo that it was fitted on: `{source.recipe_digest or "unknown"}`
+- Its images: {source.images_name}, fingerprint `{source.image_fingerprint or "unknown"}`
+"""
+
+
+def _trained(recipe: Recipe) -> str:
     return f"""## Recipe
 
 With these images, the recipe makes the same networks again. Its digest is
-`{document.recipe.digest}`.
+`{recipe.digest}`.
 
 ```json
-{json.dumps(document.recipe.canonical(), indent=1)}
+{json.dumps(recipe.canonical(), indent=1)}
 ```
 """
 
@@ -145,7 +177,7 @@ With these images, the recipe makes the same networks again. Its digest is
 def _usage(document: ZooDocument, address: str) -> str:
     first = document.architecture.parameters[0].name
     place = address.removeprefix("hf://datasets/")
-    names = ("models",) if document.recipe is None else ("models", "history")
+    names = ("models", "history") if document.epochs else ("models",)
     tables = "\n".join(
         f'{name} = load_dataset("{place}", "{name}", split="train")' for name in names
     )

@@ -6,31 +6,34 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 
 from hyperzoo.architectures import Architecture, get_architecture
 from hyperzoo.errors import HyperzooError, ZooError, ZooFormatError, ZooNotFoundError
-from hyperzoo.plan import (
-    ALL_CLASSES,
-    PlannedNetwork,
-    imported_parts,
-    network_classes,
-    plan_parts,
-)
+from hyperzoo.plan import ALL_CLASSES, PlannedNetwork
 from hyperzoo.recipe import Recipe, parse_recipe
 from hyperzoo.zoo.files import read_file
 from hyperzoo.zoo.layout import (
     DOCUMENT_FILE,
     FORMAT,
     FORMAT_VERSION,
-    IMPORTED_MODELS_SCHEMA,
-    MODELS_SCHEMA,
+)
+from hyperzoo.zoo.origin import (
+    FittedZoo,
+    Generated,
+    Imported,
+    Kind,
+    NetworkKey,
+    Origin,
+    Trained,
 )
 
 MAX_BYTES = 64 * 2**20
 MAX_OUTPUTS = 10_000
+MAX_GENERATED = 1_000_000
+"""Generated networks of a class: a plan of more would not fit in memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,45 +45,23 @@ class Run:
     provenance: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class NetworkKey:
-    """What identifies a network of an imported zoo."""
-
-    class_name: str
-    index: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Imported:
-    """Where the networks of a zoo without a recipe come from.
-
-    Attributes:
-        formats: name of the format -> how many networks came in it.
-        networks: all networks, in the zoo's order: by index, then class.
-    """
-
-    formats: Mapping[str, int]
-    networks: tuple[NetworkKey, ...]
-
-
 @dataclass(frozen=True, kw_only=True)
 class ZooDocument:
     """The content of `zoo.json`.
 
     Attributes:
-        recipe: the zoo's recipe; None where the networks were trained elsewhere.
-        imported: in that case, which they are and where they come from.
+        origin: where the networks come from.
         images_name: what the images are, for people.
         image_fingerprint: fingerprint of the image set; "" where it is not known.
         image_counts: how many images there are for training and for validation; None if not known.
         image_classes: the images' classes in label order.
         architecture: the networks' architecture.
-        sizes: every `networks_per_class` that the zoo has had, increasing; none without a recipe.
-        runs: the runs that trained parts; of several that list a part, the last trained it.
+        sizes: every `networks_per_class` that the zoo has had, increasing; none of imported
+            networks.
+        runs: the runs that made parts; of several that list a part, the last made it.
     """
 
-    recipe: Recipe | None
-    imported: Imported | None = None
+    origin: Origin
     images_name: str
     image_fingerprint: str
     image_counts: tuple[int, int] | None = None
@@ -90,58 +71,52 @@ class ZooDocument:
     runs: tuple[Run, ...]
 
     @property
+    def recipe(self) -> Recipe | None:
+        """The recipe that trained the networks; None where none did."""
+        return self.origin.recipe if isinstance(self.origin, Trained) else None
+
+    @property
     def name(self) -> str:
         """The zoo's name, for people."""
-        return "imported" if self.recipe is None else self.recipe.name
+        return self.origin.name
 
     @property
     def epochs(self) -> int:
         """How many epochs the networks were trained, and have a history of; 0 if not known."""
-        return 0 if self.recipe is None else self.recipe.training.epochs
+        return self.origin.epochs
 
     @property
     def checkpoint_epochs(self) -> tuple[int, ...]:
         """The epochs of which weights are kept along the way."""
-        return () if self.recipe is None else self.recipe.training.checkpoint_epochs
+        return self.origin.checkpoint_epochs
 
     @property
-    def kind(self) -> Literal["one-vs-all", "multi-class"]:
+    def kind(self) -> Kind:
         """The networks' task."""
-        if self.recipe is not None:
-            return self.recipe.task.kind
-        return "one-vs-all" if self.architecture.outputs == 1 else "multi-class"
+        return self.origin.kind(self.architecture)
 
     @property
     def network_classes(self) -> tuple[str, ...]:
         """The classes of the networks: in label order, or the one that all belong to."""
-        if self.recipe is not None:
-            return network_classes(self.recipe, self.image_classes)
-        if self.kind == "multi-class":
-            return (ALL_CLASSES,)
-        there = {network.class_name for network in self._networks()}
-        return tuple(name for name in self.image_classes if name in there)
+        return self.origin.classes(self.image_classes, self.architecture)
 
     @property
     def models_schema(self) -> pa.Schema:
         """The columns of the table of networks."""
-        return MODELS_SCHEMA if self.recipe is not None else IMPORTED_MODELS_SCHEMA
+        return self.origin.models_schema
 
     def plan(self) -> list[tuple[PlannedNetwork, ...]]:
         """The zoo's parts with their networks."""
-        if self.recipe is None:
-            return imported_parts([(own.class_name, own.index) for own in self._networks()])
-        return plan_parts(self.recipe, self.image_classes, self.sizes)
-
-    def _networks(self) -> tuple[NetworkKey, ...]:
-        return () if self.imported is None else self.imported.networks
+        return self.origin.plan(self.image_classes, self.sizes)
 
     def encode(self) -> bytes:
         """The file's content."""
+        recipe = self.recipe
         document = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
-            "recipe": None if self.recipe is None else self.recipe.canonical(),
-            "recipe_digest": None if self.recipe is None else self.recipe.digest,
+            "recipe": None if recipe is None else recipe.canonical(),
+            "recipe_digest": None if recipe is None else recipe.digest,
             "image_set": {
                 "name": self.images_name,
                 "fingerprint": self.image_fingerprint,
@@ -150,7 +125,7 @@ class ZooDocument:
             },
             "architecture": architecture_table(self.architecture),
             "sizes": list(self.sizes),
-            **_imported_table(self.imported),
+            **self.origin.table(),
             "runs": [
                 {
                     "parts": list(run.parts),
@@ -176,14 +151,6 @@ def _parse_counts(images: dict[str, Any]) -> tuple[int, int] | None:
         return None  # of an older version
     training, validation = _whole_numbers([images[key] for key in _COUNTS], "image_set")
     return training, validation
-
-
-def _imported_table(imported: Imported | None) -> dict[str, Any]:
-    """What `zoo.json` says of a zoo without a recipe; nothing of one with a recipe."""
-    if imported is None:
-        return {}
-    networks = [[own.class_name, own.index] for own in imported.networks]
-    return {"imported": {"formats": dict(imported.formats), "networks": networks}}
 
 
 def architecture_table(architecture: Architecture) -> dict[str, Any]:
@@ -273,7 +240,7 @@ def read_document(folder: Path, *, other_version: type[ZooError] = ZooFormatErro
 
 def _parse(document: dict[str, Any]) -> ZooDocument:
     if document["recipe"] is None:
-        return _parse_imported(document)
+        return _parse_generated(document) if "generated" in document else _parse_imported(document)
     recipe = parse_recipe(_object(document["recipe"], "recipe"), "the recipe")
     if document["recipe_digest"] != recipe.digest:
         raise ValueError(
@@ -284,7 +251,7 @@ def _parse(document: dict[str, Any]) -> ZooDocument:
     classes = _texts(images["class_names"], "image_set.class_names")
     check_class_names(classes)
     return ZooDocument(
-        recipe=recipe,
+        origin=Trained(recipe),
         images_name=_text(images["name"], "image_set.name"),
         image_fingerprint=_text(images["fingerprint"], "image_set.fingerprint"),
         image_counts=_parse_counts(images),
@@ -299,12 +266,7 @@ def _parse_imported(document: dict[str, Any]) -> ZooDocument:
     images = _object(document["image_set"], "image_set")
     classes = _texts(images["class_names"], "image_set.class_names")
     check_class_names(classes, least=1)
-    table = _object(document["architecture"], "architecture")
-    outputs = table["outputs"]
-    if type(outputs) is not int or not 1 <= outputs <= MAX_OUTPUTS:
-        raise ValueError(f"architecture.outputs: expected 1 or more, got {reprlib.repr(outputs)}")
-    architecture = get_architecture(_text(table["name"], "architecture.name"), outputs)
-    _check_table(table, architecture)
+    architecture = _architecture_of(document["architecture"])
     imported = _object(document["imported"], "imported")
     formats = _object(imported["formats"], "imported.formats")
     _whole_numbers(list(formats.values()), "imported.formats")
@@ -312,8 +274,7 @@ def _parse_imported(document: dict[str, Any]) -> ZooDocument:
         _parse_network(entry) for entry in _list(imported["networks"], "imported.networks")
     )
     found = ZooDocument(
-        recipe=None,
-        imported=Imported(formats=formats, networks=networks),
+        origin=Imported(formats=formats, networks=networks),
         images_name=_text(images["name"], "image_set.name"),
         image_fingerprint=_text(images["fingerprint"], "image_set.fingerprint"),
         image_counts=_parse_counts(images),
@@ -325,6 +286,87 @@ def _parse_imported(document: dict[str, Any]) -> ZooDocument:
     if networks != in_order(networks, found.network_classes):
         raise ValueError("imported.networks: expected different networks, by index, then class")
     return found
+
+
+def _parse_generated(document: dict[str, Any]) -> ZooDocument:
+    images = _object(document["image_set"], "image_set")
+    image_classes = _texts(images["class_names"], "image_set.class_names")
+    check_class_names(image_classes)
+    architecture = _architecture_of(document["architecture"])
+    table = _object(document["generated"], "generated")
+    origin = Generated(
+        method=_text(table["method"], "generated.method"),
+        fit_seed=_whole_number(table["fit_seed"], "generated.fit_seed"),
+        seed=_whole_number(table["seed"], "generated.seed"),
+        generator_digest=_text(table["generator_digest"], "generated.generator_digest"),
+        network_classes=_texts(table["classes"], "generated.classes"),
+        fitted_on=_parse_fitted_zoo(table["fitted_on"]),
+    )
+    check_generated(origin, image_classes, architecture)
+    sizes = _whole_numbers(document["sizes"], "sizes")
+    if not sizes or not all(small < large for small, large in pairwise((0, *sizes))):
+        raise ValueError(f"sizes must increase from 1 or more, got {reprlib.repr(sizes)}")
+    if sizes[-1] > MAX_GENERATED:
+        raise ValueError(f"sizes: expected up to {MAX_GENERATED:,}, got {sizes[-1]}")
+    return ZooDocument(
+        origin=origin,
+        images_name=_text(images["name"], "image_set.name"),
+        image_fingerprint=_text(images["fingerprint"], "image_set.fingerprint"),
+        image_counts=_parse_counts(images),
+        image_classes=image_classes,
+        architecture=architecture,
+        sizes=sizes,
+        runs=tuple(_parse_run(run) for run in _list(document["runs"], "runs")),
+    )
+
+
+def _parse_fitted_zoo(value: object) -> FittedZoo:
+    table, place = _object(value, "generated.fitted_on"), "generated.fitted_on"
+    return FittedZoo(
+        name=_text(table["name"], f"{place}.name"),
+        recipe_digest=_text(table["recipe_digest"], f"{place}.recipe_digest"),
+        image_fingerprint=_text(table["image_fingerprint"], f"{place}.image_fingerprint"),
+        images_name=_text(table["images_name"], f"{place}.images_name"),
+        training=_whole_number(table["training"], f"{place}.training"),
+        held_out=_whole_number(table["held_out"], f"{place}.held_out"),
+        fresh=_whole_number(table["fresh"], f"{place}.fresh"),
+    )
+
+
+def check_generated(
+    origin: Generated, image_classes: tuple[str, ...], architecture: Architecture
+) -> None:
+    """Check that generated networks have the classes that their architecture allows.
+
+    Raises:
+        ValueError: they have not.
+    """
+    classes = origin.network_classes
+    if architecture.outputs == 1:
+        expected = tuple(name for name in image_classes if name in classes)
+    else:
+        expected = (ALL_CLASSES,)
+        if architecture.outputs != len(image_classes):
+            raise ValueError(
+                f"expected an output for each of {len(image_classes)} classes of images, got "
+                f"{architecture.outputs}"
+            )
+    if not classes or classes != expected:
+        raise ValueError(
+            f"generated.classes: expected classes of the images, in their order, or "
+            f"'{ALL_CLASSES}' of networks with several outputs; got {reprlib.repr(classes)}"
+        )
+
+
+def _architecture_of(value: object) -> Architecture:
+    """The architecture that a zoo without a recipe tells of."""
+    table = _object(value, "architecture")
+    outputs = table["outputs"]
+    if type(outputs) is not int or not 1 <= outputs <= MAX_OUTPUTS:
+        raise ValueError(f"architecture.outputs: expected 1 or more, got {reprlib.repr(outputs)}")
+    architecture = get_architecture(_text(table["name"], "architecture.name"), outputs)
+    _check_table(table, architecture)
+    return architecture
 
 
 def _parse_network(value: object) -> NetworkKey:
@@ -412,3 +454,7 @@ def _whole_numbers(value: object, place: str) -> tuple[int, ...]:
     if not all(type(number) is int and number >= 0 for number in numbers):
         raise ValueError(f"{place}: expected whole numbers, got {reprlib.repr(value)}")
     return tuple(numbers)
+
+
+def _whole_number(value: object, place: str) -> int:
+    return _whole_numbers([value], place)[0]

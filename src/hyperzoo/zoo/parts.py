@@ -68,11 +68,8 @@ def check_networks(
 def _flaws(finished: FinishedNetwork, document: ZooDocument) -> Iterator[str]:
     if finished.status not in ("ok", "failed"):
         yield f"expected status 'ok' or 'failed', got {finished.status!r}"
-    if document.recipe is None:
-        if finished.epoch is not None:
-            yield f"expected no epoch of an imported network, got {finished.epoch}"
-    elif finished.epoch is None or not 0 <= finished.epoch <= document.epochs:
-        yield f"expected an epoch from 0 to {document.epochs}, got {finished.epoch}"
+    if (flaw := document.origin.epoch_flaw(finished.epoch)) is not None:
+        yield flaw
     missing = set(layout.METRICS) ^ set(finished.metrics)
     if missing:
         yield f"expected the metrics {', '.join(layout.METRICS)}; not so: {sorted(missing)}"
@@ -188,6 +185,6 @@ def mark(part: int, document: ZooDocument) -> dict[str, Any]:
     return {
         "format_version": layout.FORMAT_VERSION,
         "part": part,
-        "recipe_digest": None if document.recipe is None else document.recipe.digest,
+        **document.origin.mark(),
         "image_fingerprint": document.image_fingerprint,
     }

@@ -19,9 +19,10 @@ from hyperzoo.plan import PlannedNetwork
 from hyperzoo.recipe import Recipe
 from hyperzoo.words import counted
 from hyperzoo.zoo import layout
-from hyperzoo.zoo.document import Imported, ZooDocument, read_document
+from hyperzoo.zoo.document import ZooDocument, read_document
 from hyperzoo.zoo.element import ZooNetwork
 from hyperzoo.zoo.hub import download_all, find_on_hub, is_hub_address
+from hyperzoo.zoo.origin import Generated, Imported, Origin
 from hyperzoo.zoo.parts import planned_rows, weights_metadata
 from hyperzoo.zoo.tables import read_table
 from hyperzoo.zoo.tensors import TensorFile, open_tensors
@@ -129,13 +130,18 @@ class Zoo:
         )
 
     @property
+    def origin(self) -> Origin:
+        """Where the networks come from: trained by a recipe, imported, or generated."""
+        return self._document.origin
+
+    @property
     def recipe(self) -> Recipe | None:
-        """The recipe of the zoo; None where its networks were trained elsewhere and imported."""
+        """The recipe of the zoo; None where its networks were imported or generated."""
         return self._document.recipe
 
     @property
     def name(self) -> str:
-        """The recipe's name, or "imported"."""
+        """The recipe's name, "imported", or of generated networks from which zoo and how."""
         return self._document.name
 
     @property
@@ -145,13 +151,18 @@ class Zoo:
 
     @property
     def epochs(self) -> int:
-        """How many epochs of history a network has; 0 in an imported zoo."""
+        """How many epochs of history a network has; 0 of imported or generated ones."""
         return self._document.epochs
 
     @property
     def imported(self) -> Imported | None:
-        """Where the networks come from, of a zoo without a recipe."""
-        return self._document.imported
+        """Which files the networks came from; None where they were not imported."""
+        return self.origin if isinstance(self.origin, Imported) else None
+
+    @property
+    def generated(self) -> Generated | None:
+        """How the networks were generated, and from what; None where they were not."""
+        return self.origin if isinstance(self.origin, Generated) else None
 
     @property
     def architecture(self) -> Architecture:

@@ -3,9 +3,9 @@
 import json
 import platform
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,7 @@ from hyperzoo.version import VERSION
 from hyperzoo.zoo import layout
 from hyperzoo.zoo.document import Run, ZooDocument, read_document
 from hyperzoo.zoo.hub import is_hub_address
+from hyperzoo.zoo.origin import Generated, Imported, Trained
 
 _NOT_COMPARED = ("name", "networks_per_class", "images.path")
 """Entries of a recipe that do not enter its digest."""
@@ -54,7 +55,7 @@ def zoo_to_go_on_with(folder: Path, wanted: ZooDocument) -> ZooDocument | None:
             )
         return None
     found = read_document(folder, other_version=ZooMismatchError)
-    _check_recipe(folder, found, wanted)
+    _check_origin(folder, found, wanted)
     _check_images(folder, found, wanted)
     if wanted.sizes[-1] < found.sizes[-1]:
         raise ZooMismatchError(
@@ -64,24 +65,45 @@ def zoo_to_go_on_with(folder: Path, wanted: ZooDocument) -> ZooDocument | None:
     return found
 
 
-def _check_recipe(folder: Path, found: ZooDocument, wanted: ZooDocument) -> None:
-    if found.recipe is None or wanted.recipe is None:
-        raise ZooMismatchError(
-            f"{folder} holds a zoo of networks that were imported, which does not grow; give "
-            "another folder"
-        )
-    if found.recipe.digest == wanted.recipe.digest:
-        return
+def _check_origin(folder: Path, found: ZooDocument, wanted: ZooDocument) -> None:
+    match found.origin, wanted.origin:
+        case Imported(), _:
+            raise ZooMismatchError(
+                f"{folder} holds a zoo of networks that were imported, which does not grow; give "
+                "another folder"
+            )
+        case Trained(theirs), Trained(yours) if theirs.digest != yours.digest:
+            _refuse(
+                folder,
+                "of another recipe",
+                theirs.canonical(),
+                yours.canonical(),
+                "train with the zoo's own recipe",
+            )
+        case Generated() as theirs, Generated() as yours if theirs != yours:
+            _refuse(
+                folder,
+                "that was generated otherwise",
+                asdict(theirs),
+                asdict(yours),
+                "generate with the zoo's own generator and seed",
+            )
+        case theirs, yours if type(theirs) is not type(yours):
+            there = "trained" if isinstance(theirs, Trained) else "generated"
+            raise ZooMismatchError(
+                f"{folder} holds a zoo of networks that were {there}; give another folder"
+            )
+
+
+def _refuse(folder: Path, what: str, theirs: Any, yours: Any, otherwise: str) -> NoReturn:
     differences = [
-        f"{place}: the zoo has {_shown(theirs)}, you asked for {_shown(yours)}"
-        for place, theirs, yours in _differences(
-            found.recipe.canonical(), wanted.recipe.canonical()
-        )
+        f"{place}: the zoo has {_shown(their)}, you asked for {_shown(your)}"
+        for place, their, your in _differences(theirs, yours)
     ]
     raise ZooMismatchError(
-        f"{folder} holds a zoo of another recipe:\n  - "
+        f"{folder} holds a zoo {what}:\n  - "
         + "\n  - ".join(differences)
-        + "\nGive another folder, or train with the zoo's own recipe"
+        + f"\nGive another folder, or {otherwise}"
     )
 
 
@@ -119,10 +141,10 @@ def merged(found: ZooDocument | None, wanted: ZooDocument) -> ZooDocument:
     """The zoo that is there, grown to what is wanted."""
     if found is None:
         return wanted
-    if found.recipe is None or wanted.sizes[-1] == found.sizes[-1]:
+    if isinstance(found.origin, Imported) or wanted.sizes[-1] == found.sizes[-1]:
         return found
-    recipe = found.recipe.with_changes(networks_per_class=wanted.sizes[-1])
-    return replace(found, recipe=recipe, sizes=(*found.sizes, *wanted.sizes))
+    origin = found.origin.grown(wanted.sizes[-1])
+    return replace(found, origin=origin, sizes=(*found.sizes, *wanted.sizes))
 
 
 def with_run(

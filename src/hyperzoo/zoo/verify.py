@@ -132,11 +132,8 @@ class _Part:
                     yield f"{place}: {name} is {value}, though the network has not failed"
 
     def _epoch_problems(self, place: str, epoch: int | None) -> Iterator[str]:
-        if self.document.recipe is None:
-            if epoch is not None:
-                yield f"{place}: expected no epoch of an imported network, got {epoch}"
-        elif epoch is None or not 0 <= epoch <= self.document.epochs:
-            yield f"{place}: the recipe has no epoch {epoch}"
+        if (flaw := self.document.origin.epoch_flaw(epoch)) is not None:
+            yield f"{place}: {flaw}"
 
     def _digest_problems(self, file: Path, digests: object) -> Iterator[str]:
         place = self.folder / file

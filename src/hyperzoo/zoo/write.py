@@ -14,12 +14,15 @@ from hyperzoo.recipe import Recipe
 from hyperzoo.zoo import layout
 from hyperzoo.zoo.card import update_card
 from hyperzoo.zoo.document import (
+    MAX_GENERATED,
     ZooDocument,
     architecture_table,
     check_class_names,
+    check_generated,
     recipe_architecture,
 )
 from hyperzoo.zoo.files import is_temporary, write_file
+from hyperzoo.zoo.origin import Generated, Trained
 from hyperzoo.zoo.parts import FinishedNetwork, check_networks, encode_data_files, encode_models
 from hyperzoo.zoo.resume import merged, with_run, zoo_to_go_on_with
 
@@ -27,18 +30,20 @@ from hyperzoo.zoo.resume import merged, with_run, zoo_to_go_on_with
 class ZooWriter:
     """A zoo that is being written; holds the folder's lock until it is closed.
 
-    On an empty folder it starts a zoo, on one with a zoo of the same recipe and images it goes on;
-    a larger `networks_per_class` grows the zoo. Nothing is written when the folder is refused.
+    On an empty folder it starts a zoo, on one with a zoo of the same recipe (or generator) and
+    images it goes on; a larger `networks_per_class` grows the zoo. Nothing is written when the
+    folder is refused.
 
     Args:
         folder: the zoo's folder; made if it is not there.
-        recipe: the recipe.
+        maker: the recipe that trains the networks, or how they are generated.
         image_classes: the images' classes in label order.
         image_fingerprint: fingerprint of the image set.
         images_name: what the images are, for people.
         image_counts: how many there are for training and for validation; None if not known.
         architecture: the networks' architecture, which is the recipe's.
-        provenance: what the bits of networks trained now may depend on.
+        provenance: what the bits of networks made now may depend on.
+        networks_per_class: of generated networks; a recipe has its own.
 
     Attributes:
         path: the zoo's folder.
@@ -56,7 +61,7 @@ class ZooWriter:
     def __init__(
         self,
         folder: str | Path,
-        recipe: Recipe,
+        maker: Recipe | Generated,
         *,
         image_classes: Sequence[str],
         image_fingerprint: str,
@@ -64,16 +69,20 @@ class ZooWriter:
         image_counts: tuple[int, int] | None = None,
         architecture: Architecture,
         provenance: Mapping[str, str],
+        networks_per_class: int | None = None,
     ) -> None:
+        origin = Trained(maker) if isinstance(maker, Recipe) else maker
+        if networks_per_class is None:
+            networks_per_class = 0 if isinstance(maker, Generated) else maker.networks_per_class
         self.path = Path(folder)
         wanted = ZooDocument(
-            recipe=recipe,
+            origin=origin,
             images_name=images_name,
             image_fingerprint=image_fingerprint,
             image_counts=image_counts,
             image_classes=tuple(image_classes),
             architecture=architecture,
-            sizes=(recipe.networks_per_class,),
+            sizes=(networks_per_class,),
             runs=(),
         )
         _check_readable(wanted)
@@ -184,12 +193,19 @@ def _write_part(
 
 def _check_readable(wanted: ZooDocument) -> None:
     """Refuse what no reader would take, which is a fault of the caller's."""
-    if wanted.recipe is None:
-        raise ZooWriteError("a zoo without a recipe is written in one go, by write_imported_zoo")
     try:
         check_class_names(wanted.image_classes)
+        if isinstance(wanted.origin, Generated):
+            check_generated(wanted.origin, wanted.image_classes, wanted.architecture)
     except ValueError as error:
         raise ZooWriteError(f"a zoo can't have these classes: {error}") from error
+    generated = isinstance(wanted.origin, Generated)
+    if generated and not 1 <= wanted.sizes[-1] <= MAX_GENERATED:
+        raise ZooWriteError(
+            f"networks_per_class: expected 1 to {MAX_GENERATED:,}, got {wanted.sizes[-1]}"
+        )
+    if wanted.recipe is None:
+        return
     expected = recipe_architecture(wanted.recipe, wanted.image_classes)
     if architecture_table(wanted.architecture) != architecture_table(expected):
         raise ZooWriteError(

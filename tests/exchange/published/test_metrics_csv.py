@@ -11,7 +11,7 @@ from hyperzoo.exchange.published.metrics_csv import (
     read_metrics_csv,
 )
 from hyperzoo.zoo import open_zoo
-from hyperzoo.zoo.document import NetworkKey
+from hyperzoo.zoo.origin import NetworkKey
 from tests.exchange.format_contract import FormatContract
 from tests.zoo.makers import make_zoo
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.content import decoded, magic
 from hyperzoo.exchange.format import Export, Format
-from hyperzoo.zoo.document import NetworkKey
+from hyperzoo.zoo.origin import NetworkKey
 
 COLUMNS = {
     "Accuracy": "accuracy",

@@ -1,0 +1,117 @@
+"""`hyperzoo generate`: from a zoo to a zoo of networks that were never trained."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hyperzoo.cli.console import err, out
+from hyperzoo.cli.image_choice import HELP, image_choice
+from hyperzoo.cli.progress import counting_meter
+from hyperzoo.errors import GenerationError, ZooError
+from hyperzoo.generation import BEST, METHODS, Generator, Split, fit, generate_zoo, load_generator
+from hyperzoo.images import ImageSet
+from hyperzoo.train import recipe_images
+from hyperzoo.zoo import Zoo, open_zoo
+
+
+def generate(
+    folder: Annotated[
+        Path, typer.Argument(metavar="ZOO", help="The zoo to fit on.", show_default=False)
+    ],
+    target: Annotated[Path, typer.Option("--out", help="The new zoo's folder.")],
+    method: Annotated[
+        str | None, typer.Option(help=f"One of {', '.join(METHODS)}; else {BEST}.")
+    ] = None,
+    given: Annotated[
+        Path | None, typer.Option("--with", help="A generator's file, in place of a fit.")
+    ] = None,
+    networks_per_class: Annotated[
+        int, typer.Option(min=1, help="More than the new zoo has grows it.")
+    ] = 20,
+    save: Annotated[
+        Path | None, typer.Option(help="Where to keep the fitted generator as well.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the fit and of the sample.")] = 0,
+    images: Annotated[str | None, typer.Option(help=f"Else the recipe's. {HELP}")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Networks a class to fit on / held out / fresh, as 40/20/20."),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Threads; 0: one a core.")] = 0,
+) -> None:
+    """Make a zoo of networks that were never trained, or go on where a run was interrupted."""
+    if given is not None and (method is not None or split is not None or save is not None):
+        raise typer.BadParameter("--with FILE is a fit already: leave --method, --split, --save")
+    cut = None if split is None else _split(split)
+    zoo = open_zoo(folder)
+    shown = _images(zoo, images)
+    try:
+        if given is not None:
+            generator = load_generator(given)
+            _check_same_architecture(zoo, generator, given)
+        else:
+            with counting_meter("steps of the fit") as meter:
+                generator = fit(
+                    zoo, method or BEST, images=shown, split=cut, seed=seed, meter=meter
+                )
+            if save is not None:
+                generator.save(save)
+                out.print(f"{save}: the generator, {len(generator.encoded) / 1e6:,.1f} MB")
+        with counting_meter("networks on disk") as meter:
+            made = generate_zoo(
+                generator,
+                target,
+                networks_per_class=networks_per_class,
+                images=shown,
+                seed=seed,
+                meter=meter,
+                workers=workers,
+            )
+    except KeyboardInterrupt:
+        command = shlex.join(["hyperzoo", *sys.argv[1:]])
+        err.print(
+            f"interrupted: {_kept(target)} networks are kept in {target}; go on with\n  {command}",
+            markup=False,
+        )
+        raise  # typer exits with status 130
+    out.print(f"{target} is complete: {len(made)} networks {generator.method} made")
+
+
+def _split(text: str) -> Split:
+    counts = text.split("/")
+    if len(counts) != 3 or not all(count.isascii() and count.isdigit() for count in counts):
+        raise typer.BadParameter(f"--split: expected three numbers as 40/20/20, got '{text}'")
+    training, held_out, fresh = map(int, counts)
+    return Split(training=training, held_out=held_out, fresh=fresh)
+
+
+def _images(zoo: Zoo, choice: str | None) -> ImageSet:
+    """The zoo's images: those that are named, or the recipe's."""
+    load = image_choice(choice)
+    if load is not None:
+        return load(zoo.architecture)
+    if zoo.recipe is None:
+        raise GenerationError(f"{zoo.path} has no recipe that names its images; give --images")
+    return recipe_images(zoo.recipe)
+
+
+def _check_same_architecture(zoo: Zoo, generator: Generator, file: Path) -> None:
+    own, other = zoo.architecture, generator.architecture
+    if (own.name, own.outputs) != (other.name, other.outputs):
+        raise GenerationError(
+            f"{file} makes networks of '{other.name}' with {other.outputs} output(s), but those of "
+            f"{zoo.path} are '{own.name}' with {own.outputs}; give a generator that was fitted on "
+            "such a zoo"
+        )
+
+
+def _kept(folder: Path) -> str:
+    """How many networks are on disk, in words."""
+    try:
+        zoo = open_zoo(folder)
+    except ZooError:
+        return "no"
+    return f"{len(zoo)} of {zoo.planned}"

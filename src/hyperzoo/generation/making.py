@@ -1,0 +1,254 @@
+"""Makes a zoo of generated networks, and makes one of its networks again."""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import tee
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperzoo.errors import GenerationError, VerificationError
+from hyperzoo.generation.generator import MOST_SEED, Generator, one_thread
+from hyperzoo.generation.registry import Meter
+from hyperzoo.images import ImageSet
+from hyperzoo.plan import PlannedNetwork
+from hyperzoo.population import evaluate, metrics, targets
+from hyperzoo.population.machine import processor_name
+from hyperzoo.zoo import FinishedNetwork, FittedZoo, Generated, Zoo, ZooWriter, layout, open_zoo
+
+Weights = Mapping[str, NDArray[np.float32]]
+
+
+def generate_zoo(
+    generator: Generator,
+    folder: str | Path,
+    *,
+    networks_per_class: int,
+    images: ImageSet,
+    seed: int = 0,
+    meter: Meter | None = None,
+    workers: int = 0,
+) -> Zoo:
+    """Make a zoo of networks that were never trained.
+
+    Parts that the folder already holds are kept: an interrupted run is resumed, and more networks
+    a class grow the zoo. The result does not depend on interruptions or the number of workers.
+
+    Args:
+        generator: what makes the networks.
+        folder: the zoo's folder; made if it is not there.
+        networks_per_class: how many networks of every class.
+        images: the images of the zoo that the generator was fitted on; the networks are evaluated
+            on their validation split.
+        seed: of the sample.
+        meter: is told of progress: networks on disk, and networks of the complete zoo.
+        workers: threads that make networks; 0 for one a core.
+
+    Returns:
+        The complete zoo, opened.
+
+    Raises:
+        GenerationError: the images are not those of the zoo that the generator was fitted on, or
+            a number is out of bounds.
+        ZooMismatchError: the folder holds something else.
+        ZooLockedError: another run writes to the folder.
+        ZooWriteError: the disk refused; finished parts are kept.
+    """
+    _check(generator, images, networks_per_class, seed, workers)
+    with ZooWriter(
+        folder,
+        origin_of(generator, seed),
+        image_classes=images.class_names,
+        image_fingerprint=images.fingerprint,
+        images_name=images.name,
+        architecture=generator.architecture,
+        provenance=_provenance(),
+        networks_per_class=networks_per_class,
+    ) as writer:
+        missing = dict(writer.missing_parts)
+        planned = sum(map(len, writer.parts))
+        done = planned - sum(map(len, missing.values()))
+        if meter is not None:
+            meter(done, planned)
+        networks = [network for part in missing.values() for network in part]
+        finished = _finished(generator, networks, images, seed, workers or _cores())
+        for number, part in missing.items():
+            writer.write_part(number, [next(finished) for _ in part])
+            done += len(part)
+            if meter is not None:
+                meter(done, planned)
+    return open_zoo(folder)
+
+
+def origin_of(generator: Generator, seed: int) -> Generated:
+    """What a zoo says of the generator that made its networks."""
+    source = generator.fitted_on
+    return Generated(
+        method=generator.method,
+        fit_seed=generator.seed,
+        seed=seed,
+        generator_digest=generator.digest,
+        network_classes=generator.classes,
+        fitted_on=FittedZoo(
+            name=source.name,
+            recipe_digest=source.recipe_digest,
+            image_fingerprint=source.image_fingerprint,
+            images_name=source.images_name,
+            training=source.split.training,
+            held_out=source.split.held_out,
+            fresh=source.split.fresh,
+        ),
+    )
+
+
+def _check(
+    generator: Generator, images: ImageSet, networks_per_class: int, seed: int, workers: int
+) -> None:
+    source = generator.fitted_on
+    if source.image_fingerprint and images.fingerprint != source.image_fingerprint:
+        raise GenerationError(
+            f"the generator was fitted on a zoo of the images '{source.images_name}' with "
+            f"fingerprint {source.image_fingerprint[:16]}, not '{images.name}' with fingerprint "
+            f"{images.fingerprint[:16]}; give the same images"
+        )
+    expected = generator.architecture.input_shape
+    if images.image_shape != expected or images.class_names != generator.image_classes:
+        raise GenerationError(
+            f"the generator makes networks for images of shape {expected} and the classes "
+            f"{', '.join(generator.image_classes)}; '{images.name}' has {images.image_shape} and "
+            f"{', '.join(images.class_names)}; give the images of the zoo that it was fitted on"
+        )
+    for name, value, least, most in (
+        ("networks_per_class", networks_per_class, 1, MOST_SEED),
+        ("seed", seed, 0, MOST_SEED),
+        ("workers", workers, 0, MOST_SEED),
+    ):
+        if not least <= value <= most:
+            raise GenerationError(f"{name}: expected {least} to {most}, got {value}")
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _provenance() -> dict[str, str]:
+    """What the bits of a generated network may depend on."""
+    import torch
+
+    return {
+        "engine": "generator",
+        "torch": str(torch.__version__),
+        "processor": processor_name(),
+    }
+
+
+def _finished(
+    generator: Generator,
+    networks: list[PlannedNetwork],
+    images: ImageSet,
+    seed: int,
+    workers: int,
+) -> Iterator[FinishedNetwork]:
+    """Make and evaluate networks, in their order."""
+    made, given = tee(_made(generator, networks, seed, workers))
+    said = evaluate(generator.architecture, given, images.validation_images)
+    for network, weights, logits in zip(networks, made, said, strict=True):
+        wanted = targets(network, generator.kind, images.validation_labels, images.class_names)
+        finite = all(np.isfinite(tensor).all() for tensor in weights.values())
+        yield FinishedNetwork(
+            network=network,
+            status="ok" if finite else "failed",
+            epoch=None,
+            metrics=metrics(logits, wanted),
+            history={name: np.empty(0) for name in layout.HISTORY_COLUMNS},
+            parameters=weights,
+        )
+
+
+def _made(
+    generator: Generator, networks: Iterable[PlannedNetwork], seed: int, workers: int
+) -> Iterator[Weights]:
+    """The networks' weights in order, made on several threads a few networks ahead."""
+    waiting: deque[Future[dict[str, NDArray[np.float32]]]] = deque()
+    # Set around all threads: PyTorch's number of threads is one for the process, and what one
+    # network puts back while another is made would change that one's bits.
+    with one_thread(), ThreadPoolExecutor(workers) as threads:
+        try:
+            for network in networks:
+                waiting.append(
+                    threads.submit(generator.make, network.class_name, network.index, seed=seed)
+                )
+                if len(waiting) > 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            threads.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regenerated:
+    """How a network made again compares with the stored one.
+
+    Attributes:
+        id: the network.
+        differing: how many weights differ in a bit.
+        weights: how many weights were compared.
+        largest_difference: largest absolute difference.
+        circumstances: what bits may depend on and differs: name -> (then, now).
+    """
+
+    id: str
+    differing: int
+    weights: int
+    largest_difference: float
+    circumstances: dict[str, tuple[str, str]]
+
+
+def regenerate_network(zoo: Zoo, id: str, generator: Generator) -> Regenerated:
+    """Make a network of a generated zoo again and compare every bit.
+
+    Args:
+        zoo: the zoo.
+        id: the network's id.
+        generator: the zoo's generator.
+
+    Raises:
+        NetworkNotFoundError: the zoo has no such network.
+        VerificationError: the zoo was not generated, or by another generator.
+    """
+    then, origin = zoo.provenance_of(id), zoo.generated
+    if origin is None:
+        raise VerificationError(
+            f"{id} was not generated: only networks of a generated zoo can be made again by a "
+            "generator"
+        )
+    if origin.generator_digest != generator.digest:
+        raise VerificationError(
+            f"{zoo.path} was made by a generator with digest {origin.generator_digest[:16]}, this "
+            f"one has {generator.digest[:16]}; give the same generator"
+        )
+    row = zoo.ids.index(id)
+    class_name, _, index = id.rpartition("_")
+    again = generator.make(class_name, int(index), seed=origin.seed)
+    stored = np.concatenate([np.ravel(zoo.weights(name)[row]) for name in again])
+    made = np.concatenate([np.ravel(tensor) for tensor in again.values()])
+    # Bits, not values: 0.0 and -0.0 differ, and a NaN equals itself.
+    unequal = stored.view(np.uint32) != made.view(np.uint32)
+    differences = np.abs(stored[unequal].astype(np.float64) - made[unequal])
+    now = _provenance()
+    return Regenerated(
+        id=id,
+        differing=int(np.count_nonzero(unequal)),
+        weights=len(stored),
+        largest_difference=float(differences.max()) if len(differences) else 0.0,
+        circumstances={
+            name: (then.get(name, "unknown"), value)
+            for name, value in now.items()
+            if then.get(name) != value
+        },
+    )

@@ -1,0 +1,241 @@
+"""Where a zoo's networks come from: trained by a recipe, imported, or generated.
+
+Whatever differs between such zoos is asked of their origin.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import pyarrow as pa
+
+from hyperzoo.architectures import Architecture
+from hyperzoo.plan import (
+    ALL_CLASSES,
+    PlannedNetwork,
+    generated_parts,
+    imported_parts,
+    network_classes,
+    plan_parts,
+)
+from hyperzoo.recipe import Recipe
+from hyperzoo.zoo.layout import IMPORTED_MODELS_SCHEMA, MODELS_SCHEMA
+
+Kind = Literal["one-vs-all", "multi-class"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The networks were trained by a recipe."""
+
+    recipe: Recipe
+    models_schema: ClassVar[pa.Schema] = MODELS_SCHEMA
+
+    @property
+    def name(self) -> str:
+        """The zoo's name, for people."""
+        return self.recipe.name
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs of history a network has."""
+        return self.recipe.training.epochs
+
+    @property
+    def checkpoint_epochs(self) -> tuple[int, ...]:
+        """The epochs of which weights are kept along the way."""
+        return self.recipe.training.checkpoint_epochs
+
+    def kind(self, architecture: Architecture) -> Kind:
+        """The networks' task."""
+        return self.recipe.task.kind
+
+    def classes(
+        self, image_classes: tuple[str, ...], architecture: Architecture
+    ) -> tuple[str, ...]:
+        """The classes of the networks, in label order."""
+        return network_classes(self.recipe, image_classes)
+
+    def plan(
+        self, image_classes: tuple[str, ...], sizes: Sequence[int]
+    ) -> list[tuple[PlannedNetwork, ...]]:
+        """The zoo's parts with their networks."""
+        return plan_parts(self.recipe, image_classes, sizes)
+
+    def table(self) -> dict[str, Any]:
+        """What `zoo.json` says of an origin beside the recipe."""
+        return {}
+
+    def mark(self) -> dict[str, Any]:
+        """What the mark of a part says of the origin."""
+        return {"recipe_digest": self.recipe.digest}
+
+    def epoch_flaw(self, epoch: int | None) -> str | None:
+        """What is wrong with the epoch whose weights a network keeps; None for nothing."""
+        if epoch is not None and 0 <= epoch <= self.epochs:
+            return None
+        return f"expected an epoch from 0 to {self.epochs}, got {epoch}"
+
+    def grown(self, networks_per_class: int) -> "Trained":
+        """The origin of the zoo once it has more networks."""
+        return Trained(self.recipe.with_changes(networks_per_class=networks_per_class))
+
+
+class _Untrained:
+    """What imported and generated networks have in common: no training that is known here."""
+
+    epochs: ClassVar[int] = 0
+    checkpoint_epochs: ClassVar[tuple[int, ...]] = ()
+    models_schema: ClassVar[pa.Schema] = IMPORTED_MODELS_SCHEMA
+    made: ClassVar[str]
+
+    def kind(self, architecture: Architecture) -> Kind:
+        """The networks' task."""
+        return "one-vs-all" if architecture.outputs == 1 else "multi-class"
+
+    def epoch_flaw(self, epoch: int | None) -> str | None:
+        """What is wrong with the epoch whose weights a network keeps; None for nothing."""
+        return None if epoch is None else f"expected no epoch of a network {self.made}, got {epoch}"
+
+
+@dataclass(frozen=True)
+class NetworkKey:
+    """What identifies a network of an imported zoo."""
+
+    class_name: str
+    index: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imported(_Untrained):
+    """The networks were trained elsewhere.
+
+    Attributes:
+        formats: name of the format -> how many networks came in it.
+        networks: all networks, in the zoo's order: by index, then class.
+    """
+
+    formats: Mapping[str, int]
+    networks: tuple[NetworkKey, ...]
+    made: ClassVar[str] = "that was imported"
+    name: ClassVar[str] = "imported"
+
+    def classes(
+        self, image_classes: tuple[str, ...], architecture: Architecture
+    ) -> tuple[str, ...]:
+        """The classes of the networks: in label order, or the one that all belong to."""
+        if self.kind(architecture) == "multi-class":
+            return (ALL_CLASSES,)
+        there = {network.class_name for network in self.networks}
+        return tuple(name for name in image_classes if name in there)
+
+    def plan(
+        self, image_classes: tuple[str, ...], sizes: Sequence[int]
+    ) -> list[tuple[PlannedNetwork, ...]]:
+        """The zoo's parts with their networks."""
+        return imported_parts([(own.class_name, own.index) for own in self.networks])
+
+    def table(self) -> dict[str, Any]:
+        """What `zoo.json` says of an origin beside the recipe."""
+        networks = [[own.class_name, own.index] for own in self.networks]
+        return {"imported": {"formats": dict(self.formats), "networks": networks}}
+
+    def mark(self) -> dict[str, Any]:
+        """What the mark of a part says of the origin."""
+        return {"recipe_digest": None}
+
+    def with_networks(self, networks: tuple[NetworkKey, ...]) -> "Imported":
+        """The same, of these networks."""
+        return replace(self, networks=networks)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedZoo:
+    """The zoo that a generator was fitted on.
+
+    Attributes:
+        name: the zoo's, for people.
+        recipe_digest: of its recipe; "" where it has none.
+        image_fingerprint: of its images; "" where that is not known.
+        images_name: what they are, for people.
+        training: networks of every class that the generator has seen.
+        held_out: networks of every class, after those, that it is judged by.
+        fresh: networks of every class, after those, that stand for a second honest sample.
+    """
+
+    name: str
+    recipe_digest: str
+    image_fingerprint: str
+    images_name: str
+    training: int
+    held_out: int
+    fresh: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generated(_Untrained):
+    """The networks were never trained: a fitted generator made them.
+
+    Attributes:
+        method: the generator's method.
+        fit_seed: seed of the fit.
+        seed: seed of the sample.
+        generator_digest: SHA-256 (hex) of the generator's file.
+        network_classes: the classes of the networks, in label order.
+        fitted_on: the zoo that the generator was fitted on.
+    """
+
+    method: str
+    fit_seed: int
+    seed: int
+    generator_digest: str
+    network_classes: tuple[str, ...]
+    fitted_on: FittedZoo
+    made: ClassVar[str] = "that was generated"
+
+    @property
+    def name(self) -> str:
+        """The zoo's name, for people."""
+        return f"{self.fitted_on.name}-{self.method}"
+
+    @property
+    def how(self) -> str:
+        """How the networks were made and from what, for people: the end of a sentence."""
+        source = self.fitted_on
+        return (
+            f"generated by the method '{self.method}', fitted on {source.training} networks a "
+            f"class of the zoo '{source.name}'"
+        )
+
+    def classes(
+        self, image_classes: tuple[str, ...], architecture: Architecture
+    ) -> tuple[str, ...]:
+        """The classes of the networks, in label order."""
+        return self.network_classes
+
+    def plan(
+        self, image_classes: tuple[str, ...], sizes: Sequence[int]
+    ) -> list[tuple[PlannedNetwork, ...]]:
+        """The zoo's parts with their networks."""
+        return generated_parts(self.network_classes, sizes)
+
+    def table(self) -> dict[str, Any]:
+        """What `zoo.json` says of an origin beside the recipe."""
+        content = asdict(self)
+        content["classes"] = list(content.pop("network_classes"))
+        return {"generated": content}
+
+    def mark(self) -> dict[str, Any]:
+        """What the mark of a part says of the origin."""
+        return {
+            "recipe_digest": None,
+            "generator_digest": self.generator_digest,
+            "seed": self.seed,
+        }
+
+    def grown(self, networks_per_class: int) -> "Generated":
+        """The origin of the zoo once it has more networks: the same."""
+        return self
+
+
+Origin = Trained | Imported | Generated
