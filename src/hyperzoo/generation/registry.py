@@ -85,6 +85,49 @@ _METHODS = (
         module="copy",
         control=True,
     ),
+    Method(
+        name="noise-overlap",
+        about="control: a training network and noise, up to the overlap of errors of two networks",
+        module="controls.noise_overlap",
+        control=True,
+        needs_images=True,
+    ),
+    Method(
+        name="noise-distance",
+        about="control: a training network and noise, up to the distance of two networks",
+        module="controls.noise_distance",
+        control=True,
+    ),
+    Method(
+        name="average",
+        about="control: the average of two aligned training networks",
+        module="controls.average",
+        control=True,
+    ),
+    Method(
+        name="mean",
+        about="control: the mean of the aligned training networks",
+        module="controls.mean",
+        control=True,
+    ),
+    Method(
+        name="mean-rescaled",
+        about="control: that mean with the tensors as long as trained ones",
+        module="controls.mean_rescaled",
+        control=True,
+    ),
+    Method(
+        name="gaussian-weights",
+        about="control: each aligned weight from a Gaussian of its own",
+        module="controls.gaussian_weights",
+        control=True,
+    ),
+    Method(
+        name="gaussian-span",
+        about="control: a Gaussian in the span of the aligned training networks",
+        module="controls.gaussian_span",
+        control=True,
+    ),
 )
 
 METHODS: dict[str, Method] = {method.name: method for method in _METHODS}
