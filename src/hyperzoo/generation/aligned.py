@@ -81,7 +81,10 @@ def align_start(
     """Initial weights whose units are brought to the reference's order: float32 [weight]."""
     one = {name: tensor[None] for name, tensor in start.items()}
     target = network_of(architecture, reference)
-    return rows_of(architecture, align(one, target, architecture=architecture).weights)[0]
+    row: NDArray[np.float32] = rows_of(
+        architecture, align(one, target, architecture=architecture).weights
+    )[0]
+    return row
 
 
 def fresh_start(

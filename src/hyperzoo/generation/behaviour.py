@@ -11,6 +11,8 @@ from torch.nn import functional
 
 from hyperzoo.architectures import Architecture
 from hyperzoo.architectures.forward import forward
+from hyperzoo.generation.training_set import TrainingSet
+from hyperzoo.population.evaluate import evaluate
 
 
 @contextmanager
@@ -45,6 +47,16 @@ def row_logits(architecture: Architecture, rows: Tensor, images: Tensor) -> Tens
     return torch.stack(
         [forward(architecture, split_row(architecture, row), images) for row in rows]
     )
+
+
+def network_logits(data: TrainingSet) -> NDArray[np.float32]:
+    """What the training networks answer to training images: float32 [network, image, output]."""
+    assert data.images is not None
+    each = (
+        {name: tensor[place] for name, tensor in data.weights.items()}
+        for place in range(len(data.labels))
+    )
+    return np.stack(list(evaluate(data.architecture, each, data.images)))
 
 
 def task_loss(logits: Tensor, targets: Tensor) -> Tensor:

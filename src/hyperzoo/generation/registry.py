@@ -128,6 +128,30 @@ _METHODS = (
         module="controls.gaussian_span",
         control=True,
     ),
+    Method(
+        name="update",
+        about="fresh initial weights plus a multiple of the mean update of the class",
+        module="update",
+        needs_images=True,
+    ),
+    Method(
+        name="learned-update",
+        about="fresh initial weights plus one learned update of the class",
+        module="learned_update",
+        needs_images=True,
+    ),
+    Method(
+        name="autodecoder",
+        about="functional autodecoder: codes decoded to what training networks answer",
+        module="autodecoder",
+        needs_images=True,
+    ),
+    Method(
+        name="vae",
+        about="variational autoencoder of aligned networks with a loss of behaviour",
+        module="vae",
+        needs_images=True,
+    ),
 )
 
 METHODS: dict[str, Method] = {method.name: method for method in _METHODS}
