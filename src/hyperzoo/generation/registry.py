@@ -141,6 +141,12 @@ _METHODS = (
         needs_images=True,
     ),
     Method(
+        name="flow-matching",
+        about="flow matching on aligned weights, with fresh initial weights outside of their span",
+        module="flow_matching",
+        needs_images=True,
+    ),
+    Method(
         name="autodecoder",
         about="functional autodecoder: codes decoded to what training networks answer",
         module="autodecoder",
@@ -150,6 +156,12 @@ _METHODS = (
         name="vae",
         about="variational autoencoder of aligned networks with a loss of behaviour",
         module="vae",
+        needs_images=True,
+    ),
+    Method(
+        name="wgan-gp",
+        about="Wasserstein GAN; its critic sees nothing that the order of units changes",
+        module="wgan",
         needs_images=True,
     ),
 )
