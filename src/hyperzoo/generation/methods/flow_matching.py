@@ -40,6 +40,7 @@ SHARES = (0.0, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0)
 
 _TRIED, _IMAGES = 4, 200
 _LOSES = 1.1
+_LONGEST = 1e6
 
 
 def refusal(data: TrainingSet) -> str | None:
@@ -214,8 +215,10 @@ def check(state: State, architecture: Architecture, classes: tuple[str, ...]) ->
         },
     )
     left = state.settings.get("left")
-    if not isinstance(left, float) or not 0 <= left < float("inf"):
-        raise GenerationError(f"setting 'left': expected a number of 0 or more, got {left!r}")
+    if not isinstance(left, float) or not 0 <= left <= _LONGEST:
+        raise GenerationError(
+            f"setting 'left': expected a number from 0 to {_LONGEST}, got {left!r}"
+        )
 
 
 def make(

@@ -55,7 +55,8 @@ def fit(data: TrainingSet, seed: int, meter: Meter) -> State:
     def learned(label: int) -> NDArray[np.float32]:
         own = {name: tensor[:NETWORKS] for name, tensor in data.of_class(label).items()}
         # A generator a class: no class's update depends on which thread was first.
-        random = torch.Generator().manual_seed(seed * len(data.classes) + label)
+        words = np.random.SeedSequence([seed, label]).generate_state(1, np.uint64)
+        random = torch.Generator().manual_seed(int(words[0]))
         task = _Task(architecture, images, torch.tensor(data.targets(label)), pool, random)
         wanted = task.loss_of(torch.from_numpy(rows_of(architecture, own)))
         return _learned(torch.from_numpy(updates[label]), task, wanted)

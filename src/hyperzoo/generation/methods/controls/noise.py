@@ -1,7 +1,5 @@
 """What the two controls share that add noise to a training network."""
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +10,8 @@ from hyperzoo.generation.methods import copy
 from hyperzoo.generation.registry import State
 from hyperzoo.generation.training_set import TrainingSet
 
+_MOST = 1e3
+
 
 def noisy_copies(data: TrainingSet, scale: float) -> State:
     """The training networks, and the standard deviation of the noise."""
@@ -20,11 +20,13 @@ def noisy_copies(data: TrainingSet, scale: float) -> State:
 
 
 def check(state: State, architecture: Architecture, classes: tuple[str, ...]) -> None:
-    """Training networks of every class, and a scale that is a number of 0 or more."""
+    """Training networks of every class, and a scale."""
     copy.check(state, architecture, classes)
     scale = state.settings.get("scale")
-    if not isinstance(scale, float) or not math.isfinite(scale) or scale < 0:
-        raise GenerationError(f"setting 'scale': expected a number of 0 or more, got {scale!r}")
+    if not isinstance(scale, float) or not 0 <= scale <= _MOST:
+        raise GenerationError(
+            f"setting 'scale': expected a number from 0 to {_MOST}, got {scale!r}"
+        )
 
 
 def make(
