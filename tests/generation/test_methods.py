@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from hyperzoo.generation.methods import (
     wgan,
 )
 from hyperzoo.generation.methods.controls import noise_overlap
+from hyperzoo.generation.training_set import training_set
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.population.evaluate import evaluate
 from hyperzoo.recipe import parse_recipe
@@ -231,3 +233,13 @@ def test_multi_class_networks(method: str, multi: Zoo, images: ImageSet):
     made = generator.make("all", 0)
     assert made["fc1.weight"].shape == (10, 16)
     assert all(np.isfinite(tensor).all() for tensor in made.values())
+
+
+@pytest.mark.parametrize("method", ["vae", "autodecoder", "flow-matching", "wgan-gp"])
+def test_networks_that_are_all_alike_give_finite_ones(method: str, zoo: Zoo, images: ImageSet):
+    data = training_set(zoo, SPLIT, images)
+    alike = {
+        name: np.repeat(tensor[:1], len(tensor), axis=0) for name, tensor in data.weights.items()
+    }
+    state = METHODS[method].load().fit(replace(data, weights=alike), 0, lambda done, steps: None)
+    METHODS[method].load().check(state, data.architecture, data.classes)

@@ -46,7 +46,8 @@ def fit(data: TrainingSet, seed: int, meter: Meter) -> State:
     codes = torch.tensor(_first_codes(answers.numpy(), data.labels)).requires_grad_()
     groups = decoder.groups(2e-3, 3e-4)
     optimizer = torch.optim.Adam([*groups, {"params": [codes], "lr": 1e-2}])
-    spread = answers.var()
+    # Networks may all be alike: nothing is divided by zero.
+    spread = answers.var().clamp(min=1e-12)
     of_class = [
         torch.from_numpy(np.flatnonzero(data.labels == c)) for c in range(len(data.classes))
     ]
@@ -61,7 +62,8 @@ def fit(data: TrainingSet, seed: int, meter: Meter) -> State:
             wanted = answers[drawn][:, shown]
             loss = functional.mse_loss(logits, wanted) / spread
             covariance = functional.mse_loss(_products(logits), _products(wanted))
-            loss = loss + COVARIANCE * covariance / _products(wanted).square().mean()
+            scale = _products(wanted).square().mean().clamp(min=1e-12)
+            loss = loss + COVARIANCE * covariance / scale
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -20,7 +20,7 @@ from torch.nn import functional
 from hyperzoo.architectures import Architecture
 from hyperzoo.errors import GenerationError
 from hyperzoo.generation.aligned import Aligned, aligned_training, fresh_start, fresh_starts
-from hyperzoo.generation.behaviour import one_thread, pixels, row_logits, task_loss
+from hyperzoo.generation.behaviour import one_thread, pixels, row_logits
 from hyperzoo.generation.decoder import linear
 from hyperzoo.generation.draw import Draw
 from hyperzoo.generation.matrix import network_of
@@ -39,7 +39,7 @@ SHARES = (0.0, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0)
 """Of the length of what lies outside of the span: tried on training images."""
 
 _TRIED, _IMAGES = 4, 200
-_LOSES = 1.1
+_KEPT = 0.9
 _LONGEST = 1e6
 
 
@@ -156,13 +156,13 @@ def _matched(begin: Tensor, end: Tensor, labels: Tensor) -> Tensor:
 def _share(data: TrainingSet, aligned: Aligned, span: Span, seed: int) -> float:
     """How much of the length outside of the span fresh starts may bring.
 
-    The largest share with which networks lose on training images hardly more than the mean of the
-    class alone does.
+    The largest share with which networks agree with the training images' targets hardly less than
+    the mean of the class alone does.
     """
     assert data.images is not None
     starts = fresh_starts(data.architecture, aligned.reference, seed, _TRIED)
     shown = np.random.default_rng(seed).permutation(len(data.images))[:_IMAGES]
-    images, losses = pixels(data.images[shown]), np.zeros(len(SHARES))
+    images, found = pixels(data.images[shown]), np.zeros(len(SHARES))
     for label, mean in enumerate(span.means):
         targets = torch.tensor(data.targets(label)[shown]).expand(_TRIED, -1)
         for place, share in enumerate(SHARES):
@@ -174,11 +174,21 @@ def _share(data: TrainingSet, aligned: Aligned, span: Span, seed: int) -> float:
             )
             with torch.no_grad():
                 logits = row_logits(data.architecture, torch.from_numpy(rows), images)
-            losses[place] += float(task_loss(logits, targets)) / len(span.means)
-    fit_for_use = [
-        share for share, loss in zip(SHARES, losses, strict=True) if loss <= _LOSES * losses[0]
-    ]
-    return max(fit_for_use)
+            found[place] += _agreement(logits, targets)
+    return max(
+        share
+        for share, now in zip(SHARES, found, strict=True)
+        if now >= min(_KEPT * found[0], found[0])
+    )
+
+
+def _agreement(logits: Tensor, targets: Tensor) -> float:
+    """Mean correlation of networks' logits with what they should say; their scale is no matter."""
+    outputs = logits.shape[2]
+    wanted = targets[:, :, None] if outputs == 1 else functional.one_hot(targets, outputs)
+    said, right = (t.flatten(1).double() for t in (logits, wanted))
+    said, right = said - said.mean(dim=1, keepdim=True), right - right.mean(dim=1, keepdim=True)
+    return float(functional.cosine_similarity(said, right).mean())
 
 
 def outside(

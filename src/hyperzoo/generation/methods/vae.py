@@ -52,9 +52,10 @@ def fit(data: TrainingSet, seed: int, meter: Meter) -> State:
     optimizer = torch.optim.Adam(
         [*decoder.groups(2e-3, 3e-4), {"params": encoder.parameters(), "lr": 2e-3}]
     )
-    spread = answers.var()
+    # Networks may all be alike: nothing is divided by zero.
+    spread = answers.var().clamp(min=1e-12)
     wanted = torch.from_numpy(span.coordinates)
-    lengths = decoder.directions.detach().square().sum(dim=1)
+    lengths = decoder.directions.detach().square().sum(dim=1).clamp(min=1e-12)
     first = decoder.directions.detach().clone() / lengths[:, None]
     with one_thread():
         for step in range(STEPS):

@@ -112,7 +112,7 @@ class _Features:
             raw = whole(rows)
         # Every feature counts alike, but one that hardly varies is not blown up.
         scale = raw.std(dim=0)
-        return replace(whole, centre=raw.mean(dim=0), scale=scale + 0.1 * scale.mean())
+        return replace(whole, centre=raw.mean(dim=0), scale=scale + 0.1 * scale.mean() + 1e-6)
 
     def __call__(self, rows: Tensor) -> Tensor:
         """[network, feature]."""
