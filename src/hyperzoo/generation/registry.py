@@ -91,6 +91,85 @@ _METHODS = (
         module="copy",
         control=True,
     ),
+    Method(
+        name="noise-overlap",
+        about="control: a training network and noise, up to the overlap of errors of two networks",
+        module="controls.noise_overlap",
+        control=True,
+        needs_images=True,
+    ),
+    Method(
+        name="noise-distance",
+        about="control: a training network and noise, up to the distance of two networks",
+        module="controls.noise_distance",
+        control=True,
+    ),
+    Method(
+        name="average",
+        about="control: the average of two aligned training networks",
+        module="controls.average",
+        control=True,
+    ),
+    Method(
+        name="mean",
+        about="control: the mean of the aligned training networks",
+        module="controls.mean",
+        control=True,
+    ),
+    Method(
+        name="mean-rescaled",
+        about="control: that mean with the tensors as long as trained ones",
+        module="controls.mean_rescaled",
+        control=True,
+    ),
+    Method(
+        name="gaussian-weights",
+        about="control: each aligned weight from a Gaussian of its own",
+        module="controls.gaussian_weights",
+        control=True,
+    ),
+    Method(
+        name="gaussian-span",
+        about="control: a Gaussian in the span of the aligned training networks",
+        module="controls.gaussian_span",
+        control=True,
+    ),
+    Method(
+        name="update",
+        about="fresh initial weights plus a multiple of the mean update of the class",
+        module="update",
+        needs_images=True,
+    ),
+    Method(
+        name="learned-update",
+        about="fresh initial weights plus one learned update of the class",
+        module="learned_update",
+        needs_images=True,
+    ),
+    Method(
+        name="flow-matching",
+        about="flow matching on aligned weights, with fresh initial weights outside of their span",
+        module="flow_matching",
+        needs_images=True,
+    ),
+    Method(
+        name="autodecoder",
+        about="functional autodecoder: codes decoded to what training networks answer",
+        module="autodecoder",
+        needs_images=True,
+    ),
+    Method(
+        name="vae",
+        about="variational autoencoder of aligned networks with a loss of behaviour",
+        module="vae",
+        needs_images=True,
+    ),
+    Method(
+        name="wgan-gp",
+        about="Wasserstein GAN; its critic sees nothing that the order of units changes",
+        module="wgan",
+        needs_images=True,
+    ),
 )
 
 BEST = "copy"

@@ -1,0 +1,1 @@
+"""Controls: no serious ways to generate, but what serious ones must be told from."""
