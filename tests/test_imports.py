@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "zoo": {"errors", "version", "recipe", "plan", "architectures", "randomness"},
     "train": {"errors", "recipe", "plan", "images", "architectures", "population", "zoo"},
     "retrain": {"errors", "images", "architectures", "population", "train", "zoo"},
+    "finetune": {"errors", "plan", "images", "architectures", "population"},
     "exchange": {"errors", "plan", "images", "architectures", "population", "zoo"},
     "features": {"architectures", "randomness"},
     "analysis": {"errors", "recipe", "plan", "architectures", "randomness", "zoo"},
@@ -46,6 +47,7 @@ MAY_IMPORT = {
     },
     "generation": {
         "errors",
+        "finetune",
         "version",
         "plan",
         "images",

@@ -190,12 +190,14 @@ def test_a_full_disk_keeps_what_is_finished(
 class WildEngine(TorchEngine):
     """Trains network three_0 with so high a learning rate that its weights overflow."""
 
-    def train(self, architecture: Any, cohort: Any, images: Any, settings: Any) -> Any:
+    def train(
+        self, architecture: Any, cohort: Any, images: Any, settings: Any, start: Any = None
+    ) -> Any:
         wild = [
             replace(network, learning_rate=1e38) if network.id == "three_0" else network
             for network in cohort
         ]
-        return super().train(architecture, wild, images, settings)
+        return super().train(architecture, wild, images, settings, start)
 
 
 def test_a_failed_network_is_kept_and_marked(reference: Path, images: ImageSet, tmp_path: Path):

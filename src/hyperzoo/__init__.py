@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from hyperzoo.exchange.exporting import export_zoo
     from hyperzoo.exchange.hub import Pushed, push_zoo
     from hyperzoo.exchange.importing import ImportedZoo, import_zoo
+    from hyperzoo.finetune import FineTuned, fine_tune
     from hyperzoo.images import ImageSet, load_images
     from hyperzoo.recipe import Recipe, load_recipe, parse_recipe
     from hyperzoo.report.page import write_report
@@ -23,6 +24,7 @@ __version__ = VERSION
 
 __all__ = [
     "Alignment",
+    "FineTuned",
     "HyperzooError",
     "ImageSet",
     "ImportedZoo",
@@ -35,6 +37,7 @@ __all__ = [
     "align",
     "classification",
     "export_zoo",
+    "fine_tune",
     "generation",
     "import_zoo",
     "load_images",
@@ -50,6 +53,7 @@ __all__ = [
 
 _HOMES = {
     "Alignment": "analysis",
+    "FineTuned": "finetune",
     "HyperzooError": "errors",
     "ImageSet": "images",
     "ImportedZoo": "exchange.importing",
@@ -61,6 +65,7 @@ _HOMES = {
     "Zoo": "zoo",
     "align": "analysis",
     "export_zoo": "exchange.exporting",
+    "fine_tune": "finetune",
     "import_zoo": "exchange.importing",
     "load_images": "images",
     "load_recipe": "recipe",

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture, initial_parameters, lenet5, smallcnn
 from hyperzoo.architectures.forward import build_module
+from hyperzoo.errors import EngineError
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import ALL_CLASSES, PlannedNetwork
-from hyperzoo.population import Engine, EpochRecord, Settings, TrainedNetwork
+from hyperzoo.population import Engine, EpochRecord, Parameters, Settings, TrainedNetwork
 from hyperzoo.population.task import image_order, targets, training_images
 
 Events = list[EpochRecord | TrainedNetwork]
@@ -43,8 +44,9 @@ def run(
     cohort: Sequence[PlannedNetwork],
     images: ImageSet,
     chosen: Settings,
+    start: Sequence[Parameters | None] | None = None,
 ) -> dict[int, TrainedNetwork]:
-    events = engine.train(architecture, cohort, images, chosen)
+    events = engine.train(architecture, cohort, images, chosen, start)
     return {event.network: event for event in events if isinstance(event, TrainedNetwork)}
 
 
@@ -57,6 +59,7 @@ def reference_steps(
     planned: PlannedNetwork,
     images: ImageSet,
     chosen: Settings,
+    given: Parameters | None = None,
 ) -> dict[str, NDArray[np.float64]]:
     """An ordinary module with autograd in float64 and Adam written out as Keras's source has it.
 
@@ -64,7 +67,8 @@ def reference_steps(
     m += (g - m)(1 - beta_1); v += (g^2 - v)(1 - beta_2); p -= m alpha / (sqrt(v) + epsilon).
     """
     module = build_module(architecture).double()
-    start = initial_parameters(architecture, chosen.seed, planned.class_name, planned.index)
+    own_start = initial_parameters(architecture, chosen.seed, planned.class_name, planned.index)
+    start = own_start if given is None else given
     module.load_state_dict({name: torch.tensor(value).double() for name, value in start.items()})
     own = targets(planned, chosen.kind, images.train_labels, images.class_names)
     subset = training_images(planned, own, chosen.seed, chosen.positive_fraction)
@@ -236,3 +240,66 @@ class EngineContract:
 
     def test_an_empty_cohort_yields_nothing(self, digits: ImageSet):
         assert list(type(self).make(2).train(lenet5(1), [], digits, settings())) == []
+
+    def test_its_own_initial_weights_given_change_no_bit(self, digits: ImageSet):
+        cohort, chosen = [network("four", 0), network("five", 3)], settings()
+        start = [initial_parameters(lenet5(1), 0, n.class_name, n.index) for n in cohort]
+        given = run(type(self).make(1), lenet5(1), cohort, digits, chosen, start)
+        default = run(type(self).make(1), lenet5(1), cohort, digits, chosen)
+        for position in range(2):
+            assert bits(given[position]) == bits(default[position])
+            assert given[position].logits.tobytes() == default[position].logits.tobytes()
+
+    def test_given_weights_are_where_a_network_starts(self, digits: ImageSet):
+        """The network beside it, which is given none, is not disturbed."""
+        cohort = [network("four", 0), network("five", 0)]
+        chosen = settings(epochs=1, checkpoint_epochs=(0,))
+        other = initial_parameters(lenet5(1), 9, "four", 7)
+        given = run(type(self).make(1), lenet5(1), cohort, digits, chosen, [other, None])
+        default = run(type(self).make(1), lenet5(1), cohort, digits, chosen)
+        assert bits(given[1]) == bits(default[1])
+        for name, tensor in other.items():
+            assert np.array_equal(given[0].checkpoints[0][name], tensor)
+            # Three steps of Adam of 0.001 each lead away, but not far.
+            moved = np.abs(given[0].parameters[name] - tensor).max()
+            assert 0 < moved < 0.01
+            assert not np.array_equal(given[0].parameters[name], default[0].parameters[name])
+
+    def test_the_optimiser_and_the_epochs_start_anew(self, digits: ImageSet):
+        """As in the float64 reference, and so not as in the second epoch of a longer run."""
+        planned, one = network("four", batch_size=13), settings(epochs=1)
+        first = run(type(self).make(1), lenet5(1), [planned], digits, one)[0]
+        given = first.parameters
+        more = run(type(self).make(1), lenet5(1), [planned], digits, one, [given])[0]
+        longer = run(type(self).make(1), lenet5(1), [planned], digits, settings(epochs=2))[0]
+        expected = reference_steps(lenet5(1), planned, digits, one, given)
+        for name, after in expected.items():
+            np.testing.assert_allclose(
+                more.parameters[name], after, rtol=1e-3, atol=2e-5, err_msg=name
+            )
+        apart = [np.abs(longer.parameters[name] - after).max() for name, after in expected.items()]
+        assert max(apart) > 1e-3
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (lambda w: [w, w], "one entry for each of the 1 networks.*got 2"),
+            (lambda w: [{}], r"start of four_0 must have the parameters of 'lenet5'.*got $"),
+            (
+                lambda w: [w | {"conv1.bias": w["conv1.bias"].astype(np.float64)}],
+                r"conv1.bias in the start of four_0 must be float32 of shape \(6,\), got float64",
+            ),
+            (
+                lambda w: [w | {"conv1.bias": w["conv1.bias"][1:]}],
+                r"must be float32 of shape \(6,\), got float32 of shape \(5,\)",
+            ),
+            (
+                lambda w: [w | {"conv1.bias": np.full(6, np.nan, np.float32)}],
+                "conv1.bias in the start of four_0 must be finite, got 6 of 6 numbers",
+            ),
+        ],
+    )
+    def test_weights_that_do_not_fit_are_refused(self, change: Any, message: str, digits: ImageSet):
+        start = change(initial_parameters(lenet5(1), 0, "four", 0))
+        with pytest.raises(EngineError, match=message):
+            run(type(self).make(1), lenet5(1), [network("four")], digits, settings(), start)

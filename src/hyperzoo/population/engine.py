@@ -113,6 +113,7 @@ class Engine(ABC):
         cohort: Sequence[PlannedNetwork],
         images: ImageSet,
         settings: Settings,
+        start: Sequence[Parameters | None] | None = None,
     ) -> Generator[EpochRecord | TrainedNetwork, None, None]:
         """Train a cohort.
 
@@ -125,13 +126,20 @@ class Engine(ABC):
             cohort: the networks, in any number.
             images: the training and validation images.
             settings: what the networks share.
+            start: for every network the finite float32 weights that it starts from, or None for
+                its own initial weights; without it all networks start from their own. Given
+                weights change nothing else: epochs count from 1, image orders and negatives still
+                follow from seed, class and index, and checkpoint 0 is the given weights. Adam's
+                moments and step count start anew, so k epochs and then more from the weights
+                that they gave are not the bits of training on.
 
         Yields:
             One record an epoch for every network (alone or together with others, in the order of
             epochs), and every network once, after its last record.
 
         Raises:
-            EngineError: the engine can't run this architecture, or not in this precision.
+            EngineError: the engine can't run this architecture, or not in this precision; or
+                `start` does not fit the networks.
         """
 
 

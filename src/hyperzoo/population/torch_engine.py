@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hyperzoo.architectures import Architecture, initial_parameters
+from hyperzoo.architectures import Architecture
 from hyperzoo.architectures.forward import forward
 from hyperzoo.errors import EngineError
 from hyperzoo.images import ImageSet
@@ -23,6 +23,7 @@ from hyperzoo.plan import PlannedNetwork
 from hyperzoo.population.engine import (
     Engine,
     EpochRecord,
+    Parameters,
     Settings,
     TrainedNetwork,
     require_float32,
@@ -30,6 +31,7 @@ from hyperzoo.population.engine import (
 from hyperzoo.population.loss import answered_right, image_losses
 from hyperzoo.population.machine import keep_freed_memory, processor_name
 from hyperzoo.population.stacks import both_targets, cut_into_stacks, own_images
+from hyperzoo.population.start import Start, given_starts, starting_weights
 from hyperzoo.population.task import image_order
 from hyperzoo.population.workers import Event, run_on_threads
 
@@ -94,9 +96,11 @@ class TorchEngine(Engine):
         cohort: Sequence[PlannedNetwork],
         images: ImageSet,
         settings: Settings,
+        start: Sequence[Parameters | None] | None = None,
     ) -> Generator[Event, None, None]:
         """See `Engine.train`."""
         require_float32(self.name, settings)
+        starts = given_starts(architecture, cohort, start)
         on_gpu = self._device.type == "cuda"
         stack = self._stack or (_stack_that_fits(architecture, cohort) if on_gpu else 1)
         stacks = cut_into_stacks(cohort, images, settings, stack)
@@ -106,7 +110,10 @@ class TorchEngine(Engine):
             torch.set_flush_denormal(True)  # of this thread
             members = stacks[position]
             networks = [cohort[member] for member in members]
-            trainer = _Stack(architecture, networks, members, data, settings, self._device)
+            trainer = _Stack(
+                architecture, networks, members, data, settings,
+                [starts[member] for member in members], self._device,
+            )  # fmt: skip
             yield from trainer.train(stopped)
 
         keep_freed_memory()
@@ -168,6 +175,7 @@ class _Stack:
         positions: Sequence[int],
         data: _Images,
         settings: Settings,
+        starts: Sequence[Start],
         device: torch.device,
     ) -> None:
         self._architecture, self._networks, self._settings = architecture, networks, settings
@@ -179,19 +187,17 @@ class _Stack:
         self._targets = torch.tensor(np.stack([held_out for _, held_out in both]), device=device)
         self._subsets = [own_images(network, images, settings) for network in networks]
 
-        self.flat = torch.tensor(np.stack([self._initial(n) for n in networks]), device=device)
+        flat = [
+            starting_weights(architecture, network, settings.seed, start)
+            for network, start in zip(networks, starts, strict=True)
+        ]
+        self.flat = torch.tensor(np.stack(flat), device=device)
         self._leaves = {
             name: view.detach().requires_grad_() for name, view in self._views(self.flat).items()
         }
         self._first_moment = torch.zeros_like(self.flat)
         self._second_moment = torch.zeros_like(self.flat)
         self._steps = 0
-
-    def _initial(self, network: PlannedNetwork) -> NDArray[np.float32]:
-        parameters = initial_parameters(
-            self._architecture, self._settings.seed, network.class_name, network.index
-        )
-        return np.concatenate([tensor.ravel() for tensor in parameters.values()])
 
     def _views(self, flat: Tensor) -> dict[str, Tensor]:
         """[network, parameter] -> name -> [network, *shape], sharing memory."""

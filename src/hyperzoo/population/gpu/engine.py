@@ -13,7 +13,7 @@ from hyperzoo.architectures import Architecture
 from hyperzoo.errors import EngineError
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import PlannedNetwork
-from hyperzoo.population.engine import Engine, EpochRecord, Settings
+from hyperzoo.population.engine import Engine, EpochRecord, Parameters, Settings
 from hyperzoo.population.gpu.memory import Memory
 from hyperzoo.population.gpu.network import check
 from hyperzoo.population.gpu.precision import library_settings
@@ -21,6 +21,7 @@ from hyperzoo.population.gpu.stack import Pixels, Stack
 from hyperzoo.population.gpu.trainer import Trainer
 from hyperzoo.population.machine import processor_name
 from hyperzoo.population.stacks import cut_into_stacks, own_images
+from hyperzoo.population.start import Start, given_starts
 from hyperzoo.population.workers import Event, run_on_threads
 
 SHARE = 0.85
@@ -95,12 +96,14 @@ class GpuEngine(Engine):
         cohort: Sequence[PlannedNetwork],
         images: ImageSet,
         settings: Settings,
+        start: Sequence[Parameters | None] | None = None,
     ) -> Generator[Event, None, None]:
         """See `Engine.train`.
 
         Raises:
-            EngineError: the engine can't run this architecture, the images have another shape, or
-                not even one network fits into the GPU's memory.
+            EngineError: the engine can't run this architecture, the images have another shape,
+                `start` does not fit the networks, or not even one network fits into the GPU's
+                memory.
         """
         check(architecture)
         if tuple(architecture.input_shape) != images.image_shape:
@@ -109,9 +112,11 @@ class GpuEngine(Engine):
                 f"'{images.name}' with {images.image_shape}"
             )
 
+        starts = given_starts(architecture, cohort, start)
+
         def train_all(_: int, stopped: Callable[[], bool]) -> Iterator[Event]:
             torch.set_flush_denormal(True)  # of this thread, where it is a CPU that computes
-            yield from self._train_all(architecture, cohort, images, settings, stopped)
+            yield from self._train_all(architecture, cohort, images, settings, starts, stopped)
 
         with library_settings(settings.precision):
             yield from run_on_threads(train_all, min(len(cohort), 1), 1)
@@ -123,6 +128,7 @@ class GpuEngine(Engine):
         cohort: Sequence[PlannedNetwork],
         images: ImageSet,
         settings: Settings,
+        starts: Sequence[Start],
         stopped: Callable[[], bool],
     ) -> Iterator[Event]:
         pixels = Pixels(images, architecture, self._device)
@@ -139,7 +145,8 @@ class GpuEngine(Engine):
         def train_one(members: Sequence[int]) -> Iterator[Event]:
             networks = [cohort[member] for member in members]
             trainer = Trainer(
-                architecture, networks, members, images, settings, room(members, self._device),
+                architecture, networks, members, images, settings,
+                [starts[member] for member in members], room(members, self._device),
                 threads=len(os.sched_getaffinity(0)),
             )  # fmt: skip
             yield from trainer.train(stopped)

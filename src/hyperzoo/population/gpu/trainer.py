@@ -8,12 +8,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hyperzoo.architectures import Architecture, initial_parameters
+from hyperzoo.architectures import Architecture
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import PlannedNetwork
 from hyperzoo.population.engine import EpochRecord, Settings, TrainedNetwork
 from hyperzoo.population.gpu.stack import Stack
 from hyperzoo.population.stacks import both_targets, own_images
+from hyperzoo.population.start import Start, starting_weights
 from hyperzoo.population.task import image_order
 from hyperzoo.population.workers import Event
 
@@ -27,6 +28,7 @@ class Trainer:
         positions: where they are in their cohort.
         images: the images.
         settings: what the networks share.
+        starts: what each network starts from.
         stack: room for them on the device.
         threads: threads that draw the orders of images, while the device trains.
     """
@@ -38,12 +40,13 @@ class Trainer:
         positions: Sequence[int],
         images: ImageSet,
         settings: Settings,
+        starts: Sequence[Start],
         stack: Stack,
         threads: int,
     ) -> None:
         self._architecture, self._networks, self._settings = architecture, networks, settings
         self._positions = np.array(positions, dtype=np.int64)
-        self._stack, self._threads = stack, threads
+        self._starts, self._stack, self._threads = starts, stack, threads
         self._subsets = [own_images(network, images, settings) for network in networks]
         self._targets = [both_targets(network, images, settings) for network in networks]
 
@@ -82,15 +85,12 @@ class Trainer:
     def _start(self, pool: ThreadPoolExecutor) -> None:
         """Load initial weights, learning rates and targets."""
 
-        def initial(network: PlannedNetwork) -> NDArray[np.float32]:
-            tensors = initial_parameters(
-                self._architecture, self._settings.seed, network.class_name, network.index
-            )
-            return np.concatenate([tensor.ravel() for tensor in tensors.values()])
+        def initial(network: PlannedNetwork, start: Start) -> NDArray[np.float32]:
+            return starting_weights(self._architecture, network, self._settings.seed, start)
 
         rates = [network.learning_rate for network in self._networks]
         self._stack.start(
-            _stacked(list(pool.map(initial, self._networks))),
+            _stacked(list(pool.map(initial, self._networks, self._starts))),
             torch.tensor(rates, dtype=torch.float64),
             _stacked([train for train, _ in self._targets]),
             _stacked([held_out for _, held_out in self._targets]),

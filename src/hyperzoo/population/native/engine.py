@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperzoo.architectures import Architecture, initial_parameters
+from hyperzoo.architectures import Architecture
 from hyperzoo.errors import EngineError
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import PlannedNetwork
@@ -22,6 +22,7 @@ from hyperzoo.population.engine import (
 )
 from hyperzoo.population.native.description import describe
 from hyperzoo.population.native.library import Network, is_fast, reason_unavailable, variant
+from hyperzoo.population.start import Start, given_starts, starting_weights
 from hyperzoo.population.task import image_order, targets, training_images
 from hyperzoo.population.workers import Event, run_on_threads
 
@@ -91,6 +92,7 @@ class NativeEngine(Engine):
         cohort: Sequence[PlannedNetwork],
         images: ImageSet,
         settings: Settings,
+        start: Sequence[Parameters | None] | None = None,
     ) -> Generator[Event, None, None]:
         """See `Engine.train`."""
         require_float32(self.name, settings)
@@ -99,6 +101,7 @@ class NativeEngine(Engine):
                 f"'{architecture.name}' takes images of shape {architecture.input_shape}, got "
                 f"'{images.name}' with {images.image_shape}"
             )
+        starts = given_starts(architecture, cohort, start)
         description = describe(architecture)
         batch = max([EVALUATION_BATCH, *(network.batch_size for network in cohort)])
         # An error of the architecture is the caller's, before any thread starts.
@@ -113,8 +116,9 @@ class NativeEngine(Engine):
             if not hasattr(own, "network"):
                 own.network = Network(description, batch)
             trainer = _Trainer(
-                own.network, architecture, cohort[position], position, data, settings
-            )
+                own.network, architecture, cohort[position], position, data, settings,
+                starts[position],
+            )  # fmt: skip
             return trainer.train(stopped)
 
         yield from run_on_threads(train_one, len(cohort), self._workers)
@@ -147,6 +151,7 @@ class _Trainer:
         position: int,
         data: _Data,
         settings: Settings,
+        start: Start,
     ) -> None:
         self._network, self._architecture, self._planned = network, architecture, planned
         self._position, self._data, self._settings = position, data, settings
@@ -158,8 +163,7 @@ class _Trainer:
         self._subset = training_images(
             planned, self._train_targets, settings.seed, settings.positive_fraction
         )
-        start = initial_parameters(architecture, settings.seed, planned.class_name, planned.index)
-        network.load(np.concatenate([tensor.ravel() for tensor in start.values()]))
+        network.load(starting_weights(architecture, planned, settings.seed, start))
 
     def train(self, stopped: Callable[[], bool]) -> Iterator[Event]:
         """Run all epochs; end early and silently when `stopped` says so."""
