@@ -16,6 +16,7 @@ from hyperzoo.cli import (
     identify,
     images,
     importing,
+    judge,
     push,
     recipes,
     report,
@@ -43,6 +44,7 @@ app.command("verify")(verify.verify)
 app.command("analyze")(analyze.analyze)
 app.command("classify")(classify.classify)
 app.command("identify")(identify.identify)
+app.command("judge")(judge.judge_)
 app.command("report")(report.report)
 app.command("import")(importing.import_)
 app.command("export")(exporting.export)
