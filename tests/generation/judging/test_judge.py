@@ -18,6 +18,8 @@ from hyperzoo.images import ImageSet
 from hyperzoo.zoo import Zoo
 from tests.helpers import few
 
+pytestmark = pytest.mark.slow  # trains a zoo
+
 SPLIT = Split(training=6, held_out=3, fresh=3)
 COUNT = 4
 
@@ -26,13 +28,19 @@ Weights = dict[str, dict[str, NDArray[np.float32]]]
 
 @pytest.fixture(scope="session")
 def images() -> ImageSet:
-    return few(hz.load_images("digits", size=16, channels=1), 600, 200)
+    return few(hz.load_images("digits", size=32, channels=1), 600, 200)
 
 
 @pytest.fixture(scope="session")
 def zoo(images: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> Zoo:
     """Trained networks: 12 a class of ten classes."""
-    recipe = hz.load_recipe("digits-smallcnn").model_copy(update={"networks_per_class": 12})
+    given = hz.load_recipe("digits-smallcnn")
+    changes = {
+        "networks_per_class": 12,
+        "task": given.task.model_copy(update={"kind": "one-vs-all"}),
+        "training": given.training.model_copy(update={"epochs": 4, "checkpoint_epochs": ()}),
+    }
+    recipe = given.model_copy(update=changes)
     return hz.train_zoo(recipe, tmp_path_factory.mktemp("judged") / "zoo", images=images)
 
 

@@ -3,17 +3,21 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from hyperzoo.analysis import align
+from hyperzoo.analysis.stream import map_in_order
 from hyperzoo.architectures import Architecture
 from hyperzoo.features.matrix import matrix_of, tensors_of
 from hyperzoo.population import evaluate
 
 Array = NDArray[np.float64]
+
+_CHUNK = 16
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -103,14 +107,14 @@ class Networks:
         """Linear responses: [network, feature]."""
         from hyperzoo.features.linear_response import LinearResponse
 
-        return LinearResponse(self.architecture).transform(self.matrix)
+        return _side_by_side(LinearResponse(self.architecture), self.matrix)
 
     @cached_property
     def invariants(self) -> NDArray[np.float32]:
         """Features that no order and no sign of units changes: [network, feature]."""
         from hyperzoo.features.invariants import Invariants
 
-        return Invariants(self.architecture).transform(self.matrix)
+        return _side_by_side(Invariants(self.architecture), self.matrix)
 
     @cached_property
     def statistics(self) -> NDArray[np.float32]:
@@ -118,6 +122,13 @@ class Networks:
         from hyperzoo.features.statistics import LayerStatistics
 
         return LayerStatistics(self.architecture).transform(self.matrix)
+
+
+def _side_by_side(features: Any, matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Features of chunks of networks on all cores: many small problems, each on one thread."""
+    chunks = [matrix[begin : begin + _CHUNK] for begin in range(0, len(matrix), _CHUNK)]
+    with threadpool_limits(1, "blas"):
+        return np.concatenate(list(map_in_order(features.transform, chunks)))
 
 
 def answers(

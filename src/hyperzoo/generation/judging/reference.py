@@ -21,7 +21,7 @@ from hyperzoo.zoo import Zoo
 Half = Literal["report", "settings"]
 Row = dict[str, Any]
 
-_MOST_TRAINING_IMAGES = 1000
+_MOST_TRAINING_IMAGES = 500
 """By which a threshold is refitted; all of a large set would cost more than all else."""
 
 
