@@ -38,7 +38,7 @@ def zoo(images: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> Zoo:
     changes = {
         "networks_per_class": 12,
         "task": given.task.model_copy(update={"kind": "one-vs-all"}),
-        "training": given.training.model_copy(update={"epochs": 4, "checkpoint_epochs": ()}),
+        "training": given.training.model_copy(update={"epochs": 12, "checkpoint_epochs": ()}),
     }
     recipe = given.model_copy(update=changes)
     return hz.train_zoo(recipe, tmp_path_factory.mktemp("judged") / "zoo", images=images)
