@@ -53,6 +53,7 @@ MAY_IMPORT = {
     "generation": {
         "cores",
         "errors",
+        "finetune",
         "version",
         "plan",
         "images",

@@ -50,7 +50,7 @@ def classify(
     """Benchmark how well a network's class can be named from its weights."""
     load, zoo = image_choice(images), open_zoo(folder)
     chosen = None if images is None or load is None else _images(zoo, images, load)
-    _check_folder(results)
+    check_folder(results)
     names = None if methods is None else [n.strip() for n in methods.split(",") if n.strip()]
     try:
         with counting_meter("methods") as meter:
@@ -87,7 +87,7 @@ def _images(zoo: Zoo, choice: str, load: Callable[[Architecture], ImageSet]) -> 
     return found
 
 
-def _check_folder(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
     """Refuse a folder that can't be written to, before the work rather than after it."""
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     try:

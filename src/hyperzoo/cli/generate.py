@@ -8,12 +8,11 @@ from typing import Annotated
 import typer
 
 from hyperzoo.cli.console import err, out
-from hyperzoo.cli.image_choice import HELP, image_choice
+from hyperzoo.cli.image_choice import HELP, zoo_images
 from hyperzoo.cli.progress import counting_meter
 from hyperzoo.errors import GenerationError, ZooError
 from hyperzoo.generation import BEST, METHODS, Generator, Split, fit, generate_zoo, load_generator
 from hyperzoo.images import ImageSet
-from hyperzoo.train import recipe_images
 from hyperzoo.zoo import Zoo, open_zoo
 
 
@@ -23,7 +22,13 @@ def generate(
     ],
     target: Annotated[Path, typer.Option("--out", help="The new zoo's folder.")],
     method: Annotated[
-        str | None, typer.Option(help=f"One of {', '.join(METHODS)}; else {BEST}.")
+        str | None,
+        typer.Option(
+            "--method",
+            "--methods",
+            help=f"One of {', '.join(METHODS)}; else {BEST}. Several with commas, or all: fits and "
+            "judges each, into tables instead of a zoo.",
+        ),
     ] = None,
     given: Annotated[
         Path | None, typer.Option("--with", help="A generator's file, in place of a fit.")
@@ -47,7 +52,10 @@ def generate(
         raise typer.BadParameter("--with FILE is a fit already: leave --method, --split, --save")
     cut = None if split is None else _split(split)
     zoo = open_zoo(folder)
-    shown = _images(zoo, images)
+    shown = zoo_images(zoo, images)
+    if method is not None and (method == "all" or "," in method):
+        _leaderboard(zoo, method, target, shown, cut, networks_per_class, seed)
+        return
     try:
         if given is not None:
             generator = load_generator(given)
@@ -80,22 +88,51 @@ def generate(
     out.print(f"{target} is complete: {len(made)} networks {generator.method} made")
 
 
+def _leaderboard(
+    zoo: Zoo,
+    methods: str,
+    folder: Path,
+    images: ImageSet,
+    split: Split | None,
+    networks_per_class: int,
+    seed: int,
+) -> None:
+    """Fit and judge several methods on the same networks."""
+    from hyperzoo.generation import leaderboard
+
+    names = None if methods == "all" else [n.strip() for n in methods.split(",") if n.strip()]
+
+    def tell(method: str, done: int, count: int) -> None:
+        if method:
+            err.print(f"{done + 1} of {count}: {method}", markup=False)
+
+    try:
+        board = leaderboard.run(
+            zoo,
+            folder,
+            images=images,
+            methods=names,
+            split=split,
+            networks_per_class=networks_per_class,
+            seed=seed,
+            meter=tell,
+        )
+    except KeyboardInterrupt:
+        err.print(f"interrupted: the methods that are done are kept in {folder}", markup=False)
+        raise  # typer exits with status 130
+    for row in board.table.to_pylist():
+        said = row["refused"] or f"{row['faults'] or 'no fault'}"
+        passed = "" if row["passed"] is None else f"{row['passed']:g} of {row['bars']:g} bars; "
+        out.print(f"{row['method']}: {passed}{said}", markup=False)
+    out.print(f"{folder / leaderboard.TABLE_FILE} has all figures", markup=False)
+
+
 def _split(text: str) -> Split:
     counts = text.split("/")
     if len(counts) != 3 or not all(count.isascii() and count.isdigit() for count in counts):
         raise typer.BadParameter(f"--split: expected three numbers as 40/20/20, got '{text}'")
     training, held_out, fresh = map(int, counts)
     return Split(training=training, held_out=held_out, fresh=fresh)
-
-
-def _images(zoo: Zoo, choice: str | None) -> ImageSet:
-    """The zoo's images: those that are named, or the recipe's."""
-    load = image_choice(choice)
-    if load is not None:
-        return load(zoo.architecture)
-    if zoo.recipe is None:
-        raise GenerationError(f"{zoo.path} has no recipe that names its images; give --images")
-    return recipe_images(zoo.recipe)
 
 
 def _check_same_architecture(zoo: Zoo, generator: Generator, file: Path) -> None:

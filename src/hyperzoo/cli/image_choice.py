@@ -8,8 +8,10 @@ from hyperzoo.cli.console import err
 from hyperzoo.errors import ImageError
 from hyperzoo.images import ImageSet, load_images_at
 from hyperzoo.images.place import HELP, NAMED
+from hyperzoo.train import recipe_images
+from hyperzoo.zoo import Zoo
 
-__all__ = ["HELP", "image_choice", "say_notes"]
+__all__ = ["HELP", "image_choice", "say_notes", "zoo_images"]
 
 
 def image_choice(choice: str | None) -> Callable[[Architecture], ImageSet] | None:
@@ -33,6 +35,20 @@ def image_choice(choice: str | None) -> Callable[[Architecture], ImageSet] | Non
         return images
 
     return load
+
+
+def zoo_images(zoo: Zoo, choice: str | None) -> ImageSet:
+    """A zoo's images: those that are chosen, or its recipe's.
+
+    Raises:
+        ImageError: none are chosen and the zoo has no recipe, or they can't be read.
+    """
+    load = image_choice(choice)
+    if load is not None:
+        return load(zoo.architecture)
+    if zoo.recipe is None:
+        raise ImageError(f"{zoo.path} has no recipe that names its images; give --images")
+    return recipe_images(zoo.recipe)
 
 
 def say_notes(images: ImageSet) -> None:

@@ -17,6 +17,7 @@ from hyperzoo.cli import (
     identify,
     images,
     importing,
+    judge,
     push,
     recipes,
     report,
@@ -45,6 +46,7 @@ app.command("analyze")(analyze.analyze)
 app.command("classify")(classify.classify)
 app.command("identify")(identify.identify)
 app.command("generate")(generate.generate)
+app.command("judge")(judge.judge_)
 app.command("report")(report.report)
 app.command("import")(importing.import_)
 app.command("export")(exporting.export)

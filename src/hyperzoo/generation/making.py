@@ -1,6 +1,5 @@
 """Makes a zoo of generated networks, and makes one of its networks again."""
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperzoo.cores import usable_cores
 from hyperzoo.errors import GenerationError, VerificationError
 from hyperzoo.generation.generator import MOST_SEED, Generator, one_thread
 from hyperzoo.generation.registry import Meter
@@ -65,6 +65,7 @@ def generate_zoo(
         image_classes=images.class_names,
         image_fingerprint=images.fingerprint,
         images_name=images.name,
+        image_counts=(len(images.train_images), len(images.validation_images)),
         architecture=generator.architecture,
         provenance=_provenance(),
         networks_per_class=networks_per_class,
@@ -75,7 +76,7 @@ def generate_zoo(
         if meter is not None:
             meter(done, planned)
         networks = [network for part in missing.values() for network in part]
-        finished = _finished(generator, networks, images, seed, workers or _cores())
+        finished = _finished(generator, networks, images, seed, workers or usable_cores())
         for number, part in missing.items():
             writer.write_part(number, [next(finished) for _ in part])
             done += len(part)
@@ -129,10 +130,6 @@ def _check(
     ):
         if not least <= value <= most:
             raise GenerationError(f"{name}: expected {least} to {most}, got {value}")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _provenance() -> dict[str, str]:

@@ -172,7 +172,7 @@ _METHODS = (
     ),
 )
 
-BEST = "copy"
+BEST = "learned-images"
 """The method that the leaderboard found best."""
 
 METHODS: dict[str, Method] = {method.name: method for method in _METHODS}

@@ -1,0 +1,99 @@
+"""`hyperzoo judge`: generated networks beside trained ones."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from hyperzoo.cli.classify import check_folder
+from hyperzoo.cli.console import err, out
+from hyperzoo.cli.image_choice import HELP, zoo_images
+from hyperzoo.cli.progress import counting_meter
+from hyperzoo.errors import GenerationError
+from hyperzoo.generation import Judgement, Split, judge
+from hyperzoo.zoo import open_zoo
+
+
+def judge_(
+    folder: Annotated[
+        Path, typer.Argument(help="The folder of the zoo to be judged.", show_default=False)
+    ],
+    against: Annotated[
+        Path, typer.Option(help="The zoo that a generator was fitted on.", show_default=False)
+    ],
+    results: Annotated[
+        Path, typer.Option("--out", help="A folder for tables and verdicts.", show_default=False)
+    ],
+    images: Annotated[
+        str | None, typer.Option(help=HELP, show_default="those of the recipe")
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="Training, held-out and fresh networks of a class, as 40,20,20.",
+            show_default="half, a quarter, a quarter",
+        ),
+    ] = None,
+    half: Annotated[
+        Literal["report", "settings"], typer.Option(help="Half of the validation images.")
+    ] = "report",
+    fine_tune: Annotated[
+        int, typer.Option(min=0, help="Train on from so many networks of each class.")
+    ] = 0,
+) -> None:
+    """Judge generated networks by trained ones that their generator has not seen."""
+    made, zoo = open_zoo(folder), open_zoo(against)
+    chosen = _split(split)
+    check_folder(results)
+    shown = zoo_images(zoo, images)
+    try:
+        with counting_meter("families of measures") as meter:
+            found = judge(
+                made,
+                zoo,
+                images=shown,
+                split=chosen,
+                half=half,
+                fine_tune=fine_tune,
+                meter=meter,
+            )
+    except KeyboardInterrupt:
+        err.print(f"interrupted: nothing was written to {escape(str(results))}")
+        raise  # typer exits with status 130
+    found.write(results)
+    out.print(_table(found))
+    for row in found.faults.to_pylist():
+        out.print(f"[bold]fault: {escape(row['fault'])}[/]: {escape(row['sentence'])}")
+    out.print(f"tables and verdicts are in {escape(str(results))}")
+
+
+def _split(text: str | None) -> Split | None:
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts):
+        raise GenerationError(
+            f"--split: expected three whole numbers as 40,20,20 (training, held-out, fresh), got "
+            f"'{text[:100]}'"
+        )
+    training, held_out, fresh = map(int, parts)
+    return Split(training=training, held_out=held_out, fresh=fresh)
+
+
+def _table(found: Judgement) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("measure")
+    for column in ("generated", "held-out", "fresh"):
+        table.add_column(column, justify="right")
+    table.add_column("bar")
+    table.add_column("verdict")
+    for row in found.verdicts.to_pylist():
+        numbers = [
+            "" if row[name] is None else f"{row[name]:.3f}"
+            for name in ("generated", "held_out", "fresh")
+        ]
+        mark = {True: "pass", False: "[bold red]miss[/]", None: ""}[row["passed"]]
+        table.add_row(escape(row["measure"]), *numbers, row["bar"], mark)
+    return table

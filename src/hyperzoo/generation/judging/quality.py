@@ -1,0 +1,115 @@
+"""Quality: how well networks do on images that neither training nor a generator has seen.
+
+Expected calibration error: Guo et al., "On calibration of modern neural networks", 2017, with 15
+bins of equal width of the probability of what a network says.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperzoo.generation.judging.intervals import mean_over_networks, rows_of
+from hyperzoo.generation.judging.networks import Networks
+
+Array = NDArray[np.float64]
+
+_BINS = 15
+
+
+def quality(networks: Networks, group: str) -> list[dict[str, Any]]:
+    """AUC, F1, accuracy and calibration error; of one-vs-all networks also with a new threshold."""
+    questions = networks.questions
+    found: dict[str, list[Array]] = {}
+    for label, rows in enumerate(networks.rows):
+        targets = questions.targets(label)
+        if questions.kind == "multi-class":
+            own = _multi(networks.logits[rows], targets)
+        else:
+            own = _binary(networks.logits[rows, :, 0], targets)
+            own["share best at their own class"] = _best_at(networks, label)
+            known = questions.targets(label, questions.training_labels)
+            thresholds = best_thresholds(networks.training_logits[rows, :, 0], known)
+            moved = networks.logits[rows, :, 0] - thresholds[:, None]
+            own["F1, threshold refitted"] = f1_of(moved > 0, targets)
+            own["accuracy, threshold refitted"] = ((moved > 0) == targets).mean(axis=1)
+        for measure, values in own.items():
+            found.setdefault(measure, []).append(values)
+    table = []
+    for measure, by_class in found.items():
+        figures = [
+            mean_over_networks(values, name)
+            for name, values in zip(questions.classes, by_class, strict=True)
+        ]
+        table += rows_of(measure, group, questions.classes, figures)
+    return table
+
+
+def _best_at(networks: Networks, label: int) -> Array:
+    """1 for each network of a class whose AUC is highest for that class, 0 for others."""
+    questions, logits = networks.questions, networks.logits[networks.rows[label], :, 0]
+    by_class = [auc_of(logits, questions.targets(c)) for c in range(len(questions.classes))]
+    return np.asarray(np.argmax(by_class, axis=0) == label, np.float64)
+
+
+def auc_of(scores: NDArray[Any], targets: NDArray[np.int64]) -> Array:
+    """Area under the ROC curve of every row: [row]."""
+    from scipy.stats import rankdata
+
+    positives = int(targets.sum())
+    negatives = len(targets) - positives
+    ranks = rankdata(scores, axis=1)[:, targets == 1].sum(axis=1)
+    return np.asarray((ranks - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def f1_of(said: NDArray[np.bool_], targets: NDArray[np.int64]) -> Array:
+    """F1 of every row: [row]; 0 for one that never says yes."""
+    right = (said & (targets == 1)).sum(axis=1)
+    return np.asarray(2 * right / (said.sum(axis=1) + targets.sum()))
+
+
+def best_thresholds(logits: NDArray[Any], targets: NDArray[np.int64]) -> Array:
+    """For every row the logit above which saying yes has the highest F1: [row]."""
+    order = np.argsort(-logits, axis=1, kind="stable")
+    sorted_logits = np.take_along_axis(logits, order, axis=1).astype(np.float64)
+    right = np.cumsum(targets[order], axis=1)
+    said = np.arange(1, logits.shape[1] + 1)
+    f1 = 2 * right / (said + targets.sum())
+    f1[:, :-1][sorted_logits[:, :-1] == sorted_logits[:, 1:]] = -1  # can't be cut between equals
+    best = f1.argmax(axis=1)
+    rows = np.arange(len(logits))
+    after = np.minimum(best + 1, logits.shape[1] - 1)
+    middle = (sorted_logits[rows, best] + sorted_logits[rows, after]) / 2
+    return np.asarray(np.where(after > best, middle, sorted_logits[rows, best] - 1))
+
+
+def _binary(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> dict[str, Array]:
+    from scipy.special import expit
+
+    said = logits > 0
+    return {
+        "AUC": auc_of(logits, targets),
+        "F1": f1_of(said, targets),
+        "accuracy": (said == targets).mean(axis=1),
+        "calibration error": _calibration(expit(np.abs(logits)), said == targets),
+    }
+
+
+def _multi(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> dict[str, Array]:
+    from scipy.special import softmax
+
+    said = logits.argmax(axis=2)
+    confidence = softmax(logits.astype(np.float64), axis=2).max(axis=2)
+    f1 = [f1_of(said == c, np.equal(targets, c).astype(np.int64)) for c in np.unique(targets)]
+    return {
+        "accuracy": (said == targets).mean(axis=1),
+        "F1": np.mean(f1, axis=0),
+        "calibration error": _calibration(confidence, said == targets),
+    }
+
+
+def _calibration(confidence: NDArray[Any], right: NDArray[np.bool_]) -> Array:
+    bins = np.minimum((confidence * _BINS).astype(np.int64), _BINS - 1)
+    gap: NDArray[np.float64] = right - confidence.astype(np.float64)
+    sums = [np.where(bins == b, gap, 0).sum(axis=1) for b in range(_BINS)]
+    return np.asarray(np.abs(sums).sum(axis=0) / confidence.shape[1])

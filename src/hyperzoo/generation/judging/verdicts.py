@@ -1,0 +1,218 @@
+"""What the figures mean: a plain sentence a measure, and whether it is within its bar."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Row = dict[str, Any]
+Figures = Mapping[tuple[str, str], float | None]
+"""(measure, group) -> the figure over all classes."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What a measure is held to.
+
+    Attributes:
+        family: the table that the measure is in.
+        measure: its name there.
+        text: the bar in words; "" where there is none.
+        holds: of the figures of generated and held-out networks; None where there is no bar.
+        says: the beginning of the sentence.
+    """
+
+    family: str
+    measure: str
+    text: str
+    holds: Callable[[float, float], bool] | None
+    says: str
+
+
+def _within(bound: float) -> Callable[[float, float], bool]:
+    return lambda made, trained: abs(made - trained) <= bound
+
+
+def _near(family: str, measure: str, bound: float, says: str) -> Bar:
+    return Bar(family, measure, f"within {bound:g} of held-out", _within(bound), says)
+
+
+def _not_worse(measure: str, bound: float, says: str) -> Bar:
+    return Bar(
+        "quality",
+        measure,
+        f"at most {bound:g} below held-out",
+        lambda made, trained: made >= trained - bound,
+        says,
+    )
+
+
+def _told(features: str, bar: bool) -> Bar:
+    return Bar(
+        "detection",
+        f"detection, {features}",
+        "at most .60" if bar else "",
+        (lambda made, _: made <= 0.6) if bar else None,
+        f"a classifier tells generated from held-out networks by {features} with AUC",
+    )
+
+
+def _cells(features: str, bar: bool) -> Bar:
+    return Bar(
+        "novelty",
+        f"C_T, {features}: classes within 2",
+        "at least .8" if bar else "",
+        (lambda made, _: made >= 0.8 - 1e-9) if bar else None,
+        f"share of classes whose C_T in {features} lies between -2 and 2:",
+    )
+
+
+def _plain(family: str, measure: str, says: str) -> Bar:
+    return Bar(family, measure, "", None, says)
+
+
+BARS = (
+    _not_worse("AUC", 0.01, "generated networks reach an AUC of"),
+    _not_worse("accuracy", 0.005, "generated networks reach an accuracy of"),
+    _not_worse("F1", 0.05, "generated networks reach an F1 of"),
+    _plain("quality", "F1, threshold refitted", "with a threshold refitted, their F1 is"),
+    _plain("quality", "calibration error", "their expected calibration error is"),
+    _near(
+        "diversity", "correlation of logits", 0.03, "logits of two networks of a class correlate"
+    ),
+    _near("diversity", "overlap of wrong predictions", 0.05, "wrong predictions of two overlap"),
+    _plain("diversity", "aligned distance", "two networks of a class lie apart by"),
+    _plain("diversity", "gain of an ensemble of 5", "an ensemble of five gains"),
+    Bar(
+        "novelty",
+        "share nearer than 1 % of held-out",
+        "at most .01, but for chance",
+        None,
+        "share of networks nearer to a training network than the nearest 1 % of held-out ones:",
+    ),
+    _cells("logits", True),
+    _cells("linear response", True),
+    _cells("weights", False),
+    _plain("novelty", "nearest aligned distance", "the nearest training network lies away by"),
+    _plain("novelty", "largest overlap of wrong predictions", "the largest overlap with one is"),
+    _plain("novelty", "share of deviation outside the span", "share outside the training span:"),
+    _told("logits", True),
+    _told("linear response", True),
+    _told("invariants", False),
+    _told("statistics", False),
+    _plain("coverage", "precision", "share of networks that lie among held-out ones:"),
+    _plain("coverage", "coverage", "share of held-out networks that have one near:"),
+    _plain("use", "barrier", "the barrier between two networks is"),
+)
+
+
+def verdicts(figures: Figures, counts: Mapping[str, int]) -> list[Row]:
+    """A row for each measure that was taken.
+
+    Args:
+        figures: over all classes.
+        counts: how many networks are "generated" and "held-out".
+    """
+    rows = []
+    for bar in BARS:
+        made = figures.get((bar.measure, "generated"))
+        if made is None:
+            continue
+        trained = figures.get((bar.measure, "held-out"))
+        fresh = figures.get((bar.measure, "fresh"))
+        if bar.measure.startswith("share nearer"):
+            passed: bool | None = _no_nearer(made, trained or 0.0, counts)
+        elif bar.holds is None or (trained is None and bar.text.endswith("held-out")):
+            passed = None
+        else:
+            passed = bar.holds(made, trained if trained is not None else 0.0)
+        beside = [
+            f"{value:.3f} ({name})"
+            for name, value in (("held-out", trained), ("fresh", fresh))
+            if value is not None
+        ]
+        sentence = f"{bar.says} {made:.3f}" + (f" v {', '.join(beside)}" if beside else "")
+        rows.append(
+            {
+                "family": bar.family,
+                "measure": bar.measure,
+                "generated": made,
+                "held_out": trained,
+                "fresh": fresh,
+                "bar": bar.text,
+                "passed": passed,
+                "sentence": sentence,
+            }
+        )
+    return rows
+
+
+def _no_nearer(made: float, trained: float, counts: Mapping[str, int]) -> bool:
+    """Whether no more generated networks are that near than chance gives (Fisher's exact test).
+
+    An honest sample has 1 % nearer than the nearest 1 %.
+    """
+    from scipy.stats import fisher_exact
+
+    table = []
+    for share, total in ((made, counts["generated"]), (trained, counts["held-out"])):
+        near = round(share * total)
+        table.append([near, total - near])
+    return bool(fisher_exact(table, alternative="greater").pvalue > 0.05)
+
+
+def faults(figures: Figures) -> list[Row]:
+    """Faults by their plain names, of which a generator may have several."""
+
+    def ratio(measure: str) -> float:
+        trained = figures.get((measure, "held-out"))
+        made = figures.get((measure, "generated"))
+        return 1.0 if made is None or not trained else made / trained
+
+    found = []
+    near = ratio("nearest aligned distance")
+    outside = figures.get(("share of deviation outside the span", "generated"))
+    alone = ratio("nearest over median aligned distance")
+    if near < 0.05:
+        found.append(
+            (
+                "copies training networks",
+                f"the nearest one lies at {near:.3f} of the distance of held-out ones",
+            )
+        )
+    elif (
+        outside is not None
+        and outside < 0.05
+        and outside < 0.5 * (figures.get(("share of deviation outside the span", "held-out")) or 0)
+    ):
+        found.append(
+            (
+                "mixes training networks",
+                f"{1 - outside:.1%} of the deviation from their mean is within their span",
+            )
+        )
+    elif alone < 0.9:
+        found.append(
+            (
+                "adds noise to copies",
+                f"one training network stands out: its distance over the median is {alone:.2f} "
+                "of what it is for held-out networks",
+            )
+        )
+    apart = ratio("aligned distance")
+    if apart < 0.1:
+        found.append(
+            (
+                "always one network",
+                f"two networks of a class lie apart by {apart:.3f} of what held-out ones do",
+            )
+        )
+    honoured = figures.get(("share best at their own class", "generated"))
+    usual = figures.get(("share best at their own class", "held-out"))
+    if honoured is not None and usual and honoured < 0.5 * usual:
+        found.append(
+            (
+                "ignores the class",
+                f"{honoured:.0%} of networks are best at their own class (held-out: {usual:.0%})",
+            )
+        )
+    return [{"fault": fault, "sentence": sentence} for fault, sentence in found]
