@@ -86,7 +86,7 @@ def test_what_an_import_does_not_load(module: str):
 
 def test_engines_need_little():
     """A machine lent for its GPU may have PyTorch and NumPy, and no way to install more."""
-    missing = ["pydantic", "platformdirs", "pooch", "pyarrow", "safetensors", "filelock", "typer"]
+    missing = ["pydantic", "platformdirs", "pooch", "pyarrow", "safetensors", "typer"]
     program = f"""
 import sys
 sys.modules.update(dict.fromkeys({missing}))

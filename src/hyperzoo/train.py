@@ -59,6 +59,7 @@ def train_zoo(
     device: Device = "auto",
     workers: int = 0,
     meter: Meter | None = None,
+    break_lock: bool = False,
 ) -> Zoo:
     """Train the networks of a recipe into a folder.
 
@@ -74,6 +75,8 @@ def train_zoo(
         device: where a named engine computes.
         workers: threads of a named engine on a CPU; 0 for one a core.
         meter: is told of progress.
+        break_lock: take the zoo's lock from a run that left it; needed only on file systems that
+            have no locks of their own.
 
     Returns:
         The complete zoo, opened.
@@ -100,6 +103,7 @@ def train_zoo(
         images_name=image_set.name,
         architecture=architecture,
         provenance=engine.provenance,
+        break_lock=break_lock,
     ) as writer:
         tally = _Tally(writer, recipe, meter)
         for cohort in _cohorts(writer.missing_parts, engine.preferred_cohort):

@@ -36,6 +36,13 @@ def train(
         Device, typer.Option(help="Where it trains; cuda for the GPU engine.")
     ] = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Threads on a CPU; 0: one a core.")] = 0,
+    break_lock: Annotated[
+        bool,
+        typer.Option(
+            "--break-lock",
+            help="Take the lock that a killed run left, on file systems without locks.",
+        ),
+    ] = False,
 ) -> None:
     """Train a zoo, or go on where an interrupted run stopped."""
     chosen = load_recipe(recipe).with_changes(networks_per_class=networks_per_class, epochs=epochs)
@@ -57,6 +64,7 @@ def train(
                 device=device,
                 workers=workers,
                 meter=remember,
+                break_lock=break_lock,
             )
     except KeyboardInterrupt:
         kept = _kept(folder)

@@ -9,7 +9,6 @@ FORMAT_VERSION = 1
 
 DOCUMENT_FILE = "zoo.json"
 CARD_FILE = "README.md"
-LOCK_FILE = ".lock"
 PART_FOLDERS = ("models", "history", "weights", "epochs")
 
 METRICS = ("loss", "accuracy", "precision", "recall", "specificity", "f1", "auc")

@@ -6,10 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import filelock
-
 from hyperzoo.architectures import Architecture
-from hyperzoo.errors import HyperzooError, ZooLockedError, ZooWriteError
+from hyperzoo.errors import HyperzooError, ZooWriteError
 from hyperzoo.recipe import Recipe
 from hyperzoo.zoo import layout
 from hyperzoo.zoo.card import update_card
@@ -20,6 +18,7 @@ from hyperzoo.zoo.document import (
     recipe_architecture,
 )
 from hyperzoo.zoo.files import is_temporary, write_file
+from hyperzoo.zoo.lock import take_lock
 from hyperzoo.zoo.parts import FinishedNetwork, check_networks, encode_data_files, encode_models
 from hyperzoo.zoo.resume import merged, with_run, zoo_to_go_on_with
 
@@ -38,6 +37,8 @@ class ZooWriter:
         images_name: what the images are, for people.
         architecture: the networks' architecture, which is the recipe's.
         provenance: what the bits of networks trained now may depend on.
+        break_lock: take the lock from a run that left it, where the file system has none of its
+            own.
 
     Attributes:
         path: the zoo's folder.
@@ -62,6 +63,7 @@ class ZooWriter:
         images_name: str,
         architecture: Architecture,
         provenance: Mapping[str, str],
+        break_lock: bool = False,
     ) -> None:
         self.path = Path(folder)
         wanted = ZooDocument(
@@ -76,7 +78,8 @@ class ZooWriter:
         _check_readable(wanted)
         try:
             zoo_to_go_on_with(self.path, wanted)
-            self._lock = _take_lock(self.path)
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = take_lock(self.path, break_lock=break_lock)
             try:
                 self._open(wanted, provenance)
             except BaseException:
@@ -118,8 +121,11 @@ class ZooWriter:
             ZooWriteError: the disk refused; or the writer is closed, the part is not missing, or
                 the networks are not those of the part, which are faults of the caller's.
         """
-        if not self._lock.is_locked:
-            raise ZooWriteError(f"can't write part {part} to {self.path}: the writer is closed")
+        if not self._lock.is_held:
+            raise ZooWriteError(
+                f"can't write part {part} to {self.path}: the writer is closed, or another run has "
+                "broken its lock"
+            )
         if part not in self._unwritten:
             raise ZooWriteError(
                 f"can't write part {part} to {self.path}: "
@@ -193,20 +199,6 @@ def _check_readable(wanted: ZooDocument) -> None:
             f"the architecture '{wanted.architecture.name}' with {wanted.architecture.outputs} "
             f"outputs is not the recipe's: expected '{expected.name}' with {expected.outputs}"
         )
-
-
-def _take_lock(folder: Path) -> filelock.BaseFileLock:
-    folder.mkdir(parents=True, exist_ok=True)
-    # Not tied to a thread: a writer may be closed in another one than it was opened in.
-    lock = filelock.FileLock(folder / layout.LOCK_FILE, thread_local=False)
-    try:
-        lock.acquire(blocking=False)
-    except filelock.Timeout:
-        raise ZooLockedError(
-            f"another run is writing to {folder}; wait until it has finished, stop it, or give "
-            "another folder"
-        ) from None
-    return lock
 
 
 def _remove_temporaries(folder: Path) -> None:
