@@ -11,6 +11,7 @@
     │   ├── ZooMismatchError   (ValueError)    a zoo that belongs to another recipe or other images
     │   ├── ZooLockedError     (RuntimeError)  another run writes to the folder
     │   ├── ZooWriteError      (OSError)       the disk refused: full, read-only, ...
+    │   ├── BundleError        (ValueError)    a worker's result that can't be taken into the zoo
     │   └── NetworkNotFoundError (KeyError)    an id, a class or a parameter that the zoo has not
     ├── VerificationError      (ValueError)    a zoo whose content is not what it should be
     ├── ForeignFileError       (ValueError)    another format's file that can't be read or trusted
@@ -71,6 +72,10 @@ class ZooLockedError(ZooError, RuntimeError):
 
 class ZooWriteError(ZooError, OSError):
     """The disk refused a write."""
+
+
+class BundleError(ZooError, ValueError):
+    """A bundle is cut short, has been changed, or belongs to another zoo or another part."""
 
 
 class NetworkNotFoundError(ZooError, KeyError):

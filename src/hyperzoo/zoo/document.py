@@ -4,6 +4,7 @@ import json
 import reprlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -128,7 +129,7 @@ class ZooDocument:
         """The zoo's parts with their networks."""
         if self.recipe is None:
             return imported_parts([(own.class_name, own.index) for own in self._networks()])
-        return plan_parts(self.recipe, self.image_classes, self.sizes)
+        return list(_plan(self.recipe, self.image_classes, self.sizes))
 
     def _networks(self) -> tuple[NetworkKey, ...]:
         return () if self.imported is None else self.imported.networks
@@ -158,6 +159,14 @@ class ZooDocument:
             ],
         }
         return (json.dumps(document, indent=1) + "\n").encode()
+
+
+@lru_cache(maxsize=4)
+def _plan(
+    recipe: Recipe, image_classes: tuple[str, ...], sizes: tuple[int, ...]
+) -> list[tuple[PlannedNetwork, ...]]:
+    # A million networks take seconds, and one that collects asks for every bundle.
+    return plan_parts(recipe, image_classes, sizes)
 
 
 def _imported_table(imported: Imported | None) -> dict[str, Any]:

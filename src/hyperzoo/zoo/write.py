@@ -1,26 +1,52 @@
 """Writes a zoo part by part."""
 
-import hashlib
+import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from hyperzoo.architectures import Architecture
-from hyperzoo.errors import HyperzooError, ZooWriteError
+from hyperzoo.errors import (
+    BundleError,
+    HyperzooError,
+    ZooLockedError,
+    ZooMismatchError,
+    ZooWriteError,
+)
+from hyperzoo.plan import PlannedNetwork
 from hyperzoo.recipe import Recipe
 from hyperzoo.zoo import layout
+from hyperzoo.zoo.bundle import discard, lying_bundles, set_aside, sweep
 from hyperzoo.zoo.card import update_card
 from hyperzoo.zoo.document import (
     ZooDocument,
     architecture_table,
     check_class_names,
+    read_document,
     recipe_architecture,
 )
-from hyperzoo.zoo.files import is_temporary, write_file
+from hyperzoo.zoo.files import is_temporary, place_file, write_file
 from hyperzoo.zoo.lock import take_lock
-from hyperzoo.zoo.parts import FinishedNetwork, check_networks, encode_data_files, encode_models
-from hyperzoo.zoo.resume import merged, with_run, zoo_to_go_on_with
+from hyperzoo.zoo.part_bundle import PartBundle, check_part_bundle, piece_part
+from hyperzoo.zoo.parts import FinishedNetwork, check_networks, encode_part
+from hyperzoo.zoo.resume import merged, software, with_run, zoo_to_go_on_with
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """What became of the bundles that lay there.
+
+    Attributes:
+        parts: numbers of the parts that were put in place.
+        refused: why others were refused, each by the bundle's name.
+    """
+
+    parts: tuple[int, ...]
+    refused: tuple[str, ...]
 
 
 class ZooWriter:
@@ -36,14 +62,13 @@ class ZooWriter:
         image_fingerprint: fingerprint of the image set.
         images_name: what the images are, for people.
         architecture: the networks' architecture, which is the recipe's.
-        provenance: what the bits of networks trained now may depend on.
+        provenance: what the bits of networks trained now may depend on; None to train none.
         break_lock: take the lock from a run that left it, where the file system has none of its
             own.
 
     Attributes:
         path: the zoo's folder.
         parts: the whole plan.
-        missing_parts: number -> networks of the parts that were not there at the start, in order.
 
     Raises:
         ZooMismatchError: the folder holds another zoo, one of another format version, or other
@@ -62,7 +87,7 @@ class ZooWriter:
         image_fingerprint: str,
         images_name: str,
         architecture: Architecture,
-        provenance: Mapping[str, str],
+        provenance: Mapping[str, str] | None,
         break_lock: bool = False,
     ) -> None:
         self.path = Path(folder)
@@ -93,22 +118,32 @@ class ZooWriter:
                 "another folder"
             ) from error
 
-    def _open(self, wanted: ZooDocument, provenance: Mapping[str, str]) -> None:
+    def _open(self, wanted: ZooDocument, provenance: Mapping[str, str] | None) -> None:
         # Looked at again, now that nobody else can change it.
         found = zoo_to_go_on_with(self.path, wanted)
         document = merged(found, wanted)
         self.parts = document.plan()
-        self.missing_parts = {
-            number: part
-            for number, part in enumerate(self.parts)
-            if not (self.path / layout.models_file(number)).exists()
-        }
-        self._unwritten = set(self.missing_parts)
-        self._document = with_run(document, tuple(self.missing_parts), provenance)
+        self._unwritten = set(range(len(self.parts))) - layout.marked_parts(self.path)
+        if provenance is not None:
+            document = with_run(document, tuple(self.missing_parts), software(), provenance)
         _remove_temporaries(self.path)
-        if self._document != found:
-            write_file(self.path / layout.DOCUMENT_FILE, self._document.encode())
-        update_card(self.path, self._document)
+        self._document = document
+        if document != found:
+            self._write_document()
+        update_card(self.path, document)
+
+    def _write_document(self) -> None:
+        write_file(self.path / layout.DOCUMENT_FILE, self._document.encode())
+
+    @property
+    def document(self) -> ZooDocument:
+        """The zoo as it is."""
+        return self._document
+
+    @property
+    def missing_parts(self) -> dict[int, tuple[PlannedNetwork, ...]]:
+        """Number -> networks of the parts that are not there yet, in order."""
+        return {number: self.parts[number] for number in sorted(self._unwritten)}
 
     def write_part(self, part: int, networks: Sequence[FinishedNetwork]) -> None:
         """Write a part: all of it, or nothing that counts.
@@ -135,6 +170,57 @@ class ZooWriter:
         _write_part(self.path, part, networks, self._document)
         self._unwritten.remove(part)
 
+    def take_bundles(self) -> Taken:
+        """Put the parts in place that workers have delivered.
+
+        A bundle of a part that is there already is removed. One that is refused is set aside and
+        named in a warning. Killed at any moment, it goes on from the bundles, which go last.
+
+        Raises:
+            ZooWriteError: the disk refused; or the lock is not held any more.
+        """
+        if not self._lock.is_held:
+            raise ZooWriteError(f"can't take bundles into {self.path}: another run has the lock")
+        sound: dict[int, PartBundle] = {}
+        needless, refused = [], []
+        for lying in lying_bundles(self.path):
+            part = piece_part(lying.piece)
+            if part in sound or (part in range(len(self.parts)) and part not in self._unwritten):
+                needless.append(lying.path)
+                continue
+            try:
+                bundle = check_part_bundle(lying, self._document, self.parts)
+            except BundleError as error:
+                refused.append(str(error))
+                _logger.warning("refused, and set aside in %s: %s", lying.path.parent, error)
+                set_aside(lying.path)
+            else:
+                sound[bundle.part] = bundle
+        self._place(list(sound.values()))
+        for path in needless:
+            discard(path)
+        if not self._unwritten:
+            sweep(self.path)
+        return Taken(parts=tuple(sound), refused=tuple(refused))
+
+    def _place(self, bundles: Sequence[PartBundle]) -> None:
+        # What trained a part must be known before it counts.
+        document = self._document
+        alike: dict[str, list[PartBundle]] = {}
+        for bundle in bundles:
+            alike.setdefault(repr((bundle.software, bundle.provenance)), []).append(bundle)
+        for group in alike.values():
+            parts = tuple(bundle.part for bundle in group)
+            document = with_run(document, parts, group[0].software, group[0].provenance)
+        if document != self._document:
+            self._document = document
+            self._write_document()
+        for bundle in bundles:
+            for file in layout.part_files(bundle.part, document.checkpoint_epochs):
+                place_file(bundle.path / file, self.path / file)
+            self._unwritten.remove(bundle.part)
+            discard(bundle.path)
+
     def close(self) -> None:
         """Give the folder's lock back."""
         self._lock.release()
@@ -149,6 +235,72 @@ class ZooWriter:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def collector(folder: str | Path, *, break_lock: bool = False) -> ZooWriter:
+    """A writer of a zoo as it is, which trains nothing: it takes bundles.
+
+    Args:
+        folder: the zoo's folder.
+        break_lock: as for `ZooWriter`.
+
+    Raises:
+        ZooNotFoundError: the folder holds no zoo.
+        ZooFormatError: the zoo is damaged.
+        ZooLockedError: another run writes to the folder.
+        ZooWriteError: the disk refused, or the zoo was imported and takes no parts.
+    """
+    while True:
+        document = read_document(Path(folder))
+        if document.recipe is None:
+            raise ZooWriteError(f"{folder} holds imported networks; such a zoo takes no parts")
+        try:
+            return ZooWriter(
+                folder,
+                document.recipe,
+                image_classes=document.image_classes,
+                image_fingerprint=document.image_fingerprint,
+                images_name=document.images_name,
+                architecture=document.architecture,
+                provenance=None,
+                break_lock=break_lock,
+            )
+        except ZooMismatchError:
+            # It may have grown since; if not, the refusal stands.
+            if read_document(Path(folder)) == document:
+                raise
+
+
+def collect_bundles(folder: str | Path, *, break_lock: bool = False) -> Taken:
+    """Put in place what workers have delivered to a zoo, if nobody else is writing to it.
+
+    Somebody who delivers while another holds the lock relies on that one: so after the lock is
+    given back, there is one more look.
+
+    Args:
+        folder: the zoo's folder.
+        break_lock: as for `ZooWriter`.
+
+    Raises:
+        ZooLockedError: another run writes to the folder; it takes the bundles in turn.
+        ZooNotFoundError, ZooFormatError, ZooWriteError: as for `collector`.
+    """
+    parts: tuple[int, ...] = ()
+    refused: tuple[str, ...] = ()
+    seen: set[Path] = set()
+    while True:
+        try:
+            with collector(folder, break_lock=break_lock) as writer:
+                taken = writer.take_bundles()
+        except ZooLockedError:
+            if not seen:
+                raise
+            return Taken(parts=parts, refused=refused)
+        parts, refused, break_lock = parts + taken.parts, refused + taken.refused, False
+        left = {lying.path for lying in lying_bundles(Path(folder))}
+        if left <= seen:
+            return Taken(parts=parts, refused=refused)
+        seen |= left
 
 
 def write_imported_zoo(
@@ -176,13 +328,8 @@ def write_imported_zoo(
 def _write_part(
     folder: Path, part: int, networks: Sequence[FinishedNetwork], document: ZooDocument
 ) -> None:
-    digests = {}
-    for file, content in encode_data_files(part, networks, document):
-        digests[file.as_posix()] = hashlib.sha256(content).hexdigest()
+    for file, content in encode_part(part, networks, document):
         write_file(folder / file, content)
-    # The models file comes last: it says that the part is complete.
-    models = encode_models(part, networks, document, digests)
-    write_file(folder / layout.models_file(part), models)
 
 
 def _check_readable(wanted: ZooDocument) -> None:
