@@ -17,6 +17,7 @@
     ├── ForeignFileError       (ValueError)    another format's file that can't be read or trusted
     ├── AnalysisError          (ValueError)    a study that the zoo's networks don't allow
     ├── ClassificationError    (ValueError)    networks or a method that can't be used to classify
+    ├── ClusterError           (RuntimeError)  many machines can't do the work, or not so
     ├── ReportWriteError       (OSError)       tables, figures or a page that can't be written
     ├── ExportError            (OSError)       an export that the folder or the disk refuses
     ├── HubError               (OSError)       the Hugging Face Hub can't be reached, or refused
@@ -95,6 +96,10 @@ class ReportWriteError(HyperzooError, OSError):
 
 class ClassificationError(HyperzooError, ValueError):
     """Networks do not fit a method, or there is no such method, or its file can't be read."""
+
+
+class ClusterError(HyperzooError, RuntimeError):
+    """Work can't be shared out among machines as was asked, or a batch system refused it."""
 
 
 class VerificationError(HyperzooError, ValueError):

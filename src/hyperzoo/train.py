@@ -1,7 +1,7 @@
 """The main job on one page: recipe -> plan -> engine -> writer."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture, get_architecture
-from hyperzoo.errors import ImageError
+from hyperzoo.errors import ImageError, ZooLockedError
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.plan import PlannedNetwork
 from hyperzoo.population import (
@@ -25,6 +25,7 @@ from hyperzoo.population import (
 )
 from hyperzoo.recipe import Recipe
 from hyperzoo.zoo import FinishedNetwork, Zoo, ZooWriter, open_zoo
+from hyperzoo.zoo.write import collect_bundles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,22 +106,21 @@ def train_zoo(
         provenance=engine.provenance,
         break_lock=break_lock,
     ) as writer:
+        # Workers may be training the same zoo: what they have delivered need not be trained.
+        writer.take_bundles()
         tally = _Tally(writer, recipe, meter)
-        for cohort in _cohorts(writer.missing_parts, engine.preferred_cohort):
-            waiting: dict[int, dict[int, FinishedNetwork]] = {part: {} for part in cohort}
-            networks = [network for part in cohort.values() for network in part]
-            home = [(part, row) for part in cohort for row in range(len(cohort[part]))]
-            settings = recipe_settings(recipe)
+        settings = recipe_settings(recipe)
+        while cohort := next_cohort(writer.missing_parts, engine.preferred_cohort):
             with closing(
-                _train_cohort(engine, architecture, networks, image_set, settings, tally)
+                train_parts(engine, architecture, cohort, image_set, settings, tally.epochs_trained)
             ) as trained:
-                for position, finished in trained:
-                    part, row = home[position]
-                    waiting[part][row] = finished
-                    if len(waiting[part]) == len(cohort[part]):
-                        rows = waiting.pop(part)
-                        writer.write_part(part, [rows[row] for row in sorted(rows)])
-                        tally.part_written(len(rows))
+                for part, networks in trained:
+                    writer.write_part(part, networks)
+                    tally.tell(writer)
+            writer.take_bundles()
+            tally.tell(writer)
+    with suppress(ZooLockedError):  # then that one looks for what came in last
+        collect_bundles(folder)
     return open_zoo(folder)
 
 
@@ -128,19 +128,19 @@ class _Tally:
     """Counts what is done and tells the meter."""
 
     def __init__(self, writer: ZooWriter, recipe: Recipe, meter: Meter | None) -> None:
-        self._missing = sum(len(part) for part in writer.missing_parts.values())
-        self._planned = sum(len(part) for part in writer.parts)
-        self._networks = self._planned - self._missing
+        self._missing = sum(map(len, writer.missing_parts.values()))
+        self._planned = sum(map(len, writer.parts))
         self._epochs, self._epochs_planned = 0, self._missing * recipe.training.epochs
         self._meter = meter
-        self._tell()
+        self.tell(writer)
 
     def epochs_trained(self, count: int) -> None:
         self._epochs += count
         self._tell()
 
-    def part_written(self, networks: int) -> None:
-        self._networks += networks
+    def tell(self, writer: ZooWriter) -> None:
+        """Count what is on disk."""
+        self._networks = self._planned - sum(map(len, writer.missing_parts.values()))
         self._tell()
 
     def _tell(self) -> None:
@@ -156,18 +156,52 @@ class _Tally:
             )
 
 
-def _cohorts(
-    parts: Mapping[int, tuple[PlannedNetwork, ...]], networks: int
-) -> Iterator[dict[int, tuple[PlannedNetwork, ...]]]:
-    """Group parts, in order, until a group has at least that many networks."""
-    cohort: dict[int, tuple[PlannedNetwork, ...]] = {}
+Part = tuple[PlannedNetwork, ...]
+
+
+def next_cohort(parts: Mapping[int, Part], networks: int) -> dict[int, Part]:
+    """The first parts, in order, that together have at least that many networks."""
+    cohort: dict[int, Part] = {}
     for number, part in parts.items():
         cohort[number] = part
         if sum(map(len, cohort.values())) >= networks:
-            yield cohort
-            cohort = {}
-    if cohort:
-        yield cohort
+            break
+    return cohort
+
+
+def train_parts(
+    engine: Engine,
+    architecture: Architecture,
+    parts: Mapping[int, Part],
+    images: ImageSet,
+    settings: Settings,
+    trained: Callable[[int], None],
+) -> Generator[tuple[int, list[FinishedNetwork]], None, None]:
+    """Train parts side by side.
+
+    Args:
+        engine: what trains them.
+        architecture: the networks' architecture.
+        parts: number -> networks.
+        images: the images.
+        settings: what the networks share.
+        trained: is told of epochs, summed over networks, as they are trained.
+
+    Yields:
+        Number and networks of each part, as soon as all of them are finished.
+    """
+    waiting: dict[int, dict[int, FinishedNetwork]] = {part: {} for part in parts}
+    home = [(part, row) for part in parts for row in range(len(parts[part]))]
+    networks = [network for part in parts.values() for network in part]
+    with closing(
+        _train_cohort(engine, architecture, networks, images, settings, trained)
+    ) as finished:
+        for position, network in finished:
+            part, row = home[position]
+            waiting[part][row] = network
+            if len(waiting[part]) == len(parts[part]):
+                rows = waiting.pop(part)
+                yield part, [rows[row] for row in sorted(rows)]
 
 
 def _train_cohort(
@@ -176,7 +210,7 @@ def _train_cohort(
     cohort: Sequence[PlannedNetwork],
     images: ImageSet,
     settings: Settings,
-    tally: _Tally,
+    trained: Callable[[int], None],
 ) -> Generator[tuple[int, FinishedNetwork], None, None]:
     """Train a cohort; yields the position and the record of every network as it is finished."""
     history = {
@@ -187,7 +221,7 @@ def _train_cohort(
             if isinstance(event, EpochRecord):
                 for column, values in history.items():
                     values[event.networks, event.epoch - 1] = getattr(event, column)
-                tally.epochs_trained(len(event.networks))
+                trained(len(event.networks))
             else:
                 own = {column: values[event.network] for column, values in history.items()}
                 network = cohort[event.network]

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import socket
+import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -97,11 +98,12 @@ class FolderLock:
         self.release()
 
 
-def take_lock(folder: Path, *, break_lock: bool = False) -> FolderLock:
-    """Take a folder's lock, at once or not at all.
+def take_lock(folder: Path, *, break_lock: bool = False, seconds: float = 0) -> FolderLock:
+    """Take a folder's lock.
 
     Args:
         folder: a folder that is there.
+        seconds: how long to try; by default once.
         break_lock: take a lock that is a file from whoever holds it. One that the system keeps is
             never taken: its holder lives.
 
@@ -109,6 +111,17 @@ def take_lock(folder: Path, *, break_lock: bool = False) -> FolderLock:
         ZooLockedError: somebody holds it; the message says who, where that is known.
         OSError: the folder can't be written to.
     """
+    ends = time.monotonic() + seconds
+    while True:
+        try:
+            return _try_lock(folder, break_lock)
+        except ZooLockedError:
+            if time.monotonic() >= ends:
+                raise
+            time.sleep(0.05)
+
+
+def _try_lock(folder: Path, break_lock: bool) -> FolderLock:
     descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         refusal = _flock(folder, descriptor)

@@ -18,7 +18,7 @@ from hyperzoo.errors import (
 from hyperzoo.plan import PlannedNetwork
 from hyperzoo.recipe import Recipe
 from hyperzoo.zoo import layout
-from hyperzoo.zoo.bundle import discard, lying_bundles, set_aside, sweep
+from hyperzoo.zoo.bundle import INCOMING_FOLDER, discard, lying_bundles, set_aside, sweep
 from hyperzoo.zoo.card import update_card
 from hyperzoo.zoo.document import (
     ZooDocument,
@@ -104,7 +104,9 @@ class ZooWriter:
         try:
             zoo_to_go_on_with(self.path, wanted)
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = take_lock(self.path, break_lock=break_lock)
+            self._lock = take_lock(
+                self.path, break_lock=break_lock, seconds=_patience(self.path, provenance)
+            )
             try:
                 self._open(wanted, provenance)
             except BaseException:
@@ -330,6 +332,12 @@ def _write_part(
 ) -> None:
     for file, content in encode_part(part, networks, document):
         write_file(folder / file, content)
+
+
+def _patience(folder: Path, provenance: Mapping[str, str] | None) -> float:
+    """How long to wait for the lock: while workers deliver, each takes it for a moment."""
+    trains = provenance is not None
+    return 10.0 if trains and (folder / INCOMING_FOLDER).exists() else 0.0
 
 
 def _check_readable(wanted: ZooDocument) -> None:

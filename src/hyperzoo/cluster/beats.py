@@ -1,0 +1,143 @@
+"""Signs of life: each worker keeps a small file that says where it runs and what it works on."""
+
+import json
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+from uuid import uuid4
+
+WORKERS_FOLDER = ".workers"
+BEAT_EVERY = 20.0
+"""Seconds."""
+SILENT_AFTER = 120.0
+"""Seconds without a sign of life, after which a worker is taken for dead."""
+
+_MAX_BYTES = 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beat:
+    """A worker's sign of life.
+
+    Attributes:
+        host: the machine's name.
+        process: the process's number there.
+        job: the batch system's job, e.g. "4711_3"; "" outside of one.
+        pieces: what it works on now.
+        age: seconds since the last sign.
+    """
+
+    host: str
+    process: int
+    job: str
+    pieces: tuple[str, ...]
+    age: float = 0.0
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the worker is taken for dead."""
+        return self.age > SILENT_AFTER
+
+
+class Heart:
+    """Keeps a worker's file fresh until it is left, and then removes it.
+
+    The file is for people: where it can't be written, the work goes on without.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / WORKERS_FOLDER / f"{uuid4().hex}.json"
+        self._left = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+
+    def works_on(self, pieces: Sequence[str]) -> None:
+        """Say what comes next."""
+        beat = Beat(
+            host=socket.gethostname(),
+            process=os.getpid(),
+            job=_job(),
+            pieces=tuple(pieces),
+        )
+        with suppress(OSError):
+            self._path.parent.mkdir(exist_ok=True)
+            self._path.write_text(json.dumps(asdict(beat)), "utf-8")
+
+    def _beat(self) -> None:
+        while not self._left.wait(BEAT_EVERY):
+            with suppress(OSError):
+                os.utime(self._path)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._left.set()
+        self._thread.join()
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._path.parent.rmdir()  # only if no other worker is left
+
+
+def _job() -> str:
+    array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    return f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID", "")
+
+
+def beats(folder: Path) -> list[Beat]:
+    """The signs of life of all workers of a folder, those that have fallen silent included.
+
+    Ages are by the clock of the file system's machine, which also dates the signs.
+    """
+    found = []
+    try:
+        files = sorted((folder / WORKERS_FOLDER).glob("*.json"))
+        if not files:
+            return []
+        now = _file_system_time(folder / WORKERS_FOLDER)
+    except OSError:
+        return []
+    for file in files:
+        with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
+            age = now - file.stat().st_mtime
+            with file.open("rb") as opened:
+                entries = json.loads(opened.read(_MAX_BYTES))
+            found.append(_parse(entries, age))
+    return sorted(found, key=lambda beat: (beat.host, beat.process))
+
+
+def forget_workers(folder: Path) -> None:
+    """Remove all signs, also what killed workers left; for when there is no more work to do."""
+    shutil.rmtree(folder / WORKERS_FOLDER, ignore_errors=True)
+
+
+def _parse(entries: dict[str, object], age: float) -> Beat:
+    pieces = entries["pieces"]
+    if not isinstance(pieces, list):
+        raise ValueError("pieces must be a list")
+    texts = [str(entries["host"]), str(entries["job"]), *map(str, pieces)]
+    if not all(text.isprintable() and len(text) < 300 for text in texts):
+        raise ValueError("a text is not printable or too long")
+    return Beat(
+        host=texts[0],
+        process=int(str(entries["process"])),
+        job=texts[1],
+        pieces=tuple(texts[2:]),
+        age=age,
+    )
+
+
+def _file_system_time(folder: Path) -> float:
+    probe = folder / f".{uuid4().hex}"
+    try:
+        probe.touch()
+        return probe.stat().st_mtime
+    finally:
+        probe.unlink(missing_ok=True)
