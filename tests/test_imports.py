@@ -23,7 +23,17 @@ MAY_IMPORT = {
     "train": {"errors", "recipe", "plan", "images", "architectures", "population", "zoo"},
     "retrain": {"errors", "images", "architectures", "population", "train", "zoo"},
     "exchange": {"errors", "plan", "images", "architectures", "population", "zoo"},
-    "cluster": {"errors", "version", "recipe", "plan", "images", "population", "train", "zoo"},
+    "cluster": {
+        "errors",
+        "version",
+        "recipe",
+        "plan",
+        "images",
+        "architectures",
+        "population",
+        "train",
+        "zoo",
+    },
     "features": {"architectures", "randomness"},
     "analysis": {"errors", "recipe", "plan", "architectures", "randomness", "zoo"},
     "report": {
@@ -74,6 +84,15 @@ def imports_of(file: Path) -> set[str]:
 def test_imports_go_one_way(file: Path):
     room = file.relative_to(SOURCE).parts[0].removesuffix(".py")
     assert imports_of(file) <= MAY_IMPORT[room] | {room}
+
+
+def test_one_room_knows_of_batch_systems():
+    for file in SOURCE.rglob("*.py"):
+        room = file.relative_to(SOURCE).parts[0]
+        text = file.read_text()
+        assert room == "cluster" or "import ray" not in text, file
+        calls = [f'["{name}' in text for name in ("sbatch", "squeue", "scontrol", "scancel")]
+        assert file.name == "slurm.py" or not any(calls), file
 
 
 @pytest.mark.parametrize("module", ["hyperzoo", "hyperzoo.cli"])

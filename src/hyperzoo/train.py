@@ -1,5 +1,6 @@
 """The main job on one page: recipe -> plan -> engine -> writer."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture, get_architecture
-from hyperzoo.errors import ImageError, ZooLockedError
+from hyperzoo.errors import EngineError, ImageError, ZooLockedError
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.plan import PlannedNetwork
 from hyperzoo.population import (
@@ -51,6 +52,29 @@ Meter = Callable[[Progress], None]
 """Is told of progress, at least once an epoch of every network."""
 
 
+class Machines(ABC):
+    """Other machines that train a zoo's parts, in place of this one."""
+
+    @abstractmethod
+    def train(
+        self,
+        writer: ZooWriter,
+        images: ImageSet,
+        engine: EngineName,
+        device: Device,
+        told: Callable[[int], None],
+    ) -> None:
+        """Train all parts that are missing, and have the writer take the bundles.
+
+        Args:
+            writer: the zoo.
+            images: its images.
+            engine: the name of an engine.
+            device: where it computes.
+            told: is told of epochs, summed over networks, when their part is in place.
+        """
+
+
 def train_zoo(
     recipe: Recipe,
     folder: str | Path,
@@ -61,6 +85,7 @@ def train_zoo(
     workers: int = 0,
     meter: Meter | None = None,
     break_lock: bool = False,
+    on: Machines | None = None,
 ) -> Zoo:
     """Train the networks of a recipe into a folder.
 
@@ -78,6 +103,8 @@ def train_zoo(
         meter: is told of progress.
         break_lock: take the zoo's lock from a run that left it; needed only on file systems that
             have no locks of their own.
+        on: other machines that train, e.g. `OnRay`; this process then only writes, and `workers`
+            means nothing.
 
     Returns:
         The complete zoo, opened.
@@ -88,13 +115,18 @@ def train_zoo(
         ZooMismatchError: the folder holds something else.
         ZooLockedError: another run writes to the folder.
         ZooWriteError: the disk refused; finished parts are kept.
+        ClusterError: other machines can't be reached, or can't do the work.
     """
     folder = Path(folder)
     image_set = images if isinstance(images, ImageSet) else recipe_images(recipe, images)
     architecture = recipe_architecture(recipe, image_set)
     if (complete := _complete_zoo(folder, recipe, image_set)) is not None:
         return complete
-    if not isinstance(engine, Engine):
+    if on is not None and isinstance(engine, Engine):
+        raise EngineError(
+            f"other machines make an engine of their own: expected its name, got {engine!r}"
+        )
+    if on is None and not isinstance(engine, Engine):
         engine = make_engine(engine, architecture, device, workers, recipe.training.precision)
     with ZooWriter(
         folder,
@@ -103,25 +135,35 @@ def train_zoo(
         image_fingerprint=image_set.fingerprint,
         images_name=image_set.name,
         architecture=architecture,
-        provenance=engine.provenance,
+        provenance=engine.provenance if isinstance(engine, Engine) else None,
         break_lock=break_lock,
     ) as writer:
         # Workers may be training the same zoo: what they have delivered need not be trained.
         writer.take_bundles()
         tally = _Tally(writer, recipe, meter)
-        settings = recipe_settings(recipe)
-        while cohort := next_cohort(writer.missing_parts, engine.preferred_cohort):
-            with closing(
-                train_parts(engine, architecture, cohort, image_set, settings, tally.epochs_trained)
-            ) as trained:
-                for part, networks in trained:
-                    writer.write_part(part, networks)
-                    tally.tell(writer)
-            writer.take_bundles()
-            tally.tell(writer)
+        if isinstance(engine, Engine):
+            _train_here(writer, engine, recipe, image_set, tally)
+        elif on is not None:
+            on.train(writer, image_set, engine, device, tally.parts_placed)
+        tally.tell()
     with suppress(ZooLockedError):  # then that one looks for what came in last
         collect_bundles(folder)
     return open_zoo(folder)
+
+
+def _train_here(
+    writer: ZooWriter, engine: Engine, recipe: Recipe, images: ImageSet, tally: "_Tally"
+) -> None:
+    architecture, settings = recipe_architecture(recipe, images), recipe_settings(recipe)
+    while cohort := next_cohort(writer.missing_parts, engine.preferred_cohort):
+        with closing(
+            train_parts(engine, architecture, cohort, images, settings, tally.epochs_trained)
+        ) as trained:
+            for part, networks in trained:
+                writer.write_part(part, networks)
+                tally.tell()
+        writer.take_bundles()
+        tally.tell()
 
 
 class _Tally:
@@ -131,16 +173,20 @@ class _Tally:
         self._missing = sum(map(len, writer.missing_parts.values()))
         self._planned = sum(map(len, writer.parts))
         self._epochs, self._epochs_planned = 0, self._missing * recipe.training.epochs
-        self._meter = meter
-        self.tell(writer)
+        self._writer, self._meter = writer, meter
+        self.tell()
 
     def epochs_trained(self, count: int) -> None:
         self._epochs += count
         self._tell()
 
-    def tell(self, writer: ZooWriter) -> None:
+    def parts_placed(self, epochs: int) -> None:
+        self._epochs += epochs
+        self.tell()
+
+    def tell(self) -> None:
         """Count what is on disk."""
-        self._networks = self._planned - sum(map(len, writer.missing_parts.values()))
+        self._networks = self._planned - sum(map(len, self._writer.missing_parts.values()))
         self._tell()
 
     def _tell(self) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from hyperzoo.cluster.beats import Beat, beats
 from hyperzoo.cluster.status import zoo_status
-from hyperzoo.cluster.training import Training
+from hyperzoo.cluster.training import open_training
 from hyperzoo.images.npz import write_npz
 from hyperzoo.train import train_zoo
 from hyperzoo.zoo import open_zoo
@@ -211,7 +211,7 @@ def test_a_full_disk(site: Site, tmp_path: Path, reference: Path):
         pytest.skip("may not mount a small disk")
     try:
         zoo = prepared(disk / "zoo")
-        room = Training(zoo).bytes_needed(["part-00000"]) + 900_000  # and a part takes 410,000
+        room = open_training(zoo).bytes_needed(["part-00000"]) + 900_000  # and a part takes 410,000
         free = os.statvfs(disk)
         (disk / "ballast").write_bytes(bytes(max(0, free.f_bavail * free.f_frsize - room)))
         assert submit(site, zoo, "--tasks", "3", parts=6, epochs=1).returncode == 0

@@ -13,7 +13,7 @@ import pytest
 from hyperzoo.cluster import worker
 from hyperzoo.cluster.beats import WORKERS_FOLDER, beats
 from hyperzoo.cluster.status import zoo_status
-from hyperzoo.cluster.training import CLUSTER_FOLDER, Training, prepare_zoo
+from hyperzoo.cluster.training import CLUSTER_FOLDER, open_training, prepare_zoo
 from hyperzoo.cluster.work import Shard, parse_shard, read_pieces, write_pieces
 from hyperzoo.cluster.worker import run_worker
 from hyperzoo.errors import ClusterError, ZooMismatchError, ZooNotFoundError
@@ -37,7 +37,7 @@ from tests.helpers import few
 
 def test_one_worker_makes_what_train_makes(tmp_path: Path, reference: Path):
     zoo = prepared(tmp_path / "zoo")
-    training = Training(zoo)
+    training = open_training(zoo)
     steps: list[int] = []
     outcome = run_worker(training, training.pieces, told=steps.append)
     assert outcome.made == training.pieces
@@ -65,7 +65,7 @@ def test_a_killed_worker(tmp_path: Path, long_reference: Path):
         process.send_signal(signal.SIGKILL)
         process.communicate()
     assert not open_zoo(zoo).is_complete
-    training = Training(zoo)
+    training = open_training(zoo)
     run_worker(training, training.pieces)
     assert_same(zoo, long_reference)
 
@@ -83,7 +83,7 @@ def test_train_during_work(tmp_path: Path, long_reference: Path):
 
 def test_work_while_somebody_holds_the_lock(tmp_path: Path, reference: Path):
     zoo = prepared(tmp_path / "zoo")
-    training = Training(zoo)
+    training = open_training(zoo)
     with collector(zoo) as open_writer:
         run_worker(training, training.pieces[:2])
         assert len(open_zoo(zoo)) == 0
@@ -106,7 +106,7 @@ def test_a_bundle_that_is_refused_is_not_made_again_and_again(
         return path
 
     monkeypatch.setattr(worker, "deliver", damaged)
-    training = Training(zoo)
+    training = open_training(zoo)
     assert run_worker(training, training.pieces).made == ("part-00000",)
     assert len(zoo_status(zoo).refused) == 1
     assert zoo_status(zoo).waiting == 1
@@ -116,7 +116,7 @@ def test_no_room_is_noticed_before_a_part_is_begun(
     tmp_path: Path, reference: Path, monkeypatch: pytest.MonkeyPatch
 ):
     zoo = prepared(tmp_path / "zoo")
-    training = Training(zoo)
+    training = open_training(zoo)
     run_worker(training, training.pieces[:1])
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=1_000_000))
@@ -131,7 +131,7 @@ def test_no_room_is_noticed_before_a_part_is_begun(
 
 
 def test_what_a_part_takes_on_disk(reference: Path):
-    training = Training(reference)
+    training = open_training(reference)
     files = [file for file in reference.rglob("part-*") if file.is_file()]
     taken = sum(file.stat().st_size for file in files)
     assert taken < training.bytes_needed(training.pieces) < taken + 3e6
@@ -141,7 +141,7 @@ def test_a_worker_drains_before_its_time_is_over(
     tmp_path: Path, reference: Path, monkeypatch: pytest.MonkeyPatch
 ):
     zoo = prepared(tmp_path / "zoo")
-    training = Training(zoo)
+    training = open_training(zoo)
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(worker.time, "monotonic", lambda: clock.now)
 
@@ -154,8 +154,12 @@ def test_a_worker_drains_before_its_time_is_over(
         def together(self, names: Sequence[str]) -> Sequence[str]:
             return names[:1]
 
+        @property
+        def maker(self) -> Any:
+            return self
+
         def make(self, names: Sequence[str], told: Any) -> Any:
-            for bundle in training.make(names, told):
+            for bundle in training.maker.make(names, told):
                 clock.now += 10
                 yield bundle
 
@@ -170,7 +174,7 @@ def test_a_worker_drains_before_its_time_is_over(
 
 def test_a_worker_shows_that_it_lives(tmp_path: Path):
     zoo = prepared(tmp_path / "zoo", parts=2)
-    training = Training(zoo)
+    training = open_training(zoo)
     seen = []
 
     def told(_steps: int) -> None:
@@ -206,7 +210,7 @@ def test_a_worker_that_fell_silent(tmp_path: Path):
 
 def test_status_and_collect_as_people_see_them(tmp_path: Path, reference: Path):
     zoo = prepared(tmp_path / "zoo", parts=3)
-    training = Training(zoo)
+    training = open_training(zoo)
     with collector(zoo):
         run_worker(training, training.pieces[:2])
     assert (
@@ -244,11 +248,11 @@ def test_frozen_lists(tmp_path: Path):
 
 def test_what_workers_refuse(tmp_path: Path, reference: Path):
     with pytest.raises(ZooNotFoundError, match="no zoo in"):
-        Training(tmp_path)
+        open_training(tmp_path)
     with pytest.raises(ZooMismatchError, match="give the same images with --images"):
-        Training(reference, images=few(images(), 140, 60))
+        open_training(reference, images=few(images(), 140, 60))
     with pytest.raises(ClusterError, match="its parts are part-00000 to part-00005"):
-        Training(reference).bytes_needed(["part-00006"])
+        open_training(reference).bytes_needed(["part-00006"])
 
 
 def test_images_are_kept_once_for_all_workers(tmp_path: Path):
@@ -260,6 +264,6 @@ def test_images_are_kept_once_for_all_workers(tmp_path: Path):
     kept.unlink()
     # Without them they are the recipe's: here all digits, which are others.
     with pytest.raises(ZooMismatchError, match="is trained on other images"):
-        Training(zoo)
+        open_training(zoo)
     assert read_document(zoo).sizes == (1,)
     assert collect_bundles(zoo).parts == ()

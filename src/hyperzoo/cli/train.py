@@ -4,7 +4,7 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,7 +13,7 @@ from hyperzoo.cli.progress import duration, training_meter
 from hyperzoo.errors import ZooError
 from hyperzoo.population import Device, EngineName
 from hyperzoo.recipe import load_recipe
-from hyperzoo.train import Meter, Progress, train_zoo
+from hyperzoo.train import Machines, Meter, Progress, train_zoo
 from hyperzoo.zoo import open_zoo
 
 
@@ -43,6 +43,17 @@ def train(
             help="Take the lock that a killed run left, on file systems without locks.",
         ),
     ] = False,
+    on: Annotated[
+        Literal["ray"] | None,
+        typer.Option(help="Train on a Ray cluster; this process then only writes."),
+    ] = None,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(help="For --on ray: the cluster's address, or auto; default: a local one."),
+    ] = None,
+    cpus_per_part: Annotated[
+        int, typer.Option(min=1, help="For --on ray: cores that train a part.")
+    ] = 1,
 ) -> None:
     """Train a zoo, or go on where an interrupted run stopped."""
     chosen = load_recipe(recipe).with_changes(networks_per_class=networks_per_class, epochs=epochs)
@@ -65,6 +76,7 @@ def train(
                 workers=workers,
                 meter=remember,
                 break_lock=break_lock,
+                on=_machines(on, ray_address, cpus_per_part),
             )
     except KeyboardInterrupt:
         kept = _kept(folder)
@@ -79,6 +91,14 @@ def train(
     else:
         err.print(f"trained in {duration(time.monotonic() - started)}")
         out.print(f"{folder} is complete: {len(zoo)} networks")
+
+
+def _machines(on: str | None, address: str | None, cpus: int) -> Machines | None:
+    if on is None:
+        return None
+    from hyperzoo.cluster.on_ray import OnRay
+
+    return OnRay(address=address, cpus_per_part=cpus)
 
 
 def _kept(folder: Path) -> str:

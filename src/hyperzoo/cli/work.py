@@ -11,7 +11,7 @@ from hyperzoo.cli.progress import counting_meter, duration
 from hyperzoo.cluster.beats import Beat
 from hyperzoo.cluster.status import Status, zoo_status
 from hyperzoo.cluster.submission import failures, submissions, submitted_states
-from hyperzoo.cluster.training import Training
+from hyperzoo.cluster.training import open_training
 from hyperzoo.cluster.work import Shard, parse_shard, read_pieces
 from hyperzoo.cluster.worker import run_worker
 from hyperzoo.errors import ClusterError
@@ -44,7 +44,7 @@ def work(
     """Train a share of a zoo's parts, beside any number of other workers on any machines."""
     seconds = None if time is None else seconds_of(time)
     share = parse_shard(shard)
-    training = Training(folder, images=images, engine=engine, device=device, workers=workers)
+    training = open_training(folder, images=images, engine=engine, device=device, workers=workers)
     names = share.of(training.pieces if pieces is None else read_pieces(pieces))
     steps = 0
     with counting_meter("epochs trained") as meter:

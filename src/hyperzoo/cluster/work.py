@@ -17,6 +17,14 @@ Told = Callable[[int], None]
 """Is told of steps (of training: epochs, summed over networks) as they are done."""
 
 
+class Maker(ABC):
+    """Makes pieces, on any machine: it can be pickled, and needs no disk."""
+
+    @abstractmethod
+    def make(self, names: Sequence[str], told: Told) -> Generator[Bundle, None, None]:
+        """Make pieces; yields the bundle of each when it is done, in any order."""
+
+
 class Work(ABC):
     """A job that is cut into named pieces, the same on every machine.
 
@@ -42,13 +50,18 @@ class Work(ABC):
     def together(self, names: Sequence[str]) -> Sequence[str]:
         """The first of these pieces, as many as are best made at once."""
 
+    @property
     @abstractmethod
-    def make(self, names: Sequence[str], told: Told) -> Generator[Bundle, None, None]:
-        """Make pieces; yields the bundle of each when it is done, in any order."""
+    def maker(self) -> "Maker":
+        """What makes the pieces."""
 
     @abstractmethod
     def bytes_needed(self, names: Sequence[str]) -> int:
         """What the bundles of pieces take on disk, rather more than less."""
+
+    @abstractmethod
+    def steps(self, name: str) -> int:
+        """How many steps a piece takes, of those that its maker tells of."""
 
     @abstractmethod
     def collect(self) -> Taken:

@@ -67,7 +67,7 @@ def run_worker(
             batch = work.together(todo)
             _check_space(work, batch)
             heart.works_on(batch)
-            with closing(work.make(batch, told)) as bundles:
+            with closing(work.maker.make(batch, told)) as bundles:
                 for bundle in bundles:
                     made.append(bundle.piece)
                     _deliver(work, bundle)
