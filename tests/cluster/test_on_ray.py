@@ -50,7 +50,7 @@ class Trials(Maker, Work):
     def steps(self, name: str) -> int:
         return 1
 
-    def collect(self) -> Taken:
+    def collect(self, *, once: bool = False) -> Taken:
         for lying in lying_bundles(self.folder):
             assert (lying.path / "result").read_text() == lying.piece
             self.taken.append(lying.piece)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from hyperzoo.cli.work import collect, status
 from hyperzoo.cluster import worker
 from hyperzoo.cluster.beats import WORKERS_FOLDER, beats
 from hyperzoo.cluster.status import zoo_status
@@ -25,7 +26,6 @@ from hyperzoo.zoo.write import collect_bundles, collector
 from tests.cluster.makers import (
     PARTS,
     assert_same,
-    command,
     images,
     prepared,
     start,
@@ -187,7 +187,7 @@ def test_a_worker_shows_that_it_lives(tmp_path: Path):
     assert zoo_status(zoo).workers == ()
 
 
-def test_a_worker_that_fell_silent(tmp_path: Path):
+def test_a_worker_that_fell_silent(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     zoo = prepared(tmp_path / "zoo", parts=2)
     signs = zoo / WORKERS_FOLDER
     signs.mkdir()
@@ -204,22 +204,22 @@ def test_a_worker_that_fell_silent(tmp_path: Path):
     found = zoo_status(zoo)
     assert (found.running, found.waiting, found.workers) == (0, 2, ())
     assert [beat.host for beat in found.silent] == ["node17"]
-    said = command("status", zoo).stdout
-    assert "silent    process 4711 on node17, job 8_1, on part-00000" in said
+    status(zoo)
+    assert "silent    process 4711 on node17, job 8_1, on part-00000" in capsys.readouterr().out
 
 
-def test_status_and_collect_as_people_see_them(tmp_path: Path, reference: Path):
+def test_status_and_collect_as_people_see_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     zoo = prepared(tmp_path / "zoo", parts=3)
     training = open_training(zoo)
     with collector(zoo):
         run_worker(training, training.pieces[:2])
-    assert (
-        "parts     0 of 3 done, 2 delivered, 0 running, 1 waiting\n"
-        in command("status", zoo).stdout
-    )
-    done = command("collect", zoo)
-    assert done.stdout == f"{zoo}: took 2 parts, 2 of 3 are done\n", done.stderr
-    assert "networks  20 of 30\n" in command("status", zoo).stdout
+    status(zoo)
+    said = capsys.readouterr().out
+    assert "parts     0 of 3 done, 2 delivered, 0 running, 1 waiting\n" in said
+    collect(zoo)
+    assert capsys.readouterr().out == f"{zoo}: took 2 parts, 2 of 3 are done\n"
+    status(zoo)
+    assert "networks  20 of 30\n" in capsys.readouterr().out
 
 
 def test_shards_are_disjoint_and_cover_all():

@@ -26,7 +26,7 @@ from hyperzoo.zoo.bundle import (
     refused_bundles,
 )
 from hyperzoo.zoo.document import read_document
-from hyperzoo.zoo.files import place_file
+from hyperzoo.zoo.files import place_files
 from hyperzoo.zoo.part_bundle import part_bundle, piece_name, piece_part
 from hyperzoo.zoo.write import collect_bundles, collector
 from tests.helpers import part_files
@@ -103,6 +103,14 @@ def test_duplicates_are_removed(tmp_path: Path, whole: Path):
     assert everything(zoo) == everything(whole)
 
 
+def test_a_duplicate_of_a_bundle_that_is_refused_is_taken(tmp_path: Path):
+    zoo = started(tmp_path / "zoo")
+    paths = sorted(deliver(bundle(zoo, 0), zoo) for _ in range(2))
+    flip(paths[0] / "models" / "part-00000.parquet")
+    taken = collect_bundles(zoo)
+    assert (taken.parts, len(taken.refused)) == ((0,), 1)
+
+
 def test_runs_tell_what_trained_a_bundle(tmp_path: Path):
     zoo = started(tmp_path / "zoo", recipe(networks_per_class=40))
     devices = {0: "cpu", 1: "cuda", 2: "cpu", 3: "cuda"}
@@ -148,7 +156,10 @@ def test_who_delivers_while_another_leaves_is_not_forgotten(
         close(self)
 
     monkeypatch.setattr(ZooWriter, "close", closing)
-    assert collect_bundles(zoo).parts == (0, 1)
+    assert collect_bundles(zoo, once=True).parts == (0,)
+    late.append(bundle(zoo, 1))
+    assert collect_bundles(zoo).parts == (1,)
+    assert not (zoo / INCOMING_FOLDER).exists()
 
 
 @pytest.fixture
@@ -250,10 +261,10 @@ def test_a_full_disk_leaves_no_bundle(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_file_placed_twice(tmp_path: Path):
     (tmp_path / "a").write_text("content")
     for _ in range(2):
-        place_file(tmp_path / "a", tmp_path / "b" / "c")
+        place_files([(tmp_path / "a", tmp_path / "b" / "c")])
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "b", "c"]
     with pytest.raises(ZooWriteError, match=r"can't read .*No such file"):
-        place_file(tmp_path / "none", tmp_path / "d")
+        place_files([(tmp_path / "none", tmp_path / "d")])
 
 
 def flip(path: Path, place: int = -1) -> None:
@@ -274,10 +285,10 @@ def rewrite(path: Path, **changes: Any) -> None:
 
 WEIGHTS = "weights/part-00000.safetensors"
 DAMAGES: list[tuple[Callable[[Path], object], str]] = [
-    (lambda b: flip(b / WEIGHTS), f"{WEIGHTS} is cut short or has been changed"),
+    (lambda b: flip(b / WEIGHTS), f"{WEIGHTS}: the SHA-256 is "),
     (lambda b: flip(b / "models/part-00000.parquet", 100), "models/part-00000.parquet is cut"),
     (lambda b: flip(b / RECORD_FILE, 60), f"{RECORD_FILE} is missing, cut short or has been"),
-    (lambda b: os.truncate(b / WEIGHTS, 5000), f"{WEIGHTS} is cut short or has been changed"),
+    (lambda b: os.truncate(b / WEIGHTS, 5000), f"{WEIGHTS}: the SHA-256 is "),
     (lambda b: os.truncate(b / RECORD_FILE, 50), f"{RECORD_FILE} is missing, cut short"),
     (lambda b: (b / WEIGHTS).unlink(), f"'{WEIGHTS}' is missing among its files"),
     (lambda b: (b / RECORD_FILE).unlink(), f"{RECORD_FILE} is missing, cut short or"),

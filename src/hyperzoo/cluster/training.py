@@ -151,9 +151,9 @@ class Training(Work):
         weights = 4 * document.architecture.parameter_count * sets
         return networks * (weights + 300 * (document.epochs + 1)) + 2**20
 
-    def collect(self) -> Taken:
+    def collect(self, *, once: bool = False) -> Taken:
         """Put delivered parts in place."""
-        return collect_bundles(self.folder)
+        return collect_bundles(self.folder, once=once)
 
 
 def open_training(

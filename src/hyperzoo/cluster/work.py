@@ -64,8 +64,11 @@ class Work(ABC):
         """How many steps a piece takes, of those that its maker tells of."""
 
     @abstractmethod
-    def collect(self) -> Taken:
+    def collect(self, *, once: bool = False) -> Taken:
         """Put in place what was delivered.
+
+        Args:
+            once: what is there now, and not what comes in meanwhile.
 
         Raises:
             ZooLockedError: somebody else is at it, who takes what is there.

@@ -71,9 +71,9 @@ def run_worker(
                 for bundle in bundles:
                     made.append(bundle.piece)
                     _deliver(work, bundle)
-                    _collect(work)
+                    _collect(work, once=True)
             longest = max(longest, time.monotonic() - started)
-        _collect(work)
+        _collect(work, once=False)
     if not work.waiting():
         forget_workers(work.folder)
     found = tuple(name for name in names if name not in {*made, *left})
@@ -92,10 +92,10 @@ def _deliver(work: Work, bundle: Bundle) -> None:
             raise
 
 
-def _collect(work: Work) -> None:
-    # Who holds the lock looks again after giving it back.
+def _collect(work: Work, *, once: bool) -> None:
+    # Who holds the lock takes what lies there in turn, or the next one who delivers does.
     with suppress(ZooLockedError):
-        work.collect()
+        work.collect(once=once)
 
 
 def _check_space(work: Work, names: Sequence[str]) -> None:

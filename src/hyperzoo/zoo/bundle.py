@@ -191,8 +191,8 @@ def read_record(lying: Lying) -> dict[str, Any]:
     return {"facts": facts, "sha256": digests}
 
 
-def check_files(lying: Lying, digests: Mapping[str, Any], expected: Collection[str]) -> None:
-    """Check that a bundle has just the files that it should, whole and unchanged.
+def check_names(lying: Lying, digests: Mapping[str, Any], expected: Collection[str]) -> None:
+    """Check that a bundle has just the files that it should, all of them regular.
 
     Args:
         lying: the bundle.
@@ -200,25 +200,36 @@ def check_files(lying: Lying, digests: Mapping[str, Any], expected: Collection[s
         expected: the files that a bundle of this piece has; no other path is ever opened.
 
     Raises:
-        BundleError: with the file that is missing, not wanted, cut short or changed.
+        BundleError: with the file that is missing or does not belong.
     """
     name = lying.path.name
     try:
         found = _regular_files(lying.path) - {RECORD_FILE}
-        for where, names in (("among its files", found), ("in its record", set(digests))):
-            for other in sorted(names ^ set(expected)):
-                what = "is missing" if other in expected else "does not belong"
-                raise BundleError(f"bundle {name}: {other!r:.100} {what} {where}")
-        for file in expected:
-            with (lying.path / file).open("rb") as opened:
-                digest = hashlib.file_digest(opened, "sha256").hexdigest()
-            if digest != digests[file]:
-                raise BundleError(
-                    f"bundle {name}: {file} is cut short or has been changed: its SHA-256 is "
-                    f"{digest[:16]}..., expected {reprlib.repr(digests[file])}"
-                )
     except OSError as error:
         raise BundleError(f"bundle {name} can't be read: {error.strerror or error}") from error
+    for where, names in (("among its files", found), ("in its record", set(digests))):
+        for other in sorted(names ^ set(expected)):
+            what = "is missing" if other in expected else "does not belong"
+            raise BundleError(f"bundle {name}: {other!r:.100} {what} {where}")
+
+
+def check_digest(lying: Lying, digests: Mapping[str, Any], file: str) -> None:
+    """Check that one of a bundle's files is whole and unchanged.
+
+    Raises:
+        BundleError: it is not.
+    """
+    name = lying.path.name
+    try:
+        with (lying.path / file).open("rb") as opened:
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        raise BundleError(f"bundle {name} can't be read: {error.strerror or error}") from error
+    if digest != digests[file]:
+        raise BundleError(
+            f"bundle {name}: {file} is cut short or has been changed: its SHA-256 is "
+            f"{digest[:16]}..., expected {reprlib.repr(digests[file])}"
+        )
 
 
 def _regular_files(path: Path) -> set[str]:

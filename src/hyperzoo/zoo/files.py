@@ -3,6 +3,7 @@
 import contextlib
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from hyperzoo.errors import ZooFormatError, ZooWriteError
@@ -54,14 +55,28 @@ def write_file(path: Path, content: bytes) -> None:
         ) from error
 
 
-def place_file(source: Path, path: Path) -> None:
-    """Give a file that is complete and on the disk a second name, in one step.
+def place_files(places: Sequence[tuple[Path, Path]]) -> None:
+    """Give files that are complete and on the disk second names, each in one step.
 
-    Where the file system has no hard links it is copied.
+    Where the file system has no hard links they are copied. When this returns, the new names are
+    on the disk as well.
+
+    Args:
+        places: source and new name of each.
 
     Raises:
         ZooWriteError: the system refused; what was there before is still there.
     """
+    for source, path in places:
+        _place_file(source, path)
+    try:
+        for folder in {path.parent for _, path in places}:
+            sync_folder(folder)
+    except OSError as error:
+        raise ZooWriteError(f"can't write {folder}: {error.strerror or error}") from error
+
+
+def _place_file(source: Path, path: Path) -> None:
     temporary = temporary_for(path)
     try:
         _make_folder(path.parent)
@@ -69,7 +84,6 @@ def place_file(source: Path, path: Path) -> None:
             temporary.unlink(missing_ok=True)
             os.link(source, temporary, follow_symlinks=False)
             temporary.replace(path)
-            sync_folder(path.parent)
         finally:
             # Two names of one file stay two names when one is renamed to the other.
             temporary.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from typing import Any
 from hyperzoo.errors import BundleError
 from hyperzoo.plan import PlannedNetwork
 from hyperzoo.zoo import layout
-from hyperzoo.zoo.bundle import Bundle, Lying, check_files, maker, read_record
+from hyperzoo.zoo.bundle import Bundle, Lying, check_digest, check_names, maker, read_record
 from hyperzoo.zoo.document import ZooDocument
 from hyperzoo.zoo.parts import FinishedNetwork, check_networks, encode_part, mark
 from hyperzoo.zoo.resume import software
@@ -85,7 +85,9 @@ def check_part_bundle(
     facts = record["facts"]
     _check_zoo(name, facts.get("zoo"), mark(part, document))
     files = [file.as_posix() for file in layout.part_files(part, document.checkpoint_epochs)]
-    check_files(lying, record["sha256"], files)
+    check_names(lying, record["sha256"], files)
+    # The mark holds the digests of the other files, by which each is now read once.
+    check_digest(lying, record["sha256"], layout.models_file(part).as_posix())
     for problem in part_problems(lying.path, document, part, plan[part]):
         raise BundleError(f"bundle {name}: {problem}")
     return PartBundle(

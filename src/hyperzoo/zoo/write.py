@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +19,7 @@ from hyperzoo.errors import (
 from hyperzoo.plan import PlannedNetwork
 from hyperzoo.recipe import Recipe
 from hyperzoo.zoo import layout
-from hyperzoo.zoo.bundle import INCOMING_FOLDER, discard, lying_bundles, set_aside, sweep
+from hyperzoo.zoo.bundle import INCOMING_FOLDER, Lying, discard, lying_bundles, set_aside, sweep
 from hyperzoo.zoo.card import update_card
 from hyperzoo.zoo.document import (
     ZooDocument,
@@ -27,11 +28,14 @@ from hyperzoo.zoo.document import (
     read_document,
     recipe_architecture,
 )
-from hyperzoo.zoo.files import is_temporary, place_file, write_file
+from hyperzoo.zoo.files import is_temporary, place_files, write_file
 from hyperzoo.zoo.lock import take_lock
 from hyperzoo.zoo.part_bundle import PartBundle, check_part_bundle, piece_part
 from hyperzoo.zoo.parts import FinishedNetwork, check_networks, encode_part
 from hyperzoo.zoo.resume import merged, software, with_run, zoo_to_go_on_with
+
+_THREADS = 4
+"""Check bundles side by side: reading and digests run outside of Python's lock."""
 
 _logger = logging.getLogger(__name__)
 
@@ -183,27 +187,37 @@ class ZooWriter:
         """
         if not self._lock.is_held:
             raise ZooWriteError(f"can't take bundles into {self.path}: another run has the lock")
-        sound: dict[int, PartBundle] = {}
-        needless, refused = [], []
+        needless: list[Path] = []
+        first: dict[str, Lying] = {}  # a second one is needless once the first is in place
         for lying in lying_bundles(self.path):
             part = piece_part(lying.piece)
-            if part in sound or (part in range(len(self.parts)) and part not in self._unwritten):
+            if part in range(len(self.parts)) and part not in self._unwritten:
                 needless.append(lying.path)
-                continue
-            try:
-                bundle = check_part_bundle(lying, self._document, self.parts)
-            except BundleError as error:
-                refused.append(str(error))
-                _logger.warning("refused, and set aside in %s: %s", lying.path.parent, error)
-                set_aside(lying.path)
             else:
-                sound[bundle.part] = bundle
-        self._place(list(sound.values()))
-        for path in needless:
-            discard(path)
+                first.setdefault(lying.piece, lying)
+        unchecked = list(first.values())
+        sound: list[PartBundle] = []
+        refused = []
+        with ThreadPoolExecutor(_THREADS) as pool:
+            for lying, found in zip(unchecked, pool.map(self._checked, unchecked), strict=True):
+                if isinstance(found, BundleError):
+                    refused.append(str(found))
+                    where = lying.path.parent
+                    _logger.warning("refused, and set aside in %s: %s", where, found)
+                    set_aside(lying.path)
+                else:
+                    sound.append(found)
+            self._place(sound)
+            list(pool.map(discard, [*needless, *(bundle.path for bundle in sound)]))
         if not self._unwritten:
             sweep(self.path)
-        return Taken(parts=tuple(sound), refused=tuple(refused))
+        return Taken(parts=tuple(bundle.part for bundle in sound), refused=tuple(refused))
+
+    def _checked(self, lying: Lying) -> PartBundle | BundleError:
+        try:
+            return check_part_bundle(lying, self._document, self.parts)
+        except BundleError as error:
+            return error
 
     def _place(self, bundles: Sequence[PartBundle]) -> None:
         # What trained a part must be known before it counts.
@@ -217,11 +231,14 @@ class ZooWriter:
         if document != self._document:
             self._document = document
             self._write_document()
+        data, marks = [], []
         for bundle in bundles:
-            for file in layout.part_files(bundle.part, document.checkpoint_epochs):
-                place_file(bundle.path / file, self.path / file)
-            self._unwritten.remove(bundle.part)
-            discard(bundle.path)
+            *files, mark = layout.part_files(bundle.part, document.checkpoint_epochs)
+            data += [(bundle.path / file, self.path / file) for file in files]
+            marks.append((bundle.path / mark, self.path / mark))
+        place_files(data)
+        place_files(marks)
+        self._unwritten -= {bundle.part for bundle in bundles}
 
     def close(self) -> None:
         """Give the folder's lock back."""
@@ -273,15 +290,17 @@ def collector(folder: str | Path, *, break_lock: bool = False) -> ZooWriter:
                 raise
 
 
-def collect_bundles(folder: str | Path, *, break_lock: bool = False) -> Taken:
+def collect_bundles(folder: str | Path, *, break_lock: bool = False, once: bool = False) -> Taken:
     """Put in place what workers have delivered to a zoo, if nobody else is writing to it.
 
     Somebody who delivers while another holds the lock relies on that one: so after the lock is
-    given back, there is one more look.
+    given back, there is one more look, until nothing new has come.
 
     Args:
         folder: the zoo's folder.
         break_lock: as for `ZooWriter`.
+        once: take what is there now and no more: for one of thousands of workers, which would
+            otherwise collect for all of them and do nothing else.
 
     Raises:
         ZooLockedError: another run writes to the folder; it takes the bundles in turn.
@@ -300,7 +319,7 @@ def collect_bundles(folder: str | Path, *, break_lock: bool = False) -> Taken:
             return Taken(parts=parts, refused=refused)
         parts, refused, break_lock = parts + taken.parts, refused + taken.refused, False
         left = {lying.path for lying in lying_bundles(Path(folder))}
-        if left <= seen:
+        if once or left <= seen:
             return Taken(parts=parts, refused=refused)
         seen |= left
 
