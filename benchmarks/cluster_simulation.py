@@ -3,10 +3,11 @@
     python benchmarks/cluster_simulation.py
 
 A node has 50 cores and fails 0.01 times an hour: what it was making is lost, it is away for 15
-minutes, and its tasks start again, where there is room, after two (as Slurm has it). A task takes 20
-seconds to start, makes its share of parts one after another, and delivers each. One process puts
-bundles in place one after another, 30 ms each (cluster_overhead.py). A network takes 9.8
-core-seconds. Of cores a task and seconds a task the best are shown. docs/cluster.md has a result.
+minutes, and its tasks start again, where there is room, after two (as Slurm has it). A task takes
+20 seconds to start, makes its share of parts one after another, delivers each, and then helps with
+those of others. One process puts bundles in place one after another, 30 ms each (as measured by
+cluster_overhead.py). A network takes 9.8 core-seconds. Of cores a task and seconds a task the best
+are shown. docs/cluster.md has a result.
 """
 
 import heapq
@@ -35,10 +36,15 @@ class Result:
     efficiency: float
 
 
+@dataclass(eq=False)
+class _Task:
+    free: int  # parts of its share that nobody has begun
+
+
 @dataclass
 class _Node:
     slots: int
-    running: dict[int, int] = field(default_factory=dict)  # run -> parts left
+    running: dict[int, tuple[_Task, _Task]] = field(default_factory=dict)  # run -> its own, now at
     life: int = 0  # counts failures, so that events of an earlier life are ignored
 
 
@@ -46,14 +52,15 @@ class _Cluster:
     def __init__(self, parts: int, part_seconds: float, nodes: int, slots: int, tasks: int) -> None:
         self.part_seconds, self.left = part_seconds, parts
         shares = (parts * (n + 1) // tasks - parts * n // tasks for n in range(tasks))
-        self.queue = deque(shares)
+        self.tasks = [_Task(share) for share in shares]
+        self.queue = deque(self.tasks)
         self.nodes = [_Node(slots) for _ in range(nodes)]
         self.slots, self.lost, self.written = slots, 0, 0.0
         self.draw = random.Random(0)
         self.numbers = itertools.count()
-        self.events: list[tuple[float, int, str, int, int, int]] = []
+        self.events: list[tuple[float, int, str, int, object, int]] = []
 
-    def at(self, time: float, what: str, node: int, detail: int = 0) -> None:
+    def at(self, time: float, what: str, node: int, detail: object = None) -> None:
         life = self.nodes[node].life
         heapq.heappush(self.events, (time, next(self.numbers), what, node, detail, life))
 
@@ -61,11 +68,29 @@ class _Cluster:
         """Start tasks that wait, wherever there is room."""
         for number, node in enumerate(self.nodes):
             while self.queue and len(node.running) < node.slots:
-                run = next(self.numbers)
-                node.running[run] = self.queue.popleft()
-                self.at(now + START + self.part_seconds, "part", number, run)
+                self.begin(now + START, number, self.queue.popleft())
             if not self.queue:
                 return
+
+    def begin(self, now: float, number: int, own: _Task) -> bool:
+        """Have a worker begin a part, of its own share or of another's, if there is one."""
+        task = own if own.free else self.any_task()
+        if task is None:
+            return False
+        task.free -= 1
+        run = next(self.numbers)
+        self.nodes[number].running[run] = own, task
+        self.at(now + self.part_seconds, "part", number, run)
+        return True
+
+    def any_task(self) -> _Task | None:
+        while self.tasks:
+            place = self.draw.randrange(len(self.tasks))
+            if self.tasks[place].free:
+                return self.tasks[place]
+            self.tasks[place] = self.tasks[-1]
+            self.tasks.pop()
+        return None
 
     def run(self) -> None:
         for number in range(len(self.nodes)):
@@ -74,8 +99,11 @@ class _Cluster:
         while self.left:
             now, _, what, number, detail, life = heapq.heappop(self.events)
             node = self.nodes[number]
-            if what == "queue":
-                self.queue.appendleft(detail)
+            if what == "requeue":
+                for own, task in detail:
+                    task.free += 1
+                    self.tasks.append(task)
+                    self.queue.appendleft(own)
                 self.fill(now)
             elif life == node.life:
                 getattr(self, f"_{what}")(now, number, node, detail)
@@ -83,22 +111,18 @@ class _Cluster:
     def _part(self, now: float, number: int, node: _Node, run: int) -> None:
         self.left -= 1
         self.written = max(self.written, now) + TAKE
-        node.running[run] -= 1
-        if node.running[run]:
-            self.at(now + self.part_seconds, "part", number, run)
-        else:
-            del node.running[run]
+        own, _ = node.running.pop(run)
+        if not self.begin(now, number, own):
             self.fill(now)
 
-    def _fails(self, now: float, number: int, node: _Node, _detail: int) -> None:
+    def _fails(self, now: float, number: int, node: _Node, _detail: object) -> None:
         self.lost += len(node.running)
-        for parts in node.running.values():
-            self.at(now + REQUEUE, "queue", number, parts)
+        self.at(now + REQUEUE, "requeue", number, list(node.running.values()))
         node.running.clear()
         node.slots, node.life = 0, node.life + 1
         self.at(now + AWAY, "back", number)
 
-    def _back(self, now: float, number: int, node: _Node, _detail: int) -> None:
+    def _back(self, now: float, number: int, node: _Node, _detail: object) -> None:
         node.slots = self.slots
         self.at(now + self.draw.expovariate(FAILURES_A_SECOND), "fails", number)
         self.fill(now)

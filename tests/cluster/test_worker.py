@@ -95,6 +95,23 @@ def test_work_while_somebody_holds_the_lock(tmp_path: Path, reference: Path):
     assert_same(zoo, reference)
 
 
+def test_whose_share_is_done_helps_others(tmp_path: Path, reference: Path):
+    zoo = prepared(tmp_path / "zoo")
+    training = open_training(zoo)
+    signs = zoo / WORKERS_FOLDER
+    signs.mkdir()
+    beat = '{{"host": "node17", "process": {}, "job": "", "pieces": ["{}"]}}'
+    for number, piece in enumerate(training.pieces[2:4]):
+        (signs / f"{piece}.a").write_text(beat.format(number, piece))
+    os.utime(signs / f"{training.pieces[3]}.a", (1e9, 1e9))  # whose worker has died
+    # Its own is made though somebody else seems to be at it; others' only if nobody lives there.
+    outcome = run_worker(training, training.pieces[:1], others=training.pieces)
+    assert outcome.made[0] == training.pieces[0]
+    assert set(outcome.made) == set(training.pieces) - {training.pieces[2]}
+    assert run_worker(training, training.pieces[2:3]).made == training.pieces[2:3]
+    assert_same(zoo, reference)
+
+
 def test_a_bundle_that_is_refused_is_not_made_again_and_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -191,16 +208,16 @@ def test_a_worker_that_fell_silent(tmp_path: Path, capsys: pytest.CaptureFixture
     zoo = prepared(tmp_path / "zoo", parts=2)
     signs = zoo / WORKERS_FOLDER
     signs.mkdir()
-    (signs / "a.json").write_text(
+    (signs / "part-00000.a").write_text(
         '{"host": "node17", "process": 4711, "job": "8_1", "pieces": ["part-00000"], "age": 0}'
     )
-    os.utime(signs / "a.json", (1e9, 1e9))
+    os.utime(signs / "part-00000.a", (1e9, 1e9))
     for name, content in {
         "b": "[" * 9000,
         "c": "{}",
         "d": '{"host": "\x1b", "process": 1}',
     }.items():
-        (signs / f"{name}.json").write_text(content)
+        (signs / f"part-00001.{name}").write_text(content)
     found = zoo_status(zoo)
     assert (found.running, found.waiting, found.workers) == (0, 2, ())
     assert [beat.host for beat in found.silent] == ["node17"]

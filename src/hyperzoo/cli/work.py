@@ -41,11 +41,14 @@ def work(
     device: Annotated[Device, typer.Option(help="Where it trains.")] = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Threads on a CPU; 0: one a core.")] = 0,
 ) -> None:
-    """Train a share of a zoo's parts, beside any number of other workers on any machines."""
+    """Train a share of a zoo's parts, beside any number of other workers on any machines.
+
+    Whose share is done helps with the parts of others.
+    """
     seconds = None if time is None else seconds_of(time)
     share = parse_shard(shard)
     training = open_training(folder, images=images, engine=engine, device=device, workers=workers)
-    names = share.of(training.pieces if pieces is None else read_pieces(pieces))
+    listed = training.pieces if pieces is None else read_pieces(pieces)
     steps = 0
     with counting_meter("epochs trained") as meter:
 
@@ -54,7 +57,7 @@ def work(
             steps += count
             meter(steps, None)
 
-        outcome = run_worker(training, names, seconds=seconds, told=told)
+        outcome = run_worker(training, share.of(listed), others=listed, seconds=seconds, told=told)
     out.print(_outcome(share, len(outcome.made), len(outcome.found), len(outcome.left)))
 
 

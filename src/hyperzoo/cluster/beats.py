@@ -5,7 +5,7 @@ import os
 import shutil
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -46,13 +46,16 @@ class Beat:
 
 
 class Heart:
-    """Keeps a worker's file fresh until it is left, and then removes it.
+    """Keeps a worker's files fresh until it is left, and then removes them.
 
-    The file is for people: where it can't be written, the work goes on without.
+    There is one a piece that it works on, named after the piece, so that others see by one look
+    at the folder what is being worked on. Where they can't be written, the work goes on without.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / WORKERS_FOLDER / f"{uuid4().hex}.json"
+        self._folder = folder / WORKERS_FOLDER
+        self._token = uuid4().hex
+        self._files: tuple[Path, ...] = ()
         self._left = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True)
 
@@ -64,14 +67,24 @@ class Heart:
             job=_job(),
             pieces=tuple(pieces),
         )
+        old = self._files
+        self._files = tuple(self._folder / f"{piece}.{self._token}" for piece in pieces)
         with suppress(OSError):
-            self._path.parent.mkdir(exist_ok=True)
-            self._path.write_text(json.dumps(asdict(beat)), "utf-8")
+            self._folder.mkdir(exist_ok=True)
+            for file in self._files:
+                file.write_text(json.dumps(asdict(beat)), "utf-8")
+        self._remove(set(old) - set(self._files))
+
+    def _remove(self, files: Iterable[Path]) -> None:
+        for file in files:
+            with suppress(OSError):
+                file.unlink(missing_ok=True)
 
     def _beat(self) -> None:
         while not self._left.wait(BEAT_EVERY):
-            with suppress(OSError):
-                os.utime(self._path)
+            for file in self._files:
+                with suppress(OSError):
+                    os.utime(file)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -80,10 +93,18 @@ class Heart:
     def __exit__(self, *_: object) -> None:
         self._left.set()
         self._thread.join()
+        self._remove(self._files)
         with suppress(OSError):
-            self._path.unlink(missing_ok=True)
-        with suppress(OSError):
-            self._path.parent.rmdir()  # only if no other worker is left
+            self._folder.rmdir()  # only if no other worker is left
+
+
+def pieces_worked_on(folder: Path) -> set[str]:
+    """The pieces that workers say they work on, dead ones included: by one look at a folder."""
+    try:
+        names = os.listdir(folder / WORKERS_FOLDER)  # noqa: PTH208
+    except OSError:
+        return set()
+    return {name.partition(".")[0] for name in names if not name.startswith(".")}
 
 
 def _job() -> str:
@@ -96,9 +117,9 @@ def beats(folder: Path) -> list[Beat]:
 
     Ages are by the clock of the file system's machine, which also dates the signs.
     """
-    found = []
+    found: dict[tuple[str, int], Beat] = {}
     try:
-        files = sorted((folder / WORKERS_FOLDER).glob("*.json"))
+        files = sorted((folder / WORKERS_FOLDER).glob("[!.]*"))
         if not files:
             return []
         now = _file_system_time(folder / WORKERS_FOLDER)
@@ -108,9 +129,9 @@ def beats(folder: Path) -> list[Beat]:
         with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
             age = now - file.stat().st_mtime
             with file.open("rb") as opened:
-                entries = json.loads(opened.read(_MAX_BYTES))
-            found.append(_parse(entries, age))
-    return sorted(found, key=lambda beat: (beat.host, beat.process))
+                beat = _parse(json.loads(opened.read(_MAX_BYTES)), age)
+            found[beat.host, beat.process] = beat
+    return [found[key] for key in sorted(found)]
 
 
 def forget_workers(folder: Path) -> None:

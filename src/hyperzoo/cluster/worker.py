@@ -1,12 +1,13 @@
 """What runs on each machine: makes pieces, delivers them, and collects when nobody else does."""
 
+import secrets
 import shutil
 import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
-from hyperzoo.cluster.beats import Heart, forget_workers
+from hyperzoo.cluster.beats import Heart, beats, forget_workers, pieces_worked_on
 from hyperzoo.cluster.work import Told, Work
 from hyperzoo.errors import ClusterError, ZooLockedError, ZooWriteError
 from hyperzoo.zoo.bundle import Bundle, deliver
@@ -22,7 +23,7 @@ class Outcome:
     Attributes:
         made: pieces that it made and delivered.
         found: pieces of its share that others had made or delivered.
-        left: pieces that it had no time for.
+        left: pieces that it had no time for, of those that it would have made next.
     """
 
     made: tuple[str, ...]
@@ -34,10 +35,11 @@ def run_worker(
     work: Work,
     names: Sequence[str],
     *,
+    others: Sequence[str] = (),
     seconds: float | None = None,
     told: Told = lambda steps: None,
 ) -> Outcome:
-    """Make pieces of work that nobody has made yet.
+    """Make pieces of work that nobody has made yet: its own first, then those of others.
 
     Each is delivered when it is done, and put in place at once unless another process holds the
     lock, which then does it in turn. A worker that is killed loses what it was making, no more.
@@ -45,6 +47,8 @@ def run_worker(
     Args:
         work: the work.
         names: this worker's pieces.
+        others: pieces of other workers, with which it helps when its own are done: those that
+            nobody works on, or only somebody who has shown no sign of life for long.
         seconds: how long it may run; what may not end in that time is not begun. The first piece
             is always begun, since nobody knows how long one takes.
         told: is told of steps.
@@ -57,9 +61,8 @@ def run_worker(
     made: list[str] = []
     longest = 0.0
     left: tuple[str, ...] = ()
-    own = set(names)
     with Heart(work.folder) as heart:
-        while todo := [name for name in work.waiting() if name in own and name not in made]:
+        while todo := _next(work, names, others, made):
             started = time.monotonic()
             if ends is not None and longest and started + DRAIN_MARGIN * longest > ends:
                 left = tuple(todo)
@@ -78,6 +81,32 @@ def run_worker(
         forget_workers(work.folder)
     found = tuple(name for name in names if name not in {*made, *left})
     return Outcome(made=tuple(made), found=found, left=left)
+
+
+def _next(
+    work: Work, names: Sequence[str], others: Sequence[str], made: Sequence[str]
+) -> list[str]:
+    """What to make next, in order; empty if there is nothing to do."""
+    waiting = [name for name in work.waiting() if name not in made]
+    worked_on = pieces_worked_on(work.folder)
+    own = [name for name in waiting if name in set(names)]
+    # What somebody else seems to be making comes last; but its own share a worker sees through.
+    if free := [name for name in own if name not in worked_on]:
+        return free
+    if own:
+        return own
+    waiting = [name for name in waiting if name in set(others)]
+    if not waiting:
+        return []
+    free = [name for name in waiting if name not in worked_on]
+    if not free:
+        alive = {
+            piece for beat in beats(work.folder) if not beat.is_silent for piece in beat.pieces
+        }
+        free = [name for name in waiting if name not in alive]
+    # Anywhere, so that many helpers do not all take the same.
+    first = secrets.randbelow(len(free)) if free else 0
+    return free[first:]
 
 
 def _deliver(work: Work, bundle: Bundle) -> None:
