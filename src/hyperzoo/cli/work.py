@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hyperzoo.cli.console import out
+from hyperzoo.cli.console import err, out
 from hyperzoo.cli.progress import counting_meter, duration
 from hyperzoo.cluster.beats import Beat
 from hyperzoo.cluster.status import Status, zoo_status
@@ -16,6 +16,8 @@ from hyperzoo.cluster.work import Shard, parse_shard, read_pieces
 from hyperzoo.cluster.worker import run_worker
 from hyperzoo.errors import ClusterError
 from hyperzoo.population import Device, EngineName
+from hyperzoo.zoo.bundle import lying_bundles
+from hyperzoo.zoo.lock import lock_owner
 from hyperzoo.zoo.write import collect_bundles
 
 Folder = Annotated[Path, typer.Argument(help="The zoo's folder.", show_default=False)]
@@ -59,6 +61,11 @@ def work(
 
         outcome = run_worker(training, share.of(listed), others=listed, seconds=seconds, told=told)
     out.print(_outcome(share, len(outcome.made), len(outcome.found), len(outcome.left)))
+    if delivered := len({lying.piece for lying in lying_bundles(folder)}):
+        err.print(
+            f"{delivered} parts wait to be put in place, for another process holds the zoo's lock; "
+            "it takes them, or `hyperzoo collect` does"
+        )
 
 
 def _outcome(share: Shard, made: int, found: int, left: int) -> str:
@@ -144,6 +151,8 @@ def _lines(folder: Path, found: Status) -> list[str]:
     if found.seconds_a_part is not None and found.seconds_left:
         rate = 3600 / max(found.seconds_a_part, 1e-9)
         lines.append(f"rate      {rate:,.3g} parts an hour, {duration(found.seconds_left)} left")
+    if (owner := lock_owner(folder)) is not None:
+        lines.append(f"lock      {owner}")
     lines += [f"refused   {path}" for path in found.refused]
     return lines
 

@@ -14,6 +14,7 @@ import socket
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Self
 from uuid import uuid4
@@ -131,17 +132,28 @@ def _try_lock(folder: Path, break_lock: bool) -> FolderLock:
         owner = None
         if refusal is not None:
             owner = _create_owner(folder)
-            _logger.warning(
-                "the file system of %s has no locks (%s): the file %s is the lock; if a run is "
-                "killed on another machine, go on with --break-lock",
-                folder,
-                refusal.strerror or refusal,
-                OWNER_FILE,
-            )
+            _say_once(folder, refusal.strerror or str(refusal))
     except BaseException:
         os.close(descriptor)
         raise
     return FolderLock(folder, descriptor, owner)
+
+
+@cache
+def _say_once(folder: Path, reason: str) -> None:
+    """Say that a file is the lock; once a process, which may take it for every part."""
+    _logger.warning(
+        "the file system of %s has no locks (%s): the file %s is the lock; if a run is killed on "
+        "another machine, go on with --break-lock",
+        folder,
+        reason,
+        OWNER_FILE,
+    )
+
+
+def lock_owner(folder: Path) -> Owner | None:
+    """Who holds a folder's lock, where that is a file; None if nobody, or nobody that it names."""
+    return _read_owner(folder / OWNER_FILE)
 
 
 def _flock(folder: Path, descriptor: int) -> OSError | None:
