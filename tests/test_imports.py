@@ -55,6 +55,19 @@ MAY_IMPORT = {
         "analysis",
         "features",
     },
+    "generation": {
+        "errors",
+        "version",
+        "plan",
+        "images",
+        "architectures",
+        "population",
+        "randomness",
+        "train",
+        "zoo",
+        "analysis",
+        "features",
+    },
 }
 MAY_IMPORT["cli"] = set(MAY_IMPORT)
 

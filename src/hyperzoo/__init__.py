@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from hyperzoo.version import VERSION
 
 if TYPE_CHECKING:
-    from hyperzoo import classification
+    from hyperzoo import classification, generation
     from hyperzoo.analysis import Alignment, align
     from hyperzoo.cluster.on_ray import OnRay
     from hyperzoo.errors import HyperzooError
@@ -37,6 +37,7 @@ __all__ = [
     "align",
     "classification",
     "export_zoo",
+    "generation",
     "import_zoo",
     "load_images",
     "load_recipe",
@@ -82,8 +83,8 @@ def __getattr__(name: str) -> Any:
 
     Engines and images then work where what recipes and zoos need is not installed.
     """
-    if name == "classification":
-        return importlib.import_module("hyperzoo.classification")
+    if name in ("classification", "generation"):
+        return importlib.import_module(f"hyperzoo.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'hyperzoo' has no attribute '{name}'")
     value = getattr(importlib.import_module(f"hyperzoo.{_HOMES[name]}"), name)

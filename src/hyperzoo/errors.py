@@ -18,6 +18,7 @@
     ├── AnalysisError          (ValueError)    a study that the zoo's networks don't allow
     ├── ClassificationError    (ValueError)    networks or a method that can't be used to classify
     ├── ClusterError           (RuntimeError)  many machines can't do the work, or not so
+    ├── GenerationError        (ValueError)    a zoo, method or generator that can't make networks
     ├── ReportWriteError       (OSError)       tables, figures or a page that can't be written
     ├── ExportError            (OSError)       an export that the folder or the disk refuses
     ├── HubError               (OSError)       the Hugging Face Hub can't be reached, or refused
@@ -100,6 +101,10 @@ class ClassificationError(HyperzooError, ValueError):
 
 class ClusterError(HyperzooError, RuntimeError):
     """Work can't be shared out among machines as was asked, or a batch system refused it."""
+
+
+class GenerationError(HyperzooError, ValueError):
+    """Networks can't be generated: of such a zoo, by such a method, or from such a file."""
 
 
 class VerificationError(HyperzooError, ValueError):

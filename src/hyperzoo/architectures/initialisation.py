@@ -10,7 +10,11 @@ from hyperzoo.randomness import uniforms
 
 
 def initial_parameters(
-    architecture: Architecture, seed: int, class_name: str, index: int
+    architecture: Architecture,
+    seed: int,
+    class_name: str,
+    index: int,
+    purpose: str = "initialisation",
 ) -> dict[str, NDArray[np.float32]]:
     """Glorot-uniform weights and zero biases for one network.
 
@@ -23,6 +27,7 @@ def initial_parameters(
         seed: the recipe's seed.
         class_name: the network's class.
         index: the network's index within its class.
+        purpose: what the weights are for; others than the default are not those of a recipe.
 
     Returns:
         PyTorch name -> float32 tensor in PyTorch's axes.
@@ -33,9 +38,7 @@ def initial_parameters(
             values = np.zeros(parameter.size)
         else:
             limit = math.sqrt(6.0 / (parameter.fan_in + parameter.fan_out))
-            purpose = f"initialisation/{parameter.name}"
-            values = (
-                2.0 * uniforms(seed, class_name, index, purpose, parameter.size) - 1.0
-            ) * limit
+            own = f"{purpose}/{parameter.name}"
+            values = (2.0 * uniforms(seed, class_name, index, own, parameter.size) - 1.0) * limit
         parameters[parameter.name] = values.astype(np.float32).reshape(parameter.shape)
     return parameters

@@ -1,6 +1,6 @@
 """Weights of many networks, as a matrix and as tensors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,3 +47,10 @@ def layer_columns(architecture: Architecture) -> dict[str, slice]:
         column += parameter.size
         columns[layer] = slice(begin, column)
     return columns
+
+
+def stacked(
+    architecture: Architecture, networks: Sequence[Mapping[str, NDArray[Any]]]
+) -> dict[str, NDArray[Any]]:
+    """Single networks, PyTorch name -> [*shape] each, as one: name -> [network, *shape]."""
+    return {p.name: np.stack([own[p.name] for own in networks]) for p in architecture.parameters}

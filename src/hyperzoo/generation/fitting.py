@@ -1,0 +1,67 @@
+"""Fits a method on a zoo."""
+
+from hyperzoo.errors import GenerationError
+from hyperzoo.generation.generator import MOST_SEED, FittedOn, Generator
+from hyperzoo.generation.registry import Meter, get_method
+from hyperzoo.generation.split import LEAST_TRAINING, Split, default_split
+from hyperzoo.generation.training_set import training_set
+from hyperzoo.images import ImageSet
+from hyperzoo.zoo import Zoo
+
+
+def fit(
+    zoo: Zoo,
+    method: str,
+    *,
+    images: ImageSet | None = None,
+    split: Split | None = None,
+    seed: int = 0,
+    meter: Meter | None = None,
+) -> Generator:
+    """Fit a method on the training networks of a zoo.
+
+    Args:
+        zoo: the zoo.
+        method: one of `METHODS`.
+        images: the zoo's images, of which the method sees the training split; only methods that
+            need none do without.
+        split: which networks are for training; None for `default_split`.
+        seed: for what the fit draws.
+        meter: is told of progress.
+
+    Raises:
+        GenerationError: an unknown method or one that can't be fitted on this zoo, too few
+            networks, or other images than the zoo's.
+    """
+    chosen = get_method(method)
+    if not 0 <= seed <= MOST_SEED:
+        raise GenerationError(f"seed: expected 0 to {MOST_SEED}, got {seed}")
+    split = split or default_split(zoo)
+    if split.training < LEAST_TRAINING:
+        raise GenerationError(
+            f"split: expected {LEAST_TRAINING} or more training networks of every class, got "
+            f"{split.training}"
+        )
+    if chosen.needs_images and images is None:
+        raise GenerationError(f"method '{method}' needs images; give the zoo's images")
+    data = training_set(zoo, split, images)
+    module = chosen.load()
+    if (reason := module.refusal(data)) is not None:
+        raise GenerationError(f"method '{method}' can't be fitted on {zoo.path}: {reason}")
+    state = module.fit(data, seed, meter or (lambda done, steps: None))
+    return Generator(
+        method=method,
+        seed=seed,
+        architecture=zoo.architecture,
+        kind=zoo.kind,
+        classes=zoo.classes,
+        image_classes=zoo.image_classes,
+        fitted_on=FittedOn(
+            name=zoo.name,
+            recipe_digest="" if zoo.recipe is None else zoo.recipe.digest,
+            image_fingerprint=zoo.image_fingerprint,
+            images_name=zoo.images_name,
+            split=split,
+        ),
+        state=state,
+    )

@@ -1,0 +1,136 @@
+"""The methods that there are. To add one: a file in `methods/`, and a line in `_METHODS`.
+
+This module loads neither PyTorch nor SciPy; a method's file is imported when it is used.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hyperzoo.architectures import Architecture
+from hyperzoo.errors import GenerationError, did_you_mean
+
+if TYPE_CHECKING:
+    from hyperzoo.generation.draw import Draw
+    from hyperzoo.generation.training_set import TrainingSet
+
+Meter = Callable[[int, int], None]
+"""Is told of a fit's progress: steps done, and steps in all."""
+
+Setting = int | float | str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class State:
+    """What a fitted method knows.
+
+    Attributes:
+        tensors: name -> float32 array without empty axes.
+        settings: name -> whole number, number or text.
+    """
+
+    tensors: Mapping[str, NDArray[np.float32]]
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+
+
+class Module(Protocol):
+    """What a method's file has."""
+
+    def refusal(self, data: "TrainingSet") -> str | None:
+        """Why the method can't be fitted on these networks; None where it can."""
+
+    def fit(self, data: "TrainingSet", seed: int, meter: Meter) -> State:
+        """Fit the method. Deterministic; reads nothing but the training set."""
+
+    def check(self, state: State, architecture: Architecture, classes: tuple[str, ...]) -> None:
+        """Raise GenerationError where a state, read from a file, is not one that `fit` makes."""
+
+    def make(
+        self, state: State, architecture: Architecture, classes: tuple[str, ...], draw: "Draw"
+    ) -> dict[str, NDArray[np.float32]]:
+        """Make one network: PyTorch name -> float32 [*shape]; from the state and the draw alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """One way to generate networks.
+
+    Attributes:
+        name: the name on the command line.
+        about: one line for people.
+        module: its file in `methods/`.
+        control: it is no serious way, but what serious ones must be told from.
+        needs_images: it is fitted with training images.
+    """
+
+    name: str
+    about: str
+    module: str
+    control: bool = False
+    needs_images: bool = False
+
+    def load(self) -> Module:
+        """The method's file, imported."""
+        return cast(Module, importlib.import_module(f"hyperzoo.generation.methods.{self.module}"))
+
+
+_METHODS = (
+    Method(
+        name="copy",
+        about="control: a training network, as it is",
+        module="copy",
+        control=True,
+    ),
+)
+
+METHODS: dict[str, Method] = {method.name: method for method in _METHODS}
+
+
+def get_method(name: str) -> Method:
+    """The method of that name.
+
+    Raises:
+        GenerationError: there is none.
+    """
+    if name not in METHODS:
+        hint = did_you_mean(name, METHODS)
+        raise GenerationError(f"no method '{name}'{hint} (there are: {', '.join(METHODS)})")
+    return METHODS[name]
+
+
+def require_tensors(state: State, expected: Mapping[str, tuple[int, ...]]) -> None:
+    """Check the names and shapes of a state's tensors, and that they hold numbers.
+
+    Raises:
+        GenerationError: with what is not as expected.
+    """
+    found = {name: tensor.shape for name, tensor in state.tensors.items()}
+    if found != dict(expected):
+        wrong = sorted(
+            name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name)
+        )
+        name = wrong[0]
+        raise GenerationError(
+            f"tensor '{name}': expected {expected.get(name, 'none')}, got {found.get(name, 'none')}"
+        )
+    for name, tensor in state.tensors.items():
+        if not np.isfinite(tensor).all():
+            raise GenerationError(f"tensor '{name}': numbers that are not finite")
+
+
+def require_setting(state: State, name: str, least: int, most: int) -> int:
+    """A whole number among a state's settings.
+
+    Raises:
+        GenerationError: it is missing, of another type, or out of its bounds.
+    """
+    value = state.settings.get(name)
+    if type(value) is not int or not least <= value <= most:
+        raise GenerationError(
+            f"setting '{name}': expected a whole number from {least} to {most}, got {value!r}"
+        )
+    return value
