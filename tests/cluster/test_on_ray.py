@@ -13,7 +13,7 @@ from hyperzoo.cluster.on_ray import OnRay, _Driver
 from hyperzoo.cluster.work import Maker, Told, Work
 from hyperzoo.errors import ClusterError, EngineError, MissingExtraError
 from hyperzoo.population.torch_engine import TorchEngine
-from hyperzoo.train import train_zoo
+from hyperzoo.train import Machines, train_zoo
 from hyperzoo.zoo.bundle import Bundle, discard, lying_bundles
 from hyperzoo.zoo.write import Taken
 from tests.cluster.makers import images, tiny
@@ -165,5 +165,13 @@ def test_without_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtraError, match=r'pip install "hyperzoo\[ray\]"'):
         train_zoo(tiny(1), tmp_path / "zoo", images=images(), on=OnRay())
+    assert not (tmp_path / "zoo").exists()
+
+
+def test_an_engine_can_not_travel(tmp_path: Path):
+    class Nobody(Machines):
+        def train(self, *_arguments: Any) -> None:
+            raise AssertionError
+
     with pytest.raises(EngineError, match="other machines make an engine of their own"):
-        train_zoo(tiny(1), tmp_path / "zoo", images=images(), on=OnRay(), engine=TorchEngine())
+        train_zoo(tiny(1), tmp_path / "zoo", images=images(), on=Nobody(), engine=TorchEngine())

@@ -237,4 +237,5 @@ def test_what_slurm_refuses(site: Site, tmp_path: Path):
     assert done.returncode == 1
     assert "error: Slurm refused: " in done.stderr
     assert "invalid partition" in done.stderr
+    assert list((zoo / ".cluster").iterdir()) == [zoo / ".cluster" / "images.npz"]
     assert site.is_idle()

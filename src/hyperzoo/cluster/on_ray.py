@@ -44,11 +44,17 @@ class OnRay(Machines):
             starts a local one, which ends with the run.
         cpus_per_part: cores that train a part.
         dashboard: of a local one: start Ray's dashboard.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
     """
 
     address: str | None = None
     cpus_per_part: int = 1
     dashboard: bool = False
+
+    def __post_init__(self) -> None:
+        _import_ray()  # that it is missing is said before anything is written
 
     def train(
         self,
@@ -61,7 +67,6 @@ class OnRay(Machines):
         """Train all parts that are missing, and have the writer take the bundles.
 
         Raises:
-            MissingExtraError: Ray is not installed.
             ClusterError: the cluster can't be reached, or a node has another hyperzoo.
         """
         maker = TrainingMaker(writer.document, images, engine, device, self.cpus_per_part)
@@ -73,12 +78,7 @@ class OnRay(Machines):
 
     @contextmanager
     def _connected(self) -> Iterator[ModuleType]:
-        try:
-            import ray
-        except ImportError as error:
-            raise MissingExtraError(
-                'training on Ray needs Ray: pip install "hyperzoo[ray]"'
-            ) from error
+        ray = _import_ray()
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if self.address is None:
             options["include_dashboard"] = self.dashboard
@@ -100,6 +100,15 @@ class OnRay(Machines):
             yield ray
         finally:
             ray.shutdown()
+
+
+def _import_ray() -> ModuleType:
+    try:
+        import ray
+    except ImportError as error:
+        raise MissingExtraError('training on Ray needs Ray: pip install "hyperzoo[ray]"') from error
+    module: ModuleType = ray
+    return module
 
 
 @dataclass(eq=False)

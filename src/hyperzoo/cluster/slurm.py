@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from hyperzoo.errors import ClusterError
 
 _TIMEOUT = 120
-_DEFAULT_ARRAY = 1001
+DEFAULT_ARRAY = 1001
+"""Slurm's own limit where a site has set none."""
 _JOB = re.compile(r"([0-9]+)(?:;.*)?")
 
 
@@ -35,7 +36,7 @@ def submit(arguments: Sequence[str]) -> str:
 def largest_array() -> int:
     """How many tasks an array may have at most."""
     match = re.search(r"^MaxArraySize\s*=\s*([0-9]+)", _call(["scontrol", "show", "config"]), re.M)
-    return max(1, int(match[1])) if match else _DEFAULT_ARRAY
+    return max(1, int(match[1])) if match else DEFAULT_ARRAY
 
 
 def states(jobs: Sequence[str]) -> Counter[str]:

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -102,6 +103,7 @@ def submit_zoo(
     zoo = zoo.resolve()
     if not dry_run and not anyway:
         _check_idle(zoo)
+    largest = slurm.DEFAULT_ARRAY if dry_run else slurm.largest_array()
     prepare_zoo(recipe, zoo, images=images)
     names = _missing(zoo)
     if not names:
@@ -111,28 +113,35 @@ def submit_zoo(
     write_pieces(folder / "pieces", names)
     write_file(folder / "work.sh", _work_script(zoo, folder, request, tasks).encode())
     write_file(folder / "collect.sh", _collect_script(zoo, folder, request).encode())
-    largest = 1001 if dry_run else slurm.largest_array()
     arrays = _array_commands(folder, request, tasks, largest)
     collector = ("--dependency=afterany:JOBS", str(folder / "collect.sh"))
-    jobs: list[str] = []
-    number = ""
-    if not dry_run:
-        try:
-            for command in arrays:
-                jobs.append(slurm.submit(command))
-                _write_record(folder, jobs)
-            after = collector[0].replace("JOBS", ":".join(jobs))
-            number = slurm.submit([after, collector[1]])
-        finally:
-            _write_record(folder, [*jobs, *([number] if number else [])])
+    jobs, number = ((), "") if dry_run else _submit(folder, arrays, collector)
     return Submission(
         folder=folder,
         parts=len(names),
         tasks=tasks,
         commands=tuple(("sbatch", *command) for command in (*arrays, collector)),
-        jobs=tuple(jobs),
+        jobs=jobs,
         collector=number,
     )
+
+
+def _submit(
+    folder: Path, arrays: Sequence[Sequence[str]], collector: tuple[str, str]
+) -> tuple[tuple[str, ...], str]:
+    """Submit arrays, and the collector after them; each is noted as soon as it is submitted."""
+    jobs: list[str] = []
+    try:
+        for command in arrays:
+            jobs.append(slurm.submit(command))
+            _write_record(folder, jobs)
+        number = slurm.submit([collector[0].replace("JOBS", ":".join(jobs)), collector[1]])
+    except BaseException:
+        if not jobs:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    _write_record(folder, [*jobs, number])
+    return tuple(jobs), number
 
 
 def _missing(zoo: Path) -> list[str]:
