@@ -28,7 +28,7 @@ from hyperzoo.zoo.document import (
     read_document,
     recipe_architecture,
 )
-from hyperzoo.zoo.files import is_temporary, place_files, write_file
+from hyperzoo.zoo.files import is_temporary, place_files, temporary_for, write_file
 from hyperzoo.zoo.lock import take_lock
 from hyperzoo.zoo.part_bundle import PartBundle, check_part_bundle, piece_part
 from hyperzoo.zoo.parts import FinishedNetwork, check_networks, encode_part
@@ -129,6 +129,7 @@ class ZooWriter:
         found = zoo_to_go_on_with(self.path, wanted)
         document = merged(found, wanted)
         self.parts = document.plan()
+        _look_anew(self.path / layout.models_file(0).parent)
         self._unwritten = set(range(len(self.parts))) - layout.marked_parts(self.path)
         if provenance is not None:
             document = with_run(document, tuple(self.missing_parts), software(), provenance)
@@ -351,6 +352,17 @@ def _write_part(
 ) -> None:
     for file, content in encode_part(part, networks, document):
         write_file(folder / file, content)
+
+
+def _look_anew(folder: Path) -> None:
+    """Have a network file system show a folder as it is, not as it was half a minute ago.
+
+    Another machine may have placed parts since; a change of one's own makes it look again.
+    """
+    if folder.is_dir():
+        probe = temporary_for(folder / "look")
+        probe.touch()
+        probe.unlink(missing_ok=True)
 
 
 def _patience(folder: Path, provenance: Mapping[str, str] | None) -> float:
