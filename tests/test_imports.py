@@ -27,6 +27,17 @@ MAY_IMPORT = {
     "finetune": {"errors", "plan", "images", "architectures", "population"},
     "retrain": {"errors", "recipe", "images", "architectures", "population", "train", "zoo"},
     "exchange": {"errors", "words", "plan", "images", "architectures", "population", "zoo"},
+    "cluster": {
+        "errors",
+        "version",
+        "recipe",
+        "plan",
+        "images",
+        "architectures",
+        "population",
+        "train",
+        "zoo",
+    },
     "features": {"architectures", "randomness"},
     "analysis": {"cores", "errors", "recipe", "plan", "architectures", "randomness", "zoo"},
     "report": {
@@ -96,6 +107,15 @@ def test_imports_go_one_way(file: Path):
     assert imports_of(file) <= MAY_IMPORT[room] | {room}
 
 
+def test_one_room_knows_of_batch_systems():
+    for file in SOURCE.rglob("*.py"):
+        room = file.relative_to(SOURCE).parts[0]
+        text = file.read_text()
+        assert room == "cluster" or "import ray" not in text, file
+        calls = [f'["{name}' in text for name in ("sbatch", "squeue", "scontrol", "scancel")]
+        assert file.name == "slurm.py" or not any(calls), file
+
+
 @pytest.mark.parametrize("module", ["hyperzoo", "hyperzoo.cli"])
 def test_what_an_import_does_not_load(module: str):
     heavy = ["torch", "ray", "pandas", "matplotlib", "sklearn", "scipy", "PIL"]
@@ -107,7 +127,7 @@ def test_what_an_import_does_not_load(module: str):
 
 def test_engines_need_little():
     """A machine lent for its GPU may have PyTorch and NumPy, and no way to install more."""
-    missing = ["pydantic", "platformdirs", "pooch", "pyarrow", "safetensors", "filelock", "typer"]
+    missing = ["pydantic", "platformdirs", "pooch", "pyarrow", "safetensors", "typer"]
     program = f"""
 import sys
 sys.modules.update(dict.fromkeys({missing}))

@@ -8,6 +8,7 @@ from hyperzoo.version import VERSION
 if TYPE_CHECKING:
     from hyperzoo import classification, generation
     from hyperzoo.analysis import Alignment, align
+    from hyperzoo.cluster.on_ray import OnRay
     from hyperzoo.errors import HyperzooError
     from hyperzoo.exchange.exporting import export_zoo
     from hyperzoo.exchange.hub.push import Pushed, push_zoo
@@ -29,6 +30,7 @@ __all__ = [
     "HyperzooError",
     "ImageSet",
     "ImportedZoo",
+    "OnRay",
     "Progress",
     "Pushed",
     "Recipe",
@@ -59,6 +61,7 @@ _HOMES = {
     "HyperzooError": "errors",
     "ImageSet": "images",
     "ImportedZoo": "exchange.importing",
+    "OnRay": "cluster.on_ray",
     "Progress": "train",
     "Pushed": "exchange.hub.push",
     "Recipe": "recipe",

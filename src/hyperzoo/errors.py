@@ -11,11 +11,13 @@
     │   ├── ZooMismatchError   (ValueError)    a zoo that belongs to another recipe or other images
     │   ├── ZooLockedError     (RuntimeError)  another run writes to the folder
     │   ├── ZooWriteError      (OSError)       the disk refused: full, read-only, ...
+    │   ├── BundleError        (ValueError)    a worker's result that can't be taken into the zoo
     │   └── NetworkNotFoundError (KeyError)    an id, a class or a parameter that the zoo has not
     ├── VerificationError      (ValueError)    a zoo whose content is not what it should be
     ├── ForeignFileError       (ValueError)    another format's file that can't be read or trusted
     ├── AnalysisError          (ValueError)    a study that the zoo's networks don't allow
     ├── ClassificationError    (ValueError)    networks or a method that can't be used to classify
+    ├── ClusterError           (RuntimeError)  many machines can't do the work, or not so
     ├── GenerationError        (ValueError)    a zoo, method or generator that can't make networks
     ├── ReportWriteError       (OSError)       tables, figures or a page that can't be written
     ├── ExportError            (OSError)       an export that the folder or the disk refuses
@@ -74,6 +76,10 @@ class ZooWriteError(ZooError, OSError):
     """The disk refused a write."""
 
 
+class BundleError(ZooError, ValueError):
+    """A bundle is cut short, has been changed, or belongs to another zoo or another part."""
+
+
 class NetworkNotFoundError(ZooError, KeyError):
     """The zoo has no such network, class, parameter or checkpoint."""
 
@@ -91,6 +97,10 @@ class ReportWriteError(HyperzooError, OSError):
 
 class ClassificationError(HyperzooError, ValueError):
     """Networks do not fit a method, or there is no such method, or its file can't be read."""
+
+
+class ClusterError(HyperzooError, RuntimeError):
+    """Work can't be shared out among machines as was asked, or a batch system refused it."""
 
 
 class GenerationError(HyperzooError, ValueError):

@@ -1,7 +1,8 @@
 """The main job on one page: recipe -> plan -> engine -> writer."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture, get_architecture
-from hyperzoo.errors import ImageError
+from hyperzoo.errors import EngineError, ImageError, ZooLockedError
 from hyperzoo.images import ImageSet, load_images, source_at
 from hyperzoo.images.remember import remember_place
 from hyperzoo.plan import PlannedNetwork
@@ -26,6 +27,7 @@ from hyperzoo.population import (
 )
 from hyperzoo.recipe import Recipe, load_recipe
 from hyperzoo.zoo import FinishedNetwork, Zoo, ZooWriter, open_zoo
+from hyperzoo.zoo.write import collect_bundles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,29 @@ Meter = Callable[[Progress], None]
 """Is told of progress, at least once an epoch of every network."""
 
 
+class Machines(ABC):
+    """Other machines that train a zoo's parts, in place of this one."""
+
+    @abstractmethod
+    def train(
+        self,
+        writer: ZooWriter,
+        images: ImageSet,
+        engine: EngineName,
+        device: Device,
+        told: Callable[[int], None],
+    ) -> None:
+        """Train all parts that are missing, and have the writer take the bundles.
+
+        Args:
+            writer: the zoo.
+            images: its images.
+            engine: the name of an engine.
+            device: where it computes.
+            told: is told of epochs, summed over networks, when their part is in place.
+        """
+
+
 def train_zoo(
     recipe: Recipe | str | Path,
     folder: str | Path,
@@ -60,6 +85,8 @@ def train_zoo(
     device: Device = "auto",
     workers: int = 0,
     meter: Meter | None = None,
+    break_lock: bool = False,
+    on: Machines | None = None,
 ) -> Zoo:
     """Train the networks of a recipe into a folder.
 
@@ -77,6 +104,10 @@ def train_zoo(
         device: where a named engine computes.
         workers: threads of a named engine on a CPU; 0 for one a core.
         meter: is told of progress.
+        break_lock: take the zoo's lock from a run that left it; needed only on file systems that
+            have no locks of their own.
+        on: other machines that train, e.g. `OnRay`; this process then only writes, and `workers`
+            means nothing.
 
     Returns:
         The complete zoo, opened.
@@ -88,6 +119,7 @@ def train_zoo(
         ZooMismatchError: the folder holds something else.
         ZooLockedError: another run writes to the folder.
         ZooWriteError: the disk refused; finished parts are kept.
+        ClusterError: other machines can't be reached, or can't do the work.
     """
     folder = Path(folder)
     if not isinstance(recipe, Recipe):
@@ -96,7 +128,11 @@ def train_zoo(
     architecture = recipe_architecture(recipe, image_set)
     if (complete := _complete_zoo(folder, recipe, image_set)) is not None:
         return complete
-    if not isinstance(engine, Engine):
+    if on is not None and isinstance(engine, Engine):
+        raise EngineError(
+            f"other machines make an engine of their own: expected its name, got {engine!r}"
+        )
+    if on is None and not isinstance(engine, Engine):
         engine = make_engine(engine, architecture, device, workers, recipe.training.precision)
     with ZooWriter(
         folder,
@@ -106,44 +142,58 @@ def train_zoo(
         images_name=image_set.name,
         image_counts=(len(image_set.train_images), len(image_set.validation_images)),
         architecture=architecture,
-        provenance=engine.provenance,
+        provenance=engine.provenance if isinstance(engine, Engine) else None,
+        break_lock=break_lock,
     ) as writer:
+        # Workers may be training the same zoo: what they have delivered need not be trained.
+        writer.take_bundles()
         tally = _Tally(writer, recipe, meter)
-        for cohort in _cohorts(writer.missing_parts, engine.preferred_cohort):
-            waiting: dict[int, dict[int, FinishedNetwork]] = {part: {} for part in cohort}
-            networks = [network for part in cohort.values() for network in part]
-            home = [(part, row) for part in cohort for row in range(len(cohort[part]))]
-            settings = recipe_settings(recipe)
-            with closing(
-                _train_cohort(engine, architecture, networks, image_set, settings, tally)
-            ) as trained:
-                for position, finished in trained:
-                    part, row = home[position]
-                    waiting[part][row] = finished
-                    if len(waiting[part]) == len(cohort[part]):
-                        rows = waiting.pop(part)
-                        writer.write_part(part, [rows[row] for row in sorted(rows)])
-                        tally.part_written(len(rows))
+        if isinstance(engine, Engine):
+            _train_here(writer, engine, recipe, image_set, tally)
+        elif on is not None:
+            on.train(writer, image_set, engine, device, tally.parts_placed)
+        tally.tell()
+    with suppress(ZooLockedError):  # then that one looks for what came in last
+        collect_bundles(folder)
     return open_zoo(folder)
+
+
+def _train_here(
+    writer: ZooWriter, engine: Engine, recipe: Recipe, images: ImageSet, tally: "_Tally"
+) -> None:
+    architecture, settings = recipe_architecture(recipe, images), recipe_settings(recipe)
+    while cohort := next_cohort(writer.missing_parts, engine.preferred_cohort):
+        with closing(
+            train_parts(engine, architecture, cohort, images, settings, tally.epochs_trained)
+        ) as trained:
+            for part, networks in trained:
+                writer.write_part(part, networks)
+                tally.tell()
+        writer.take_bundles()
+        tally.tell()
 
 
 class _Tally:
     """Counts what is done and tells the meter."""
 
     def __init__(self, writer: ZooWriter, recipe: Recipe, meter: Meter | None) -> None:
-        self._missing = sum(len(part) for part in writer.missing_parts.values())
-        self._planned = sum(len(part) for part in writer.parts)
-        self._networks = self._planned - self._missing
+        self._missing = sum(map(len, writer.missing_parts.values()))
+        self._planned = sum(map(len, writer.parts))
         self._epochs, self._epochs_planned = 0, self._missing * recipe.training.epochs
-        self._meter = meter
-        self._tell()
+        self._writer, self._meter = writer, meter
+        self.tell()
 
     def epochs_trained(self, count: int) -> None:
         self._epochs += count
         self._tell()
 
-    def part_written(self, networks: int) -> None:
-        self._networks += networks
+    def parts_placed(self, epochs: int) -> None:
+        self._epochs += epochs
+        self.tell()
+
+    def tell(self) -> None:
+        """Count what is on disk."""
+        self._networks = self._planned - sum(map(len, self._writer.missing_parts.values()))
         self._tell()
 
     def _tell(self) -> None:
@@ -159,18 +209,52 @@ class _Tally:
             )
 
 
-def _cohorts(
-    parts: Mapping[int, tuple[PlannedNetwork, ...]], networks: int
-) -> Iterator[dict[int, tuple[PlannedNetwork, ...]]]:
-    """Group parts, in order, until a group has at least that many networks."""
-    cohort: dict[int, tuple[PlannedNetwork, ...]] = {}
+Part = tuple[PlannedNetwork, ...]
+
+
+def next_cohort(parts: Mapping[int, Part], networks: int) -> dict[int, Part]:
+    """The first parts, in order, that together have at least that many networks."""
+    cohort: dict[int, Part] = {}
     for number, part in parts.items():
         cohort[number] = part
         if sum(map(len, cohort.values())) >= networks:
-            yield cohort
-            cohort = {}
-    if cohort:
-        yield cohort
+            break
+    return cohort
+
+
+def train_parts(
+    engine: Engine,
+    architecture: Architecture,
+    parts: Mapping[int, Part],
+    images: ImageSet,
+    settings: Settings,
+    trained: Callable[[int], None],
+) -> Generator[tuple[int, list[FinishedNetwork]], None, None]:
+    """Train parts side by side.
+
+    Args:
+        engine: what trains them.
+        architecture: the networks' architecture.
+        parts: number -> networks.
+        images: the images.
+        settings: what the networks share.
+        trained: is told of epochs, summed over networks, as they are trained.
+
+    Yields:
+        Number and networks of each part, as soon as all of them are finished.
+    """
+    waiting: dict[int, dict[int, FinishedNetwork]] = {part: {} for part in parts}
+    home = [(part, row) for part in parts for row in range(len(parts[part]))]
+    networks = [network for part in parts.values() for network in part]
+    with closing(
+        _train_cohort(engine, architecture, networks, images, settings, trained)
+    ) as finished:
+        for position, network in finished:
+            part, row = home[position]
+            waiting[part][row] = network
+            if len(waiting[part]) == len(parts[part]):
+                rows = waiting.pop(part)
+                yield part, [rows[row] for row in sorted(rows)]
 
 
 def _train_cohort(
@@ -179,7 +263,7 @@ def _train_cohort(
     cohort: Sequence[PlannedNetwork],
     images: ImageSet,
     settings: Settings,
-    tally: _Tally,
+    trained: Callable[[int], None],
 ) -> Generator[tuple[int, FinishedNetwork], None, None]:
     """Train a cohort; yields the position and the record of every network as it is finished."""
     history = {
@@ -190,7 +274,7 @@ def _train_cohort(
             if isinstance(event, EpochRecord):
                 for column, values in history.items():
                     values[event.networks, event.epoch - 1] = getattr(event, column)
-                tally.epochs_trained(len(event.networks))
+                trained(len(event.networks))
             else:
                 own = {column: values[event.network] for column, values in history.items()}
                 network = cohort[event.network]

@@ -1,13 +1,13 @@
 import os
 from pathlib import Path
 
-import filelock
 import pytest
 
 from hyperzoo.errors import ExportError
 from hyperzoo.exchange import FORMATS
 from hyperzoo.exchange.exporting import export_zoo
 from hyperzoo.zoo import Zoo, open_zoo
+from hyperzoo.zoo.lock import take_lock
 from tests.zoo.makers import make_zoo, recipe
 
 WORKSHOP = ".hyperzoo-export.partial"
@@ -79,7 +79,7 @@ def test_two_exports_at_once(zoo: Zoo, tmp_path: Path):
     workshop = tmp_path / "out" / WORKSHOP
     workshop.mkdir(parents=True)
     with (
-        filelock.FileLock(workshop / ".lock"),
+        take_lock(workshop),
         pytest.raises(ExportError, match=r"another export is writing to .*; wait until"),
     ):
         export_zoo(zoo, "keras-h5", tmp_path / "out")

@@ -117,7 +117,7 @@ def test_one_file(files: Path, tmp_path: Path):
     zoo = import_zoo(files / "two_1.safetensors", tmp_path / "zoo").zoo
     assert (zoo.ids, zoo.classes) == (["two_1"], ("two",))
     assert zoo.weights("conv1.weight", class_name="two").shape[0] == 1
-    assert "1 of 1 networks" in repr(zoo)
+    assert "1 of 1 network " in repr(zoo)
 
 
 def test_gaps_and_unequal_classes(files: Path, trained: Zoo, tmp_path: Path):

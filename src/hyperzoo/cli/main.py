@@ -22,8 +22,10 @@ from hyperzoo.cli import (
     recipes,
     report,
     show,
+    submit,
     train,
     verify,
+    work,
 )
 from hyperzoo.cli.console import err, write_what_the_terminal_lacks_as_escapes
 from hyperzoo.errors import HyperzooError
@@ -40,6 +42,10 @@ app = typer.Typer(
 app.command("recipes")(recipes.recipes)
 app.add_typer(images.app, name="images")
 app.command("train")(train.train)
+app.command("submit")(submit.submit)
+app.command("work")(work.work)
+app.command("collect")(work.collect)
+app.command("status")(work.status)
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
 app.command("analyze")(analyze.analyze)

@@ -4,7 +4,7 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,7 +14,7 @@ from hyperzoo.cli.progress import duration, training_meter
 from hyperzoo.errors import ZooError
 from hyperzoo.population import Device, EngineName
 from hyperzoo.recipe import Recipe, load_recipe
-from hyperzoo.train import Meter, Progress, recipe_images, train_zoo
+from hyperzoo.train import Machines, Meter, Progress, recipe_images, train_zoo
 from hyperzoo.words import counted
 from hyperzoo.zoo import open_zoo
 
@@ -37,6 +37,24 @@ def train(
         Device, typer.Option(help="Where it trains; cuda for the GPU engine.")
     ] = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Threads on a CPU; 0: one a core.")] = 0,
+    break_lock: Annotated[
+        bool,
+        typer.Option(
+            "--break-lock",
+            help="Take the lock that a killed run left, on file systems without locks.",
+        ),
+    ] = False,
+    on: Annotated[
+        Literal["ray"] | None,
+        typer.Option(help="Train on a Ray cluster; this process then only writes."),
+    ] = None,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(help="For --on ray: the cluster's address, or auto; default: a local one."),
+    ] = None,
+    cpus_per_part: Annotated[
+        int, typer.Option(min=1, help="For --on ray: cores that train a part.")
+    ] = 1,
 ) -> None:
     """Train a zoo, or go on where an interrupted run stopped."""
     chosen = _changed(load_recipe(recipe), networks_per_class, epochs)
@@ -65,6 +83,8 @@ def train(
                 device=device,
                 workers=workers,
                 meter=remember,
+                break_lock=break_lock,
+                on=_machines(on, ray_address, cpus_per_part),
             )
     except KeyboardInterrupt:
         kept = _kept(folder)
@@ -93,6 +113,14 @@ def _changed(recipe: Recipe, networks_per_class: int | None, epochs: int | None)
             f"note: no checkpoint after epoch {', '.join(late)}, beyond the {epochs} of --epochs"
         )
     return changed
+
+
+def _machines(on: str | None, address: str | None, cpus: int) -> Machines | None:
+    if on is None:
+        return None
+    from hyperzoo.cluster.on_ray import OnRay
+
+    return OnRay(address=address, cpus_per_part=cpus)
 
 
 def _kept(folder: Path) -> str:

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import filelock
-
-from hyperzoo.errors import ExportError, HyperzooError, did_you_mean
+from hyperzoo.errors import ExportError, HyperzooError, ZooLockedError, did_you_mean
 from hyperzoo.exchange.format import Export, Format, Meter, no_meter
 from hyperzoo.exchange.registry import FORMATS
 from hyperzoo.images import ImageSet
 from hyperzoo.zoo import Zoo, open_zoo
+from hyperzoo.zoo.lock import take_lock
 
 _WORKSHOP = ".hyperzoo-export.partial"
 
@@ -92,13 +91,12 @@ def _workshop(folder: Path, force: bool) -> Iterator[Path]:
     is_new = not folder.exists()
     workshop = folder / _WORKSHOP
     workshop.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(workshop / ".lock", thread_local=False)
     try:
-        lock.acquire(blocking=False)
-    except filelock.Timeout:
+        lock = take_lock(workshop)
+    except ZooLockedError:
         raise ExportError(
             f"another export is writing to {folder}; wait until it has finished, or give another "
-            "folder"
+            f"folder; if it has ended already, delete {workshop}"
         ) from None
     try:
         files = workshop / "files"

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from hyperzoo.errors import ZooFormatError, ZooWriteError
@@ -42,7 +43,7 @@ def write_file(path: Path, content: bytes) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         except BaseException:  # an interruption from the keyboard included
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -52,6 +53,46 @@ def write_file(path: Path, content: bytes) -> None:
             f"can't write {path}: {error.strerror or error}; all finished parts are kept. Make "
             "room or mend the cause, then run the same command again to go on"
         ) from error
+
+
+def place_files(places: Sequence[tuple[Path, Path]]) -> None:
+    """Give files that are complete and on the disk second names, each in one step.
+
+    Where the file system has no hard links they are copied. When this returns, the new names are
+    on the disk as well.
+
+    Args:
+        places: source and new name of each.
+
+    Raises:
+        ZooWriteError: the system refused; what was there before is still there.
+    """
+    for source, path in places:
+        _place_file(source, path)
+    try:
+        for folder in {path.parent for _, path in places}:
+            sync_folder(folder)
+    except OSError as error:
+        raise ZooWriteError(f"can't write {folder}: {error.strerror or error}") from error
+
+
+def _place_file(source: Path, path: Path) -> None:
+    temporary = temporary_for(path)
+    try:
+        _make_folder(path.parent)
+        try:
+            temporary.unlink(missing_ok=True)
+            os.link(source, temporary, follow_symlinks=False)
+            temporary.replace(path)
+        finally:
+            # Two names of one file stay two names when one is renamed to the other.
+            temporary.unlink(missing_ok=True)
+    except OSError:
+        try:
+            content = source.read_bytes()
+        except OSError as error:
+            raise ZooWriteError(f"can't read {source}: {error.strerror or error}") from error
+        write_file(path, content)
 
 
 def read_file(path: Path, limit: int) -> bytes:
@@ -98,11 +139,12 @@ def _make_folder(folder: Path) -> None:
         return
     _make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
+    sync_folder(folder.parent)
 
 
-def _sync_folder(folder: Path) -> None:
-    # Makes a new name in it durable; a folder can't be opened for that on Windows.
+def sync_folder(folder: Path) -> None:
+    """Make new names in a folder durable."""
+    # A folder can't be opened for that on Windows.
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -1,5 +1,7 @@
 """Where a zoo of format 1 keeps what; docs/zoo-format.md is the contract."""
 
+import os
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,7 +11,6 @@ FORMAT_VERSION = 1
 
 DOCUMENT_FILE = "zoo.json"
 CARD_FILE = "README.md"
-LOCK_FILE = ".lock"
 PART_FOLDERS = ("models", "history", "weights", "epochs")
 
 METRICS = ("loss", "accuracy", "precision", "recall", "specificity", "f1", "auc")
@@ -73,3 +74,27 @@ def data_files(part: int, checkpoint_epochs: tuple[int, ...]) -> list[Path]:
     """All files of a part but the mark, in the order in which they are written."""
     epochs = [weights_file(part, epoch) for epoch in checkpoint_epochs]
     return [weights_file(part), history_file(part), *epochs]
+
+
+def part_files(part: int, checkpoint_epochs: tuple[int, ...]) -> list[Path]:
+    """All files of a part, the mark last."""
+    return [*data_files(part, checkpoint_epochs), models_file(part)]
+
+
+def marked_parts(folder: Path) -> set[int]:
+    """The parts of a zoo that are complete.
+
+    One look at the folder of marks: to ask for each of thousands is a storm on a file server.
+
+    Raises:
+        OSError: the folder can't be read.
+    """
+    try:
+        with os.scandir(folder / "models") as entries:
+            matches = [_MARK.fullmatch(entry.name) for entry in entries if entry.is_file()]
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
+    return {int(match[1]) for match in matches if match}
+
+
+_MARK = re.compile(r"part-([0-9]{5}|[1-9][0-9]{5,8})\.parquet")

@@ -5,6 +5,7 @@ Whatever differs between such zoos is asked of their origin.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
@@ -22,6 +23,14 @@ from hyperzoo.recipe import Recipe
 from hyperzoo.zoo.layout import IMPORTED_MODELS_SCHEMA, MODELS_SCHEMA
 
 Kind = Literal["one-vs-all", "multi-class"]
+
+
+@lru_cache(maxsize=4)
+def _recipe_parts(
+    recipe: Recipe, image_classes: tuple[str, ...], sizes: tuple[int, ...]
+) -> list[tuple[PlannedNetwork, ...]]:
+    # A million networks take seconds, and one that collects asks for every bundle.
+    return plan_parts(recipe, image_classes, sizes)
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,7 @@ class Trained:
         self, image_classes: tuple[str, ...], sizes: Sequence[int]
     ) -> list[tuple[PlannedNetwork, ...]]:
         """The zoo's parts with their networks."""
-        return plan_parts(self.recipe, image_classes, sizes)
+        return list(_recipe_parts(self.recipe, image_classes, tuple(sizes)))
 
     def table(self) -> dict[str, Any]:
         """What `zoo.json` says of an origin beside the recipe."""

@@ -1,5 +1,6 @@
 """A part's networks: checked against the plan, and turned into the bytes of its files."""
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -101,10 +102,23 @@ def _array_flaws(
             )
 
 
-def encode_data_files(
+def encode_part(
     part: int, networks: Sequence[FinishedNetwork], document: ZooDocument
 ) -> Iterator[tuple[Path, bytes]]:
-    """Path in the zoo and content of each of a part's files but the mark, in order."""
+    """Path in the zoo and content of each of a part's files, in order.
+
+    The models file comes last: it says that the part is complete.
+    """
+    digests = {}
+    for file, content in _data_files(part, networks, document):
+        digests[file.as_posix()] = hashlib.sha256(content).hexdigest()
+        yield file, content
+    yield layout.models_file(part), _models(part, networks, document, digests)
+
+
+def _data_files(
+    part: int, networks: Sequence[FinishedNetwork], document: ZooDocument
+) -> Iterator[tuple[Path, bytes]]:
     names = [parameter.name for parameter in document.architecture.parameters]
     yield layout.weights_file(part), _weights(part, None, names, [n.parameters for n in networks])
     yield layout.history_file(part), _history(networks)
@@ -139,17 +153,10 @@ def _history(networks: Sequence[FinishedNetwork]) -> bytes:
     return encode_table(pa.table(columns, schema=layout.HISTORY_SCHEMA))
 
 
-def encode_models(
+def _models(
     part: int, networks: Sequence[FinishedNetwork], document: ZooDocument, digests: dict[str, str]
 ) -> bytes:
-    """The content of a part's models file.
-
-    Args:
-        part: the part's number.
-        networks: its networks in order.
-        document: the zoo.
-        digests: path in the zoo -> SHA-256 (hex) of every other file of the part.
-    """
+    """The content of a part's models file; `digests` are those of the part's other files."""
     own_columns = [
         {
             "status": finished.status,

@@ -148,30 +148,36 @@ def merged(found: ZooDocument | None, wanted: ZooDocument) -> ZooDocument:
 
 
 def with_run(
-    document: ZooDocument, missing: tuple[int, ...], provenance: Mapping[str, str]
+    document: ZooDocument,
+    parts: tuple[int, ...],
+    software: Mapping[str, str],
+    provenance: Mapping[str, str],
 ) -> ZooDocument:
-    """Note the run that is to train the missing parts.
+    """Note the run that is to train parts, or has trained them elsewhere.
 
     Earlier runs set out to train some of them too, but did not get that far, and no longer list
-    them; a run left with none goes. One that goes on under the same circumstances as the last
-    joins its entry. So a job that is killed and resumed a thousand times makes no long list.
+    them; a run left with none goes. One under the same circumstances as an earlier one joins its
+    entry. So a job that is killed and resumed a thousand times makes no long list, and neither do
+    a thousand machines that are alike.
 
     Args:
         document: the zoo.
-        missing: numbers of the missing parts.
-        provenance: what the bits of networks trained now may depend on.
+        parts: numbers of the parts.
+        software: versions of what makes their files.
+        provenance: what the bits of their networks may depend on.
     """
-    if not missing:
+    if not parts:
         return document
-    new = Run(parts=missing, software=software(), provenance=dict(provenance))
     kept = [
-        replace(run, parts=tuple(part for part in run.parts if part not in set(missing)))
+        replace(run, parts=tuple(part for part in run.parts if part not in set(parts)))
         for run in document.runs
     ]
-    runs = [run for run in kept if run.parts]
-    if runs and (runs[-1].software, runs[-1].provenance) == (new.software, new.provenance):
-        new = replace(new, parts=tuple(sorted({*runs.pop().parts, *missing})))
-    return replace(document, runs=(*runs, new))
+    new = Run(parts=parts, software=dict(software), provenance=dict(provenance))
+    circumstances = (new.software, new.provenance)
+    alike = [run for run in kept if (run.software, run.provenance) == circumstances]
+    others = [run for run in kept if run.parts and run not in alike]
+    together = {part for run in (new, *alike) for part in run.parts}
+    return replace(document, runs=(*others, replace(new, parts=tuple(sorted(together)))))
 
 
 def software() -> dict[str, str]:

@@ -67,7 +67,7 @@ def verify_zoo(
     complete = [n for n in range(len(plan)) if (folder / layout.models_file(n)).exists()]
     problems: list[str] = []
     for checked, number in enumerate(complete, start=1):
-        problems += _Part(folder, document, number, plan[number]).problems()
+        problems += part_problems(folder, document, number, plan[number])
         if meter is not None:
             meter(checked, len(complete))
     return Verification(
@@ -77,6 +77,20 @@ def verify_zoo(
         problems=tuple(problems),
         notes=tuple(_notes(folder, document, complete)),
     )
+
+
+def part_problems(
+    folder: Path, document: ZooDocument, number: int, networks: Sequence[PlannedNetwork]
+) -> list[str]:
+    """What is wrong with a part, each problem with its file.
+
+    Args:
+        folder: where the part's files lie as they do in a zoo.
+        document: the zoo that the part belongs to.
+        number: the part's number.
+        networks: its networks by the plan.
+    """
+    return list(_Part(folder, document, number, networks).problems())
 
 
 class _Part:

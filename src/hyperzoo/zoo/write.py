@@ -1,17 +1,25 @@
 """Writes a zoo part by part."""
 
-import hashlib
+import logging
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import filelock
-
 from hyperzoo.architectures import Architecture
-from hyperzoo.errors import HyperzooError, ZooLockedError, ZooWriteError
+from hyperzoo.errors import (
+    BundleError,
+    HyperzooError,
+    ZooLockedError,
+    ZooMismatchError,
+    ZooWriteError,
+)
+from hyperzoo.plan import PlannedNetwork
 from hyperzoo.recipe import Recipe
 from hyperzoo.zoo import layout
+from hyperzoo.zoo.bundle import INCOMING_FOLDER, Lying, discard, lying_bundles, set_aside, sweep
 from hyperzoo.zoo.card import update_card
 from hyperzoo.zoo.document import (
     MAX_GENERATED,
@@ -19,12 +27,33 @@ from hyperzoo.zoo.document import (
     architecture_table,
     check_class_names,
     check_generated,
+    read_document,
     recipe_architecture,
 )
-from hyperzoo.zoo.files import is_temporary, write_file
+from hyperzoo.zoo.files import is_temporary, place_files, temporary_for, write_file
+from hyperzoo.zoo.lock import take_lock
 from hyperzoo.zoo.origin import Generated, Trained
-from hyperzoo.zoo.parts import FinishedNetwork, check_networks, encode_data_files, encode_models
-from hyperzoo.zoo.resume import merged, with_run, zoo_to_go_on_with
+from hyperzoo.zoo.part_bundle import PartBundle, check_part_bundle, piece_part
+from hyperzoo.zoo.parts import FinishedNetwork, check_networks, encode_part
+from hyperzoo.zoo.resume import merged, software, with_run, zoo_to_go_on_with
+
+_THREADS = 4
+"""Check bundles side by side: reading and digests run outside of Python's lock."""
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """What became of the bundles that lay there.
+
+    Attributes:
+        parts: numbers of the parts that were put in place.
+        refused: why others were refused, each by the bundle's name.
+    """
+
+    parts: tuple[int, ...]
+    refused: tuple[str, ...]
 
 
 class ZooWriter:
@@ -42,13 +71,14 @@ class ZooWriter:
         images_name: what the images are, for people.
         image_counts: how many there are for training and for validation; None if not known.
         architecture: the networks' architecture, which is the recipe's.
-        provenance: what the bits of networks made now may depend on.
+        provenance: what the bits of networks made now may depend on; None to make none.
         networks_per_class: of generated networks; a recipe has its own.
+        break_lock: take the lock from a run that left it, where the file system has none of its
+            own.
 
     Attributes:
         path: the zoo's folder.
         parts: the whole plan.
-        missing_parts: number -> networks of the parts that were not there at the start, in order.
 
     Raises:
         ZooMismatchError: the folder holds another zoo, one of another format version, or other
@@ -68,8 +98,9 @@ class ZooWriter:
         images_name: str,
         image_counts: tuple[int, int] | None = None,
         architecture: Architecture,
-        provenance: Mapping[str, str],
+        provenance: Mapping[str, str] | None,
         networks_per_class: int | None = None,
+        break_lock: bool = False,
     ) -> None:
         origin = Trained(maker) if isinstance(maker, Recipe) else maker
         if networks_per_class is None:
@@ -88,7 +119,10 @@ class ZooWriter:
         _check_readable(wanted)
         try:
             zoo_to_go_on_with(self.path, wanted)
-            self._lock = _take_lock(self.path)
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = take_lock(
+                self.path, break_lock=break_lock, seconds=_patience(self.path, provenance)
+            )
             try:
                 self._open(wanted, provenance)
             except BaseException:
@@ -102,22 +136,33 @@ class ZooWriter:
                 "another folder"
             ) from error
 
-    def _open(self, wanted: ZooDocument, provenance: Mapping[str, str]) -> None:
+    def _open(self, wanted: ZooDocument, provenance: Mapping[str, str] | None) -> None:
         # Looked at again, now that nobody else can change it.
         found = zoo_to_go_on_with(self.path, wanted)
         document = merged(found, wanted)
         self.parts = document.plan()
-        self.missing_parts = {
-            number: part
-            for number, part in enumerate(self.parts)
-            if not (self.path / layout.models_file(number)).exists()
-        }
-        self._unwritten = set(self.missing_parts)
-        self._document = with_run(document, tuple(self.missing_parts), provenance)
+        _look_anew(self.path / layout.models_file(0).parent)
+        self._unwritten = set(range(len(self.parts))) - layout.marked_parts(self.path)
+        if provenance is not None:
+            document = with_run(document, tuple(self.missing_parts), software(), provenance)
         _remove_temporaries(self.path)
-        if self._document != found:
-            write_file(self.path / layout.DOCUMENT_FILE, self._document.encode())
-        update_card(self.path, self._document)
+        self._document = document
+        if document != found:
+            self._write_document()
+        update_card(self.path, document)
+
+    def _write_document(self) -> None:
+        write_file(self.path / layout.DOCUMENT_FILE, self._document.encode())
+
+    @property
+    def document(self) -> ZooDocument:
+        """The zoo as it is."""
+        return self._document
+
+    @property
+    def missing_parts(self) -> dict[int, tuple[PlannedNetwork, ...]]:
+        """Number -> networks of the parts that are not there yet, in order."""
+        return {number: self.parts[number] for number in sorted(self._unwritten)}
 
     def write_part(self, part: int, networks: Sequence[FinishedNetwork]) -> None:
         """Write a part: all of it, or nothing that counts.
@@ -130,8 +175,11 @@ class ZooWriter:
             ZooWriteError: the disk refused; or the writer is closed, the part is not missing, or
                 the networks are not those of the part, which are faults of the caller's.
         """
-        if not self._lock.is_locked:
-            raise ZooWriteError(f"can't write part {part} to {self.path}: the writer is closed")
+        if not self._lock.is_held:
+            raise ZooWriteError(
+                f"can't write part {part} to {self.path}: the writer is closed, or another run has "
+                "broken its lock"
+            )
         if part not in self._unwritten:
             raise ZooWriteError(
                 f"can't write part {part} to {self.path}: "
@@ -140,6 +188,70 @@ class ZooWriter:
         check_networks(part, self.parts[part], networks, self._document)
         _write_part(self.path, part, networks, self._document)
         self._unwritten.remove(part)
+
+    def take_bundles(self) -> Taken:
+        """Put the parts in place that workers have delivered.
+
+        A bundle of a part that is there already is removed. One that is refused is set aside and
+        named in a warning. Killed at any moment, it goes on from the bundles, which go last.
+
+        Raises:
+            ZooWriteError: the disk refused; or the lock is not held any more.
+        """
+        if not self._lock.is_held:
+            raise ZooWriteError(f"can't take bundles into {self.path}: another run has the lock")
+        needless: list[Path] = []
+        first: dict[str, Lying] = {}  # a second one is needless once the first is in place
+        for lying in lying_bundles(self.path):
+            part = piece_part(lying.piece)
+            if part in range(len(self.parts)) and part not in self._unwritten:
+                needless.append(lying.path)
+            else:
+                first.setdefault(lying.piece, lying)
+        unchecked = list(first.values())
+        sound: list[PartBundle] = []
+        refused = []
+        with ThreadPoolExecutor(_THREADS) as pool:
+            for lying, found in zip(unchecked, pool.map(self._checked, unchecked), strict=True):
+                if isinstance(found, BundleError):
+                    refused.append(str(found))
+                    where = lying.path.parent
+                    _logger.warning("refused, and set aside in %s: %s", where, found)
+                    set_aside(lying.path)
+                else:
+                    sound.append(found)
+            self._place(sound)
+            list(pool.map(discard, [*needless, *(bundle.path for bundle in sound)]))
+        if not self._unwritten:
+            sweep(self.path)
+        return Taken(parts=tuple(bundle.part for bundle in sound), refused=tuple(refused))
+
+    def _checked(self, lying: Lying) -> PartBundle | BundleError:
+        try:
+            return check_part_bundle(lying, self._document, self.parts)
+        except BundleError as error:
+            return error
+
+    def _place(self, bundles: Sequence[PartBundle]) -> None:
+        # What trained a part must be known before it counts.
+        document = self._document
+        alike: dict[str, list[PartBundle]] = {}
+        for bundle in bundles:
+            alike.setdefault(repr((bundle.software, bundle.provenance)), []).append(bundle)
+        for group in alike.values():
+            parts = tuple(bundle.part for bundle in group)
+            document = with_run(document, parts, group[0].software, group[0].provenance)
+        if document != self._document:
+            self._document = document
+            self._write_document()
+        data, marks = [], []
+        for bundle in bundles:
+            *files, mark = layout.part_files(bundle.part, document.checkpoint_epochs)
+            data += [(bundle.path / file, self.path / file) for file in files]
+            marks.append((bundle.path / mark, self.path / mark))
+        place_files(data)
+        place_files(marks)
+        self._unwritten -= {bundle.part for bundle in bundles}
 
     def close(self) -> None:
         """Give the folder's lock back."""
@@ -155,6 +267,74 @@ class ZooWriter:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def collector(folder: str | Path, *, break_lock: bool = False) -> ZooWriter:
+    """A writer of a zoo as it is, which trains nothing: it takes bundles.
+
+    Args:
+        folder: the zoo's folder.
+        break_lock: as for `ZooWriter`.
+
+    Raises:
+        ZooNotFoundError: the folder holds no zoo.
+        ZooFormatError: the zoo is damaged.
+        ZooLockedError: another run writes to the folder.
+        ZooWriteError: the disk refused, or the zoo was imported and takes no parts.
+    """
+    while True:
+        document = read_document(Path(folder))
+        if document.recipe is None:
+            raise ZooWriteError(f"{folder} holds imported networks; such a zoo takes no parts")
+        try:
+            return ZooWriter(
+                folder,
+                document.recipe,
+                image_classes=document.image_classes,
+                image_fingerprint=document.image_fingerprint,
+                images_name=document.images_name,
+                architecture=document.architecture,
+                provenance=None,
+                break_lock=break_lock,
+            )
+        except ZooMismatchError:
+            # It may have grown since; if not, the refusal stands.
+            if read_document(Path(folder)) == document:
+                raise
+
+
+def collect_bundles(folder: str | Path, *, break_lock: bool = False, once: bool = False) -> Taken:
+    """Put in place what workers have delivered to a zoo, if nobody else is writing to it.
+
+    Somebody who delivers while another holds the lock relies on that one: so after the lock is
+    given back, there is one more look, until nothing new has come.
+
+    Args:
+        folder: the zoo's folder.
+        break_lock: as for `ZooWriter`.
+        once: take what is there now and no more: for one of thousands of workers, which would
+            otherwise collect for all of them and do nothing else.
+
+    Raises:
+        ZooLockedError: another run writes to the folder; it takes the bundles in turn.
+        ZooNotFoundError, ZooFormatError, ZooWriteError: as for `collector`.
+    """
+    parts: tuple[int, ...] = ()
+    refused: tuple[str, ...] = ()
+    seen: set[Path] = set()
+    while True:
+        try:
+            with collector(folder, break_lock=break_lock) as writer:
+                taken = writer.take_bundles()
+        except ZooLockedError:
+            if not seen:
+                raise
+            return Taken(parts=parts, refused=refused)
+        parts, refused, break_lock = parts + taken.parts, refused + taken.refused, False
+        left = {lying.path for lying in lying_bundles(Path(folder))}
+        if once or left <= seen:
+            return Taken(parts=parts, refused=refused)
+        seen |= left
 
 
 def write_imported_zoo(
@@ -182,13 +362,25 @@ def write_imported_zoo(
 def _write_part(
     folder: Path, part: int, networks: Sequence[FinishedNetwork], document: ZooDocument
 ) -> None:
-    digests = {}
-    for file, content in encode_data_files(part, networks, document):
-        digests[file.as_posix()] = hashlib.sha256(content).hexdigest()
+    for file, content in encode_part(part, networks, document):
         write_file(folder / file, content)
-    # The models file comes last: it says that the part is complete.
-    models = encode_models(part, networks, document, digests)
-    write_file(folder / layout.models_file(part), models)
+
+
+def _look_anew(folder: Path) -> None:
+    """Have a network file system show a folder as it is, not as it was half a minute ago.
+
+    Another machine may have placed parts since; a change of one's own makes it look again.
+    """
+    if folder.is_dir():
+        probe = temporary_for(folder / "look")
+        probe.touch()
+        probe.unlink(missing_ok=True)
+
+
+def _patience(folder: Path, provenance: Mapping[str, str] | None) -> float:
+    """How long to wait for the lock: while workers deliver, each takes it for a moment."""
+    trains = provenance is not None
+    return 10.0 if trains and (folder / INCOMING_FOLDER).exists() else 0.0
 
 
 def _check_readable(wanted: ZooDocument) -> None:
@@ -212,20 +404,6 @@ def _check_readable(wanted: ZooDocument) -> None:
             f"the architecture '{wanted.architecture.name}' with {wanted.architecture.outputs} "
             f"outputs is not the recipe's: expected '{expected.name}' with {expected.outputs}"
         )
-
-
-def _take_lock(folder: Path) -> filelock.BaseFileLock:
-    folder.mkdir(parents=True, exist_ok=True)
-    # Not tied to a thread: a writer may be closed in another one than it was opened in.
-    lock = filelock.FileLock(folder / layout.LOCK_FILE, thread_local=False)
-    try:
-        lock.acquire(blocking=False)
-    except filelock.Timeout:
-        raise ZooLockedError(
-            f"another run is writing to {folder}; wait until it has finished, stop it, or give "
-            "another folder"
-        ) from None
-    return lock
 
 
 def _remove_temporaries(folder: Path) -> None:

@@ -1,0 +1,162 @@
+"""`hyperzoo work`, `collect` and `status`: what runs on each machine, and how far all have come."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hyperzoo.cli.console import err, out
+from hyperzoo.cli.progress import counting_meter, duration
+from hyperzoo.cluster.beats import Beat
+from hyperzoo.cluster.status import Status, zoo_status
+from hyperzoo.cluster.submission import failures, submissions, submitted_states
+from hyperzoo.cluster.training import open_training
+from hyperzoo.cluster.work import Shard, parse_shard, read_pieces
+from hyperzoo.cluster.worker import run_worker
+from hyperzoo.errors import ClusterError
+from hyperzoo.population import Device, EngineName
+from hyperzoo.zoo.bundle import lying_bundles
+from hyperzoo.zoo.lock import lock_owner
+from hyperzoo.zoo.write import collect_bundles
+
+Folder = Annotated[Path, typer.Argument(help="The zoo's folder.", show_default=False)]
+
+
+def work(
+    folder: Folder,
+    shard: Annotated[
+        str, typer.Option(help="This worker's share: 0/100 is the first of a hundred.")
+    ] = "0/1",
+    pieces: Annotated[
+        Path | None,
+        typer.Option(help="Share out the parts that this file lists, rather than all."),
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(help="Begin no part that may not end in this time: 2:00:00 or minutes."),
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Where the images lie; default: as the zoo was prepared.")
+    ] = None,
+    engine: Annotated[EngineName, typer.Option(help="What trains.")] = "auto",
+    device: Annotated[Device, typer.Option(help="Where it trains.")] = "auto",
+    workers: Annotated[int, typer.Option(min=0, help="Threads on a CPU; 0: one a core.")] = 0,
+) -> None:
+    """Train a share of a zoo's parts, beside any number of other workers on any machines.
+
+    Whose share is done helps with the parts of others.
+    """
+    seconds = None if time is None else seconds_of(time)
+    share = parse_shard(shard)
+    training = open_training(folder, images=images, engine=engine, device=device, workers=workers)
+    listed = training.pieces if pieces is None else read_pieces(pieces)
+    steps = 0
+    with counting_meter("epochs trained") as meter:
+
+        def told(count: int) -> None:
+            nonlocal steps
+            steps += count
+            meter(steps, None)
+
+        outcome = run_worker(training, share.of(listed), others=listed, seconds=seconds, told=told)
+    out.print(_outcome(share, len(outcome.made), len(outcome.found), len(outcome.left)))
+    if delivered := len({lying.piece for lying in lying_bundles(folder)}):
+        err.print(
+            f"{delivered} parts wait to be put in place, for another process holds the zoo's lock; "
+            "it takes them, or `hyperzoo collect` does"
+        )
+
+
+def _outcome(share: Shard, made: int, found: int, left: int) -> str:
+    line = f"shard {share.number}/{share.total}: trained {made} parts, found {found} done"
+    if left:
+        line += f"; no time for {left} more, so run the same command again"
+    return line
+
+
+def seconds_of(text: str) -> float:
+    """Read a time as Slurm takes it: minutes, minutes:seconds, hours:minutes:seconds, days-hours.
+
+    Raises:
+        ClusterError: it is none.
+    """
+    match = re.fullmatch(
+        r"(?:([0-9]{1,4})-)?([0-9]{1,6})(?::([0-9]{1,2}))?(?::([0-9]{1,2}))?", text
+    )
+    if match is None:
+        raise ClusterError(f"expected a time such as 90, 2:00:00 or 1-12:00:00, got {text!r}")
+    days, *rest = match.groups()
+    first, second, third = (None if entry is None else int(entry) for entry in rest)
+    if days is not None:  # days-hours[:minutes[:seconds]]
+        hours, minutes, seconds = first or 0, second or 0, third or 0
+    elif third is not None:
+        hours, minutes, seconds = first or 0, second or 0, third
+    else:
+        hours, minutes, seconds = 0, first or 0, second or 0
+    return 86400.0 * int(days or 0) + 3600 * hours + 60 * minutes + seconds
+
+
+def collect(
+    folder: Folder,
+    break_lock: Annotated[
+        bool,
+        typer.Option(
+            "--break-lock",
+            help="Take the lock that a killed run left, on file systems without locks.",
+        ),
+    ] = False,
+) -> None:
+    """Put in place what workers have delivered; they do so themselves while they run."""
+    taken = collect_bundles(folder, break_lock=break_lock)
+    found = zoo_status(folder)
+    line = f"{folder}: took {len(taken.parts)} parts, {found.done} of {found.parts} are done"
+    out.print(line + (f"; {len(taken.refused)} bundles were refused" if taken.refused else ""))
+
+
+def status(folder: Folder) -> None:
+    """Parts done, running and waiting; workers and their machines; rate and time left."""
+    for line in [*_lines(folder, zoo_status(folder)), *_slurm_lines(folder)]:
+        out.print(line, markup=False)
+
+
+def _slurm_lines(folder: Path) -> list[str]:
+    """What Slurm and the logs say of a zoo's submissions; nothing of a zoo without."""
+    made = submissions(folder)
+    if not made:
+        return []
+    try:
+        found = submitted_states(folder)
+        shown = ", ".join(f"{count} {state.lower()}" for state, count in sorted(found.items()))
+    except ClusterError as error:
+        shown = f"not known: {error}"
+    lines = [f"slurm     {shown or 'no task is left'}"]
+    lines += [f"failed    {log.name}: {error}" for log, error in failures(made[-1])]
+    return [*lines, f"logs      {made[-1] / 'logs'}"]
+
+
+def _lines(folder: Path, found: Status) -> list[str]:
+    lines = [
+        f"zoo       {folder}",
+        f"networks  {found.networks:,} of {found.networks_planned:,}",
+        f"parts     {found.done} of {found.parts} done, {found.delivered} delivered, "
+        f"{found.running} running, {found.waiting} waiting",
+    ]
+    hosts = sorted({beat.host for beat in found.workers})
+    if hosts:
+        shown = ", ".join(hosts[:4]) + ", ..." * (len(hosts) > 4)
+        lines.append(f"workers   {len(found.workers)} on {len(hosts)} machines ({shown})")
+    for beat in found.silent:
+        lines.append(f"silent    {_worker(beat)}, for {duration(beat.age)}: killed, or cut off")
+    if found.seconds_a_part is not None and found.seconds_left:
+        rate = 3600 / max(found.seconds_a_part, 1e-9)
+        lines.append(f"rate      {rate:,.3g} parts an hour, {duration(found.seconds_left)} left")
+    if (owner := lock_owner(folder)) is not None:
+        lines.append(f"lock      {owner}")
+    lines += [f"refused   {path}" for path in found.refused]
+    return lines
+
+
+def _worker(beat: Beat) -> str:
+    job = f", job {beat.job}" if beat.job else ""
+    return f"process {beat.process} on {beat.host}{job}, on {', '.join(beat.pieces[:3])}"

@@ -1,0 +1,270 @@
+"""Work on a Ray cluster: the driver is the only writer, and no disk need be shared."""
+
+import logging
+import signal
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from hyperzoo.cluster.training import Training, TrainingMaker
+from hyperzoo.cluster.work import Work
+from hyperzoo.errors import ClusterError, HyperzooError, MissingExtraError
+from hyperzoo.images import ImageSet
+from hyperzoo.population import Device, EngineName
+from hyperzoo.train import Machines
+from hyperzoo.version import VERSION
+from hyperzoo.zoo import ZooWriter
+from hyperzoo.zoo.bundle import Bundle, deliver
+
+STRAGGLES_AFTER = 3.0
+"""Times the median of what was made so far, after which a batch is made once more elsewhere."""
+_LEAST_SECONDS = 5.0
+_MOST_COPIES = 4
+PARTS_A_GPU = 10
+"""Parts that a GPU trains at once: it wants many networks, and results wait for all of them."""
+_QUEUED_A_SLOT = 2
+"""Batches submitted for each that can run, so that no slot waits for the driver."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnRay(Machines):
+    """Trains on a Ray cluster.
+
+    Results come back through Ray's object store, and the images go out through it once. What a
+    node that is lost was making is made again. Batches that take unusually long are made a second
+    time elsewhere once there is nothing else to do; the first result counts.
+
+    Attributes:
+        address: the cluster's address as Ray takes it, "auto" for the one of this machine; None
+            starts a local one, which ends with the run.
+        cpus_per_part: cores that train a part.
+        dashboard: of a local one: start Ray's dashboard.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+    """
+
+    address: str | None = None
+    cpus_per_part: int = 1
+    dashboard: bool = False
+
+    def __post_init__(self) -> None:
+        _import_ray()  # that it is missing is said before anything is written
+
+    def train(
+        self,
+        writer: ZooWriter,
+        images: ImageSet,
+        engine: EngineName,
+        device: Device,
+        told: Callable[[int], None],
+    ) -> None:
+        """Train all parts that are missing, and have the writer take the bundles.
+
+        Raises:
+            ClusterError: the cluster can't be reached, or a node has another hyperzoo.
+        """
+        maker = TrainingMaker(writer.document, images, engine, device, self.cpus_per_part)
+        work = Training(writer.path, maker)
+        resources = {"CPU": self.cpus_per_part, "GPU": int(device == "cuda")}
+        together = PARTS_A_GPU if device == "cuda" else 1
+        with self._connected() as ray:
+            _Driver(ray, work, resources, together, writer.take_bundles, told).run()
+
+    @contextmanager
+    def _connected(self) -> Iterator[ModuleType]:
+        ray = _import_ray()
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        if self.address is None:
+            options["include_dashboard"] = self.dashboard
+        # Ray takes SIGTERM for itself; to the command line it is Ctrl-C.
+        in_main = threading.current_thread() is threading.main_thread()
+        handler = signal.getsignal(signal.SIGTERM)
+        try:
+            ray.init(self.address or "local", **options)
+        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            raise ClusterError(
+                f"can't reach a Ray cluster at {self.address or 'this machine'}: "
+                f"{str(error).strip().splitlines()[0]}; check that it runs, that its Ray is "
+                f"{ray.__version__} as here, and, if it asks for a token, that this process has it "
+                "(RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH)"
+            ) from error
+        if in_main:
+            signal.signal(signal.SIGTERM, handler)
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+
+
+def _import_ray() -> ModuleType:
+    try:
+        import ray
+    except ImportError as error:
+        raise MissingExtraError('training on Ray needs Ray: pip install "hyperzoo[ray]"') from error
+    module: ModuleType = ray
+    return module
+
+
+@dataclass(eq=False)
+class _Batch:
+    """Pieces that one task makes, and the copies of that task that are out."""
+
+    names: tuple[str, ...]
+    tasks: dict[Any, float] = field(default_factory=dict)  # task -> when it was submitted
+
+    @property
+    def newest(self) -> float:
+        return max(self.tasks.values())
+
+
+class _Driver:
+    """Keeps a cluster busy with pieces of work, and delivers what comes back."""
+
+    def __init__(
+        self,
+        ray: ModuleType,
+        work: Work,
+        resources: dict[str, int],
+        together: int,
+        take: Callable[[], object],
+        told: Callable[[int], None],
+    ) -> None:
+        self._ray, self._work, self._take, self._told = ray, work, take, told
+        self._resources, self._together = resources, together
+        self._check_nodes()
+        # No retries for what a task raises, any number for lost nodes.
+        self._make = ray.remote(
+            max_retries=-1,
+            retry_exceptions=False,
+            num_cpus=resources["CPU"],
+            num_gpus=resources["GPU"],
+        )(_task())
+        self._maker = ray.put(work.maker)
+        self._out: list[_Batch] = []
+        self._seconds: list[float] = []
+
+    def run(self) -> None:
+        """Make all pieces that wait; an interrupt cancels what is out."""
+        todo = self._batches()
+        try:
+            while todo or self._out:
+                while todo and len(self._out) < max(1, self._slots() * _QUEUED_A_SLOT):
+                    batch = _Batch(todo.pop(0))
+                    self._submit(batch)
+                    self._out.append(batch)
+                if not todo:
+                    self._copy_stragglers()
+                self._wait()
+        finally:
+            for batch in self._out:
+                self._cancel(batch)
+
+    def _check_nodes(self) -> None:
+        """Refuse what no node can do; Ray would wait for ever for one that can."""
+        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        for name, needed in self._resources.items():
+            largest = int(max((node.get(name, 0) for node in nodes), default=0))
+            if largest < needed:
+                raise ClusterError(
+                    f"no node of the Ray cluster has {needed} {name}s: the largest has {largest}; "
+                    "give fewer --cpus-per-part, or start larger nodes"
+                )
+
+    def _batches(self) -> list[tuple[str, ...]]:
+        waiting, size = self._work.waiting(), self._together
+        return [tuple(waiting[at : at + size]) for at in range(0, len(waiting), size)]
+
+    def _slots(self) -> int:
+        """How many batches the cluster as it is now can run at one time."""
+        there = self._ray.cluster_resources()
+        needs = {name: needed for name, needed in self._resources.items() if needed}
+        return int(min(there.get(name, 0) // needed for name, needed in needs.items()))
+
+    def _submit(self, batch: _Batch) -> None:
+        # In a list, so that it is unpacked by the task, after it has looked at the node.
+        task = self._make.remote([self._maker], batch.names, VERSION)
+        batch.tasks[task] = time.monotonic()
+
+    def _copy_stragglers(self) -> None:
+        """Make once more what takes unusually long."""
+        if not self._seconds:
+            return
+        limit = max(_LEAST_SECONDS, STRAGGLES_AFTER * statistics.median(self._seconds))
+        for batch in self._out:
+            late = time.monotonic() - batch.newest > limit
+            if late and len(batch.tasks) < _MOST_COPIES:
+                self._submit(batch)
+
+    def _wait(self) -> None:
+        """Wait a second for results, and deliver them."""
+        home = {task: batch for batch in self._out for task in batch.tasks}
+        done, _ = self._ray.wait(list(home), num_returns=len(home), timeout=0.1)
+        if not done:
+            done, _ = self._ray.wait(list(home), num_returns=1, timeout=1.0)
+        for task in done:
+            batch = home[task]
+            if batch in self._out:
+                bundles = self._result(task)
+                self._seconds.append(time.monotonic() - batch.tasks.pop(task))
+                self._out.remove(batch)
+                self._cancel(batch)
+                self._deliver(bundles)
+
+    def _result(self, task: Any) -> list[Bundle]:
+        try:
+            bundles: list[Bundle] = self._ray.get(task)
+        except self._ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, HyperzooError):
+                raise error.cause from None
+            raise ClusterError(f"a Ray task failed: {error.cause}") from error
+        except self._ray.exceptions.RayError as error:
+            raise ClusterError(f"Ray gave up on a task: {error}") from error
+        return bundles
+
+    def _deliver(self, bundles: Sequence[Bundle]) -> None:
+        finished = self._work.finished()
+        for bundle in bundles:
+            if bundle.piece not in finished:
+                deliver(bundle, self._work.folder)
+        self._take()
+        self._told(sum(self._work.steps(bundle.piece) for bundle in bundles))
+
+    def _cancel(self, batch: _Batch) -> None:
+        for task in batch.tasks:
+            with suppress(Exception):
+                self._ray.cancel(task, force=True)
+
+
+def _task() -> Callable[..., list[Bundle]]:
+    """What runs on a node.
+
+    A function within a function travels by value: so a node without hyperzoo, or with another
+    one, can say so.
+    """
+
+    def make(maker: list[Any], names: Sequence[str], version: str) -> list[Any]:
+        import socket
+
+        try:
+            import ray
+
+            from hyperzoo.version import VERSION as VERSION_THERE
+        except ImportError as error:
+            raise RuntimeError(
+                f"node {socket.gethostname()} has no hyperzoo ({error}); install hyperzoo "
+                f"{version} there"
+            ) from None
+        if version != VERSION_THERE:
+            raise RuntimeError(
+                f"node {socket.gethostname()} has hyperzoo {VERSION_THERE}, the driver has "
+                f"{version}: bits may differ, so install the same version on all nodes"
+            )
+        return list(ray.get(maker[0]).make(names, lambda steps: None))
+
+    return make

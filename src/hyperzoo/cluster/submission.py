@@ -1,0 +1,276 @@
+"""A submission: the missing parts, frozen in a list, and the jobs that share them out."""
+
+import json
+import shlex
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hyperzoo.cluster import slurm
+from hyperzoo.cluster.training import CLUSTER_FOLDER, prepare_zoo
+from hyperzoo.cluster.work import write_pieces
+from hyperzoo.errors import ClusterError, ZooError
+from hyperzoo.recipe import Recipe
+from hyperzoo.zoo import layout
+from hyperzoo.zoo.bundle import lying_bundles
+from hyperzoo.zoo.document import read_document
+from hyperzoo.zoo.files import read_file, write_file
+from hyperzoo.zoo.part_bundle import piece_name
+
+_RECORD = "submission.json"
+_MAX_BYTES = 2**20
+_LEAVE = 60.0
+"""Seconds of a job's time that are for starting and leaving."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is asked of Slurm.
+
+    Attributes:
+        tasks: workers; each is a task of an array.
+        cpus: cores a task.
+        time: a task's time limit as Slurm takes it; None for the site's default.
+        seconds: the same in seconds.
+        at_once: tasks that may run at one time; None for as many as there is room for.
+        partition: where to run; None for the site's default.
+        more: more options for sbatch, as they are.
+        worker: more options for `hyperzoo work`.
+    """
+
+    tasks: int
+    cpus: int
+    time: str | None
+    seconds: float | None
+    at_once: int | None
+    partition: str | None
+    more: tuple[str, ...]
+    worker: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """What was made ready, and submitted if that was asked for.
+
+    Attributes:
+        folder: holds the script, the list of parts and the logs.
+        parts: how many parts are to be made.
+        tasks: how many tasks share them out.
+        commands: what was called, or is to be called; the collector's has the place JOBS.
+        jobs: numbers of the arrays' jobs; empty if nothing was submitted.
+        collector: number of the collector's job; "" if nothing was submitted.
+    """
+
+    folder: Path
+    parts: int
+    tasks: int
+    commands: tuple[tuple[str, ...], ...]
+    jobs: tuple[str, ...]
+    collector: str
+
+
+def submit_zoo(
+    recipe: Recipe,
+    zoo: Path,
+    request: Request,
+    *,
+    images: Path | None = None,
+    dry_run: bool = False,
+    anyway: bool = False,
+) -> Submission | None:
+    """Submit arrays of workers for a zoo's missing parts, and a collector after them.
+
+    Args:
+        recipe: what to train.
+        zoo: the zoo's folder, on a disk that all nodes see under this path.
+        request: what is asked of Slurm.
+        images: where the images lie, in place of the recipe's own.
+        dry_run: make zoo, script and list ready, but submit nothing.
+        anyway: also while an earlier submission runs. Parts are then made twice, which does no
+            harm but takes time.
+
+    Returns:
+        What was submitted; None if the zoo lacks no part.
+
+    Raises:
+        ClusterError: an earlier submission runs, or Slurm refused.
+        ImageError, ZooMismatchError, ZooLockedError, ZooWriteError: as for `train_zoo`.
+    """
+    zoo = zoo.resolve()
+    if not dry_run and not anyway:
+        _check_idle(zoo)
+    largest = slurm.DEFAULT_ARRAY if dry_run else slurm.largest_array()
+    prepare_zoo(recipe, zoo, images=images)
+    names = _missing(zoo)
+    if not names:
+        return None
+    tasks = min(request.tasks, len(names))
+    folder = _new_folder(zoo)
+    write_pieces(folder / "pieces", names)
+    write_file(folder / "work.sh", _work_script(zoo, folder, request, tasks).encode())
+    write_file(folder / "collect.sh", _collect_script(zoo, folder, request).encode())
+    arrays = _array_commands(folder, request, tasks, largest)
+    collector = ("--dependency=afterany:JOBS", str(folder / "collect.sh"))
+    jobs, number = ((), "") if dry_run else _submit(folder, arrays, collector)
+    return Submission(
+        folder=folder,
+        parts=len(names),
+        tasks=tasks,
+        commands=tuple(("sbatch", *command) for command in (*arrays, collector)),
+        jobs=jobs,
+        collector=number,
+    )
+
+
+def _submit(
+    folder: Path, arrays: Sequence[Sequence[str]], collector: tuple[str, str]
+) -> tuple[tuple[str, ...], str]:
+    """Submit arrays, and the collector after them; each is noted as soon as it is submitted."""
+    jobs: list[str] = []
+    try:
+        for command in arrays:
+            jobs.append(slurm.submit(command))
+            _write_record(folder, jobs)
+        number = slurm.submit([collector[0].replace("JOBS", ":".join(jobs)), collector[1]])
+    except BaseException:
+        if not jobs:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    _write_record(folder, [*jobs, number])
+    return tuple(jobs), number
+
+
+def _missing(zoo: Path) -> list[str]:
+    count = len(read_document(zoo).plan())
+    there = set(map(piece_name, layout.marked_parts(zoo)))
+    there |= {lying.piece for lying in lying_bundles(zoo)}
+    return [name for name in map(piece_name, range(count)) if name not in there]
+
+
+def _check_idle(zoo: Path) -> None:
+    found = submitted_states(zoo)
+    if found:
+        shown = ", ".join(f"{count} {state.lower()}" for state, count in found.items())
+        raise ClusterError(
+            f"an earlier submission for {zoo} is not over ({shown}): see `hyperzoo status {zoo}`, "
+            "or end it with scancel. To submit anyway, give --anyway: parts are then made twice"
+        )
+
+
+def submitted_states(zoo: Path) -> Counter[str]:
+    """How many tasks of all submissions of a zoo are in which state, by one call of squeue."""
+    jobs = [job for folder in submissions(zoo) for job in _read_jobs(folder)]
+    return slurm.states(jobs)
+
+
+def submissions(zoo: Path) -> list[Path]:
+    """The folders of a zoo's submissions, the oldest first."""
+    return sorted((zoo / CLUSTER_FOLDER).glob("run-*"))
+
+
+def failures(folder: Path, limit: int = 5) -> list[tuple[Path, str]]:
+    """Logs of a submission that end in an error, and the error.
+
+    Exit codes do not tell: a task that was killed ends in many ways, and its parts may be there.
+    """
+    found = []
+    for log in sorted((folder / "logs").glob("*.out")):
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 4000))
+            lines = file.read().decode("utf-8", errors="replace").strip().splitlines()
+        # A task that runs again writes on in its log.
+        ends = [line for line in lines if line.startswith(("error: ", "shard "))]
+        if ends and ends[-1].startswith("error: "):
+            found.append((log, ends[-1].removeprefix("error: ")))
+    return found[:limit]
+
+
+def _read_jobs(folder: Path) -> list[str]:
+    try:
+        record = json.loads(read_file(folder / _RECORD, _MAX_BYTES))
+        jobs = record["jobs"]
+    except (OSError, ZooError, ValueError, KeyError, TypeError, RecursionError):
+        return []
+    return [job for job in jobs if isinstance(job, str) and job.isdecimal()]
+
+
+def _write_record(folder: Path, jobs: Sequence[str]) -> None:
+    record: dict[str, Any] = {"jobs": list(jobs)}
+    write_file(folder / _RECORD, (json.dumps(record) + "\n").encode())
+
+
+def _new_folder(zoo: Path) -> Path:
+    """A folder for this submission, whoever else submits at the same time."""
+    number = 1
+    while True:
+        folder = zoo / CLUSTER_FOLDER / f"run-{number:04}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        else:
+            (folder / "logs").mkdir()
+            return folder
+
+
+def _array_commands(
+    folder: Path, request: Request, tasks: int, largest: int
+) -> list[tuple[str, ...]]:
+    """What sbatch is given for each array; the last argument is the array's first shard."""
+    commands: list[tuple[str, ...]] = []
+    for first in range(0, tasks, largest):
+        count = min(largest, tasks - first)
+        limit = ""
+        if request.at_once is not None:
+            limit = f"%{max(1, request.at_once * count // tasks)}"
+        commands.append((f"--array=0-{count - 1}{limit}", str(folder / "work.sh"), str(first)))
+    return commands
+
+
+def _work_script(zoo: Path, folder: Path, request: Request, tasks: int) -> str:
+    options = [
+        f"--cpus-per-task={request.cpus}",
+        *([f"--time={request.time}"] if request.time else []),
+        "--requeue",
+        *request.more,
+    ]
+    time = []
+    if request.seconds is not None:
+        seconds = int(max(request.seconds - _LEAVE, request.seconds / 2))
+        time = ["--time", f"{seconds // 60}:{seconds % 60:02}"]
+    work = ["work", str(zoo), "--pieces", str(folder / "pieces"), "--workers", str(request.cpus)]
+    command = shlex.join([*_HYPERZOO, *work, *time, *request.worker])
+    return f"""{_head(folder, request, "work", "%A_%a", options)}
+# A task of an array: makes its share of the parts that the file `pieces` lists. The argument is the
+# number of the array's first share, for sites that do not allow all tasks in one array.
+exec {command} --shard "$((SLURM_ARRAY_TASK_ID + ${{1:-0}}))/{tasks}"
+"""
+
+
+def _collect_script(zoo: Path, folder: Path, request: Request) -> str:
+    command = shlex.join([*_HYPERZOO, "collect", str(zoo)])
+    return f"""{_head(folder, request, "collect", "%j", ["--cpus-per-task=1", "--time=60"])}
+# Puts in place what the workers could not while another process held the zoo's lock.
+exec {command}
+"""
+
+
+# What runs this very hyperzoo, whatever PATH a node has.
+_HYPERZOO = (sys.executable, "-c", "from hyperzoo.cli import main; main()")
+
+
+def _head(folder: Path, request: Request, what: str, log: str, options: Sequence[str]) -> str:
+    # Slurm replaces what follows a percent sign.
+    logs = str(folder / "logs").replace("%", "%%")
+    own = [
+        f"--job-name=hyperzoo-{what}",
+        f'--output="{logs}/{log}.out"',
+        "--open-mode=append",
+        *([f"--partition={request.partition}"] if request.partition else []),
+        *options,
+    ]
+    return "#!/bin/bash\n" + "\n".join(f"#SBATCH {option}" for option in own)

@@ -1,0 +1,73 @@
+"""Zoos of several small parts, for workers: each size that a zoo has had begins a part."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hyperzoo.cluster.training import prepare_zoo
+from hyperzoo.images import ImageSet, load_images
+from hyperzoo.recipe import Recipe, parse_recipe
+from hyperzoo.zoo import verify_zoo
+from tests.helpers import few, part_files
+
+COMMAND = [sys.executable, "-c", "from hyperzoo.cli import main; main()"]
+PARTS = 6
+
+
+def tiny(networks_per_class: int = PARTS, epochs: int = 1) -> Recipe:
+    return parse_recipe(
+        {
+            "name": "tiny",
+            "networks_per_class": networks_per_class,
+            "images": {"source": "digits", "channels": 1},
+            "architecture": {"name": "smallcnn"},
+            "training": {"epochs": epochs, "checkpoint_epochs": [1]},
+        }
+    )
+
+
+def images() -> ImageSet:
+    return few(load_images("digits", channels=1), 150, 60)
+
+
+def prepared(folder: Path, parts: int = PARTS, epochs: int = 1) -> Path:
+    """A zoo of so many parts of 10 networks, none of them trained."""
+    for size in range(1, parts + 1):
+        prepare_zoo(tiny(size, epochs), folder, images=images())
+    return folder
+
+
+def command(*arguments: object, **others: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False, **others
+    )
+
+
+def start(*arguments: object, **others: Any) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [*COMMAND, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **others,
+    )
+
+
+def wait_until(what: Callable[[], object], seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, f"in vain: {what}"
+        time.sleep(0.02)
+
+
+def assert_same(zoo: Path, reference: Path) -> None:
+    """Byte-equal, sound, and nothing left over of how it came about."""
+    assert part_files(zoo) == part_files(reference)
+    assert (zoo / "zoo.json").read_bytes() == (reference / "zoo.json").read_bytes()
+    found = verify_zoo(zoo)
+    assert (found.problems, found.notes, found.incomplete) == ((), (), ())
+    hidden = {path.name for path in zoo.iterdir() if path.name.startswith(".")}
+    assert hidden <= {".lock", ".cluster"}

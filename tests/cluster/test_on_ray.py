@@ -1,0 +1,177 @@
+"""The Ray driver as far as it needs no Ray: a stand-in says when which task is done."""
+
+import sys
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from hyperzoo.cluster import on_ray
+from hyperzoo.cluster.on_ray import OnRay, _Driver
+from hyperzoo.cluster.work import Maker, Told, Work
+from hyperzoo.errors import ClusterError, EngineError, MissingExtraError
+from hyperzoo.population.torch_engine import TorchEngine
+from hyperzoo.train import Machines, train_zoo
+from hyperzoo.zoo.bundle import Bundle, discard, lying_bundles
+from hyperzoo.zoo.write import Taken
+from tests.cluster.makers import images, tiny
+
+
+class Trials(Maker, Work):
+    """Work of another kind than training: what is delivered is counted, and removed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.taken: list[str] = []
+
+    @property
+    def maker(self) -> Maker:
+        return self
+
+    @property
+    def pieces(self) -> Sequence[str]:
+        return [f"trial-{number}" for number in range(5)]
+
+    def finished(self) -> set[str]:
+        return set(self.taken)
+
+    def together(self, names: Sequence[str]) -> Sequence[str]:
+        return names[:1]
+
+    def make(self, names: Sequence[str], told: Told) -> Generator[Bundle, None, None]:
+        for name in names:
+            yield Bundle(piece=name, facts={}, files={"result": name.encode()})
+
+    def bytes_needed(self, names: Sequence[str]) -> int:
+        return 1000 * len(names)
+
+    def steps(self, name: str) -> int:
+        return 1
+
+    def collect(self, *, once: bool = False) -> Taken:
+        for lying in lying_bundles(self.folder):
+            assert (lying.path / "result").read_text() == lying.piece
+            self.taken.append(lying.piece)
+            discard(lying.path)
+        return Taken(parts=(), refused=())
+
+
+class StandIn:
+    """A cluster of two cores; tasks are done in order, but for those that hang."""
+
+    def __init__(self, hang: Sequence[str], cpus: int = 2) -> None:
+        self.hang, self.cpus = list(hang), cpus
+        self.tasks: dict[int, Any] = {}
+        self.cancelled: list[int] = []
+        self.most_out = 0
+        self.exceptions = SimpleNamespace(RayTaskError=OSError, RayError=RuntimeError)
+
+    def remote(self, **_options: Any) -> Any:
+        def decorate(_function: Any) -> Any:
+            def call(maker: list[Any], names: Sequence[str], _version: str) -> int:
+                number = len(self.tasks)
+                hangs = names[0] in self.hang
+                if hangs:
+                    self.hang.remove(names[0])
+                self.tasks[number] = None if hangs else list(maker[0].make(names, print))
+                return number
+
+            return SimpleNamespace(remote=call)
+
+        return decorate
+
+    def put(self, value: Any) -> Any:
+        return value
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [{"Alive": True, "Resources": {"CPU": self.cpus}}]
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": self.cpus}
+
+    def wait(self, tasks: list[int], num_returns: int, timeout: float) -> tuple[list[int], list]:
+        self.most_out = max(self.most_out, len(tasks))
+        return [task for task in tasks if self.tasks[task] is not None][:num_returns], []
+
+    def get(self, task: int) -> Any:
+        return self.tasks[task]
+
+    def cancel(self, task: int, force: bool) -> None:
+        self.cancelled.append(task)
+
+
+def drive(ray: Any, work: Trials) -> list[int]:
+    told: list[int] = []
+    needs = {"CPU": 1, "GPU": 0}
+    _Driver(ray, work, needs, 1, work.collect, told.append).run()
+    return told
+
+
+def test_work_of_any_kind_and_few_tasks_out(tmp_path: Path):
+    ray, work = StandIn([]), Trials(tmp_path)
+    assert drive(ray, work) == [1] * 5
+    assert sorted(work.taken) == work.pieces
+    assert ray.most_out == 4  # two cores, and as many that wait
+
+
+def test_what_hangs_is_made_again_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    ray, work = StandIn(["trial-1", "trial-1", "trial-3"]), Trials(tmp_path)
+    clock = iter(range(0, 100_000, 3))
+    monkeypatch.setattr(on_ray.time, "monotonic", lambda: next(clock))
+    drive(ray, work)
+    assert sorted(work.taken) == work.pieces
+    assert len(ray.tasks) == 5 + 3
+    # The copies that hang are given up when the first result is there.
+    assert sorted(ray.cancelled) == [task for task, made in ray.tasks.items() if made is None]
+
+
+def test_an_interrupt_cancels_what_is_out(tmp_path: Path):
+    ray, work = StandIn(["trial-1"]), Trials(tmp_path)
+
+    def interrupt(_steps: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _Driver(ray, work, {"CPU": 1, "GPU": 0}, 1, work.collect, interrupt).run()  # type: ignore[arg-type]
+    assert 1 in ray.cancelled
+    assert work.taken
+
+
+def test_what_a_task_raises(tmp_path: Path):
+    class TaskError(OSError):
+        cause: BaseException = EngineError("the native engine is not built")
+
+    ray, work = StandIn([]), Trials(tmp_path)
+
+    def get(_task: int) -> None:
+        raise TaskError
+
+    ray.get = get  # type: ignore[method-assign]
+    with pytest.raises(EngineError, match="native engine is not built"):
+        drive(ray, work)
+    TaskError.cause = ValueError("something")
+    with pytest.raises(ClusterError, match="a Ray task failed: something"):
+        drive(ray, work)
+
+
+def test_nodes_that_are_too_small(tmp_path: Path):
+    with pytest.raises(ClusterError, match="no node of the Ray cluster has 1 CPUs"):
+        drive(StandIn([], cpus=0), Trials(tmp_path))
+
+
+def test_without_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "hyperzoo\[ray\]"'):
+        train_zoo(tiny(1), tmp_path / "zoo", images=images(), on=OnRay())
+    assert not (tmp_path / "zoo").exists()
+
+
+def test_an_engine_can_not_travel(tmp_path: Path):
+    class Nobody(Machines):
+        def train(self, *_arguments: Any) -> None:
+            raise AssertionError
+
+    with pytest.raises(EngineError, match="other machines make an engine of their own"):
+        train_zoo(tiny(1), tmp_path / "zoo", images=images(), on=Nobody(), engine=TorchEngine())

@@ -1,0 +1,137 @@
+"""Zoos trained by a real Ray of several nodes: killed, cut off, without token, with other code."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hyperzoo.images.npz import write_npz
+from hyperzoo.zoo import open_zoo
+from tests.cluster.makers import COMMAND, assert_same, images, prepared, wait_until
+from tests.cluster.ray_site import ADDRESS, Site, ray_site, why_not
+from tests.cluster.test_slurm import RECIPE
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    if reason := why_not():
+        if os.environ.get("HYPERZOO_REQUIRE_RAY"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with ray_site() as running:
+        yield running
+
+
+def train(site: Site, zoo: Path, **environment: str) -> "subprocess.Popen[str]":
+    """`hyperzoo train --on ray` on the head's machine, of a zoo of three longer parts."""
+    recipe, pictures = zoo.parent / "tiny.toml", zoo.parent / "images.npz"
+    if not recipe.exists():
+        recipe.write_text(RECIPE.format(networks=3, epochs=20))
+        write_npz(images(), pictures)
+        prepared(zoo, parts=3, epochs=20)
+    arguments = ["train", recipe, "--images", pictures, "--out", zoo, "--on", "ray"]
+    return subprocess.Popen(
+        site.inside([*COMMAND, *map(str, arguments), "--ray-address", ADDRESS]),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=site.environment | environment,
+    )
+
+
+def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
+    _, said = process.communicate(timeout=200)
+    return process.returncode, said
+
+
+def test_without_the_token(site: Site, tmp_path: Path):
+    code, said = finish(train(site, tmp_path / "zoo", RAY_AUTH_MODE="disabled"))
+    assert code == 1
+    assert f"can't reach a Ray cluster at {ADDRESS}" in said
+    assert "RAY_AUTH_MODE=token" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("other", ["another version", "none"])
+def test_a_node_with_other_code_is_refused_by_name(site: Site, tmp_path: Path, other: str):
+    package = tmp_path / "other" / "hyperzoo"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    if other == "another version":
+        (package / "version.py").write_text('VERSION = "0.0.9"\n')
+    node = site.start_node(PYTHONPATH=str(tmp_path / "other"))
+    try:
+        code, said = finish(train(site, tmp_path / "zoo"))
+    finally:
+        node.cut_power()
+    assert code == 1
+    expected = "has hyperzoo 0.0.9, the driver has" if "version" in other else "has no hyperzoo"
+    assert f"node {os.uname().nodename} {expected}" in said
+    assert len(open_zoo(tmp_path / "zoo")) == 0
+
+
+def test_nodes_that_are_too_small(site: Site, tmp_path: Path):
+    """The head computes nothing, and is alone."""
+    code, said = finish(train(site, tmp_path / "zoo"))
+    assert code == 1
+    assert "no node of the Ray cluster has 1 CPUs: the largest has 0" in said
+
+
+def test_a_node_and_then_the_driver_killed(site: Site, tmp_path: Path, long_reference: Path):
+    zoo = tmp_path / "zoo"
+    near, far = site.start_node(0), site.start_node(1)
+    try:
+        driver = train(site, zoo)
+        wait_until(lambda: near.working() and far.working())
+        far.cut_power()
+        wait_until(lambda: len(open_zoo(zoo)) >= 10 and near.working())
+        driver.send_signal(signal.SIGKILL)
+        driver.communicate()
+        assert not open_zoo(zoo).is_complete
+        code, said = finish(train(site, zoo))
+        assert code == 0, said
+        assert_same(zoo, long_reference)
+        assert "30 of 30 networks on disk" in said or "trained in" in said
+    finally:
+        near.cut_power()
+
+
+def test_an_interrupt_keeps_what_is_there(site: Site, tmp_path: Path, long_reference: Path):
+    zoo = tmp_path / "zoo"
+    node = site.start_node()
+    try:
+        driver = train(site, zoo)
+        wait_until(lambda: len(open_zoo(zoo)) >= 10 and node.working())
+        driver.send_signal(signal.SIGINT)
+        code, said = finish(driver)
+        assert code == 130
+        assert "networks are kept in" in said
+        assert "--on ray" in said
+        wait_until(lambda: not node.working())
+        code, said = finish(train(site, zoo))
+        assert code == 0, said
+        assert_same(zoo, long_reference)
+    finally:
+        node.cut_power()
+
+
+def test_a_pulled_cable(site: Site, tmp_path: Path, long_reference: Path):
+    """The far node works on, unheard; what it was making is made again in bounded time."""
+    zoo = tmp_path / "zoo"
+    near, far = site.start_node(0), site.start_node(1)
+    try:
+        driver = train(site, zoo)
+        wait_until(lambda: near.working() and far.working())
+        site.pull_the_cable()
+        code, said = finish(driver)
+        assert code == 0, said
+        assert_same(zoo, long_reference)
+    finally:
+        for node in (near, far):
+            node.cut_power()
+        site.plug_the_cable()

@@ -1,0 +1,160 @@
+"""Submissions as far as they need no Slurm: the script, the frozen list, what is refused."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hyperzoo.cli.submit import _words
+from hyperzoo.cli.work import seconds_of
+from hyperzoo.cluster import slurm
+from hyperzoo.cluster.submission import Request, Submission, failures, submit_zoo
+from hyperzoo.cluster.work import read_pieces
+from hyperzoo.errors import ClusterError
+from hyperzoo.images.npz import write_npz
+from tests.cluster.makers import assert_same, images, prepared, tiny
+
+
+def request(tasks: int = 2, **changes: object) -> Request:
+    arguments: dict[str, object] = {
+        "tasks": tasks,
+        "cpus": 1,
+        "time": "2:00:00",
+        "seconds": 7200,
+        "at_once": None,
+        "partition": None,
+        "more": (),
+        "worker": (),
+    }
+    return Request(**(arguments | changes))  # type: ignore[arg-type]
+
+
+def dry(folder: Path, chosen: Request) -> Submission:
+    pictures = folder.parent / "images.npz"
+    write_npz(images(), pictures)
+    made = submit_zoo(tiny(), folder, chosen, images=pictures, dry_run=True)
+    assert made is not None
+    return made
+
+
+def test_a_script_that_people_can_read(tmp_path: Path):
+    zoo = prepared(tmp_path / "my 100% zoo")
+    chosen = request(tasks=9, cpus=16, partition="long", more=("--account=abc", "--gres=gpu:1"))
+    made = dry(zoo, chosen)
+    assert (made.parts, made.tasks, made.jobs) == (6, 6, ())
+    assert made.commands[0] == ("sbatch", "--array=0-5", str(made.folder / "work.sh"), "0")
+    assert made.commands[1][1] == "--dependency=afterany:JOBS"
+    script = (made.folder / "work.sh").read_text()
+    logs = str(made.folder / "logs").replace("%", "%%")
+    for line in (
+        "#!/bin/bash",
+        "#SBATCH --cpus-per-task=16",
+        "#SBATCH --time=2:00:00",
+        "#SBATCH --partition=long",
+        "#SBATCH --account=abc",
+        "#SBATCH --gres=gpu:1",
+        f'#SBATCH --output="{logs}/%A_%a.out"',
+    ):
+        assert f"{line}\n" in script
+    assert "--workers 16 --time 119:00 --shard" in script
+    assert read_pieces(made.folder / "pieces") == [f"part-{part:05}" for part in range(6)]
+
+
+@pytest.mark.slow
+def test_the_script_is_what_a_task_runs(tmp_path: Path, reference: Path):
+    zoo = prepared(tmp_path / "zoo")
+    made = dry(zoo, request(tasks=1))
+    done = subprocess.run(
+        ["bash", str(made.folder / "work.sh"), "0"],
+        env=os.environ | {"SLURM_ARRAY_TASK_ID": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "shard 0/1: trained 6 parts" in done.stdout
+    assert_same(zoo, reference)
+    assert submit_zoo(tiny(), zoo, request(), images=tmp_path / "images.npz", dry_run=True) is None
+
+
+def test_arrays_no_larger_than_is_allowed(tmp_path: Path):
+    from hyperzoo.cluster.submission import _array_commands
+
+    commands = _array_commands(Path("run"), request(at_once=20), 2500, 1001)
+    assert [command[0::2] for command in commands] == [
+        ("--array=0-1000%8", "0"),
+        ("--array=0-1000%8", "1001"),
+        ("--array=0-497%3", "2002"),
+    ]
+
+
+def test_where_there_is_no_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for call in (slurm.largest_array, lambda: slurm.submit(["x"]), lambda: slurm.states(["1"])):
+        with pytest.raises(ClusterError, match=r"no `s.*` on this machine: submit where Slurm is"):
+            call()
+
+
+def stand_in(folder: Path, name: str, script: str) -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+def test_what_slurm_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    stand_in(tmp_path, "sbatch", "echo '4711;cluster'")
+    stand_in(tmp_path, "scontrol", "echo 'MaxArraySize            = 20'")
+    stand_in(tmp_path, "squeue", "echo RUNNING; echo PENDING; echo PENDING")
+    assert slurm.submit(["job.sh"]) == "4711"
+    assert slurm.largest_array() == 20
+    assert slurm.states(["4711"]) == {"RUNNING": 1, "PENDING": 2}
+    assert slurm.states([]) == {}
+    stand_in(
+        tmp_path, "squeue", "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1"
+    )
+    assert slurm.states(["4711"]) == {}
+    stand_in(tmp_path, "squeue", "echo 'Unable to contact slurm controller' >&2; exit 1")
+    with pytest.raises(ClusterError, match="Slurm refused: Unable to contact"):
+        slurm.states(["4711"])
+    stand_in(tmp_path, "sbatch", "echo 'Submitted'")
+    with pytest.raises(ClusterError, match="expected a job's number from sbatch, got 'Submitted'"):
+        slurm.submit(["job.sh"])
+
+
+def test_failures_are_found_in_the_logs(tmp_path: Path):
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "7_0.out").write_text("error: no room\nshard 0/2: trained 3 parts, found 0 done\n" * 3)
+    (logs / "7_1.out").write_text("x\n" * 9000 + "error: the native engine is not built\n")
+    (logs / "7_2.out").write_bytes(b"\xff\n")
+    (logs / "7_3.out").write_text("")
+    found = failures(tmp_path)
+    assert found == [(logs / "7_1.out", "the native engine is not built")]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 5400),
+        ("90:30", 5430),
+        ("2:00:00", 7200),
+        ("1-12", 129600),
+        ("1-12:30", 131400),
+        ("0-0:0:5", 5),
+    ],
+)
+def test_times_as_slurm_takes_them(text: str, seconds: float):
+    assert seconds_of(text) == seconds
+
+
+def test_what_is_no_time_or_no_option():
+    for text in ("", "two hours", "1:2:3:4", "-5"):
+        with pytest.raises(ClusterError, match="expected a time such as 90"):
+            seconds_of(text)
+    assert _words("--account=abc '--comment=my zoo'") == ("--account=abc", "--comment=my zoo")
+    with pytest.raises(ClusterError, match="No closing quotation"):
+        _words("'--account")
+    for text in ("--account abc", "'--comment=a\n#SBATCH --x'"):
+        with pytest.raises(ClusterError, match="expected options such as --account=abc"):
+            _words(text)

@@ -1,0 +1,407 @@
+"""Bundles: what a worker delivers and a collector takes, refuses, or goes on with after a kill."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hyperzoo.errors import ZooLockedError, ZooWriteError
+from hyperzoo.exchange.exporting import export_zoo
+from hyperzoo.exchange.importing import import_zoo
+from hyperzoo.recipe import Recipe
+from hyperzoo.zoo import open_zoo, verify_zoo
+from hyperzoo.zoo.bundle import (
+    INCOMING_FOLDER,
+    RECORD_FILE,
+    Bundle,
+    deliver,
+    lying_bundles,
+    refused_bundles,
+)
+from hyperzoo.zoo.document import read_document
+from hyperzoo.zoo.files import place_files
+from hyperzoo.zoo.part_bundle import part_bundle, piece_name, piece_part
+from hyperzoo.zoo.write import collect_bundles, collector
+from tests.helpers import part_files
+from tests.zoo.makers import PROVENANCE, finished, make_zoo, recipe, writer
+from tests.zoo.test_write import everything
+
+
+def started(folder: Path, chosen: Recipe | None = None) -> Path:
+    writer(folder, chosen, provenance=None).close()
+    return folder
+
+
+def bundle(zoo: Path, part: int, provenance: dict[str, str] | None = None) -> Bundle:
+    document = read_document(zoo)
+    planned = document.plan()[part]
+    assert document.recipe is not None
+    networks = finished(planned, document.recipe)
+    return part_bundle(part, networks, planned, document, provenance or PROVENANCE)
+
+
+def grown(folder: Path) -> Path:
+    """A zoo of two small parts, both missing: it has grown from one network a class to two."""
+    for size in (1, 2):
+        started(folder, recipe(networks_per_class=size))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, complete."""
+    folder = grown(tmp_path_factory.mktemp("small") / "zoo")
+    return make_zoo(folder, recipe(networks_per_class=2))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A zoo of two parts, written by one writer in one go."""
+    return make_zoo(tmp_path_factory.mktemp("whole") / "zoo")
+
+
+def test_parts_that_others_made_are_the_same_to_the_byte(tmp_path: Path, whole: Path):
+    zoo = started(tmp_path / "zoo")
+    for part in (1, 0):
+        deliver(bundle(zoo, part), zoo)
+    assert verify_zoo(zoo).notes == ()
+    assert len(open_zoo(zoo)) == 0
+    assert collect_bundles(zoo).parts == (0, 1)
+    assert everything(zoo) == everything(whole)
+    # Also what each part was trained by, and nothing hidden is left.
+    assert not (zoo / INCOMING_FOLDER).exists()
+
+
+def test_copies_where_there_are_no_hard_links(
+    tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def link(*_arguments: Any, **_others: Any) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+    zoo = started(tmp_path / "zoo")
+    for part in (0, 1):
+        deliver(bundle(zoo, part), zoo)
+    collect_bundles(zoo)
+    assert everything(zoo) == everything(whole)
+
+
+def test_duplicates_are_removed(tmp_path: Path, whole: Path):
+    zoo = started(tmp_path / "zoo")
+    for part in (0, 0, 1):
+        deliver(bundle(zoo, part), zoo)
+    assert collect_bundles(zoo).parts == (0, 1)
+    deliver(bundle(zoo, 1), zoo)
+    assert collect_bundles(zoo).parts == ()
+    assert everything(zoo) == everything(whole)
+
+
+def test_a_duplicate_of_a_bundle_that_is_refused_is_taken(tmp_path: Path):
+    zoo = started(tmp_path / "zoo")
+    paths = sorted(deliver(bundle(zoo, 0), zoo) for _ in range(2))
+    flip(paths[0] / "models" / "part-00000.parquet")
+    taken = collect_bundles(zoo)
+    assert (taken.parts, len(taken.refused)) == ((0,), 1)
+
+
+def test_runs_tell_what_trained_a_bundle(tmp_path: Path):
+    zoo = started(tmp_path / "zoo", recipe(networks_per_class=40))
+    devices = {0: "cpu", 1: "cuda", 2: "cpu", 3: "cuda"}
+    for part, device in devices.items():
+        deliver(bundle(zoo, part, {"engine": "torch", "device": device}), zoo)
+        collect_bundles(zoo)
+    runs = json.loads((zoo / "zoo.json").read_text())["runs"]
+    assert [(run["parts"], run["provenance"]["device"]) for run in runs] == [
+        ([0, 2], "cpu"),
+        ([1, 3], "cuda"),
+    ]
+    assert open_zoo(zoo).provenance_of("cat_10")["device"] == "cuda"
+
+
+def test_a_writer_takes_bundles_along_with_its_own_parts(tmp_path: Path, whole: Path):
+    zoo = tmp_path / "zoo"
+    with writer(zoo) as open_writer:
+        deliver(bundle(zoo, 0), zoo)
+        with pytest.raises(ZooLockedError, match="another run is writing"):
+            collect_bundles(zoo)
+        assert open_writer.take_bundles().parts == (0,)
+        assert list(open_writer.missing_parts) == [1]
+        with pytest.raises(ZooWriteError, match="it is complete"):
+            open_writer.write_part(0, finished(open_writer.parts[0], recipe()))
+        open_writer.write_part(1, finished(open_writer.parts[1], recipe()))
+    assert everything(zoo) == everything(whole)
+
+
+def test_who_delivers_while_another_leaves_is_not_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A bundle that comes between a collector's last look and its leaving."""
+    zoo = started(tmp_path / "zoo")
+    deliver(bundle(zoo, 0), zoo)
+    late = [bundle(zoo, 1)]
+    from hyperzoo.zoo.write import ZooWriter
+
+    close = ZooWriter.close
+
+    def closing(self: ZooWriter) -> None:
+        if late:
+            deliver(late.pop(), zoo)
+        close(self)
+
+    monkeypatch.setattr(ZooWriter, "close", closing)
+    assert collect_bundles(zoo, once=True).parts == (0,)
+    late.append(bundle(zoo, 1))
+    assert collect_bundles(zoo).parts == (1,)
+    assert not (zoo / INCOMING_FOLDER).exists()
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: a hundred kills sync a thousand files."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
+
+
+class Killed(BaseException):
+    """What a process sees of kill -9: nothing, for it is gone; so nothing may catch it."""
+
+
+class KilledAt:
+    """Lets the system's calls pass until the n-th, from which on none is made any more."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+        self.calls, self.at = 0, at
+        for name in ("link", "replace", "rename", "unlink", "rmdir", "mkdir", "fsync"):
+            monkeypatch.setattr(os, name, self.watched(getattr(os, name)))
+
+    def watched(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(*arguments: Any, **others: Any) -> Any:
+            self.calls += 1
+            if self.calls >= self.at:
+                raise Killed
+            return call(*arguments, **others)
+
+        return watched
+
+
+def test_a_collector_killed_at_every_step(
+    quick: Path, small: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Killed before the n-th call of the system, for every n: nothing is lost, nothing is mixed."""
+    start = grown(quick / "start")
+    for part in (0, 1, 1):
+        deliver(bundle(start, part), start)
+    for at in range(1, 200):
+        zoo = quick / f"zoo-{at}"
+        shutil.copytree(start, zoo)
+        with monkeypatch.context() as patch:
+            killed = KilledAt(patch, at)
+            try:
+                collect_bundles(zoo)
+                break
+            except Killed:
+                pass
+        assert verify_zoo(zoo).problems == ()
+        visible = {name: c for name, c in part_files(zoo).items() if "/." not in name}
+        assert visible.items() <= part_files(small).items()
+        if at % 2:
+            collect_bundles(zoo)
+        make_zoo(zoo, recipe(networks_per_class=2))
+        collect_bundles(zoo)
+        assert everything(zoo) == everything(small)
+        shutil.rmtree(zoo)
+    assert killed.calls > 60
+
+
+def test_a_worker_killed_at_every_step(quick: Path, small: Path, monkeypatch: pytest.MonkeyPatch):
+    start = grown(quick / "start")
+    part = bundle(start, 0)
+    for at in range(1, 100):
+        zoo = quick / f"zoo-{at}"
+        shutil.copytree(start, zoo)
+        with monkeypatch.context() as patch:
+            killed = KilledAt(patch, at)
+            try:
+                deliver(part, zoo)
+                break
+            except Killed:
+                pass
+        assert collect_bundles(zoo).refused == ()
+        make_zoo(zoo, recipe(networks_per_class=2))
+        collect_bundles(zoo)
+        assert everything(zoo) == everything(small)
+    assert killed.calls > 20
+
+
+def test_a_full_disk_leaves_no_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    zoo = started(tmp_path / "zoo")
+    part = bundle(zoo, 0)
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(ZooWriteError, match="No space left on device"):
+            deliver(part, zoo)
+    assert list((zoo / INCOMING_FOLDER).iterdir()) == []
+
+
+def test_a_file_placed_twice(tmp_path: Path):
+    (tmp_path / "a").write_text("content")
+    for _ in range(2):
+        place_files([(tmp_path / "a", tmp_path / "b" / "c")])
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "b", "c"]
+    with pytest.raises(ZooWriteError, match=r"can't read .*No such file"):
+        place_files([(tmp_path / "none", tmp_path / "d")])
+
+
+def flip(path: Path, place: int = -1) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+def rewrite(path: Path, **changes: Any) -> None:
+    """Change a record as somebody would who knows how it is sealed."""
+    from hyperzoo.zoo.bundle import _seal
+
+    record = json.loads(path.read_text())
+    del record["seal"]
+    record |= changes
+    path.write_text(json.dumps(record | {"seal": _seal(record)}))
+
+
+WEIGHTS = "weights/part-00000.safetensors"
+DAMAGES: list[tuple[Callable[[Path], object], str]] = [
+    (lambda b: flip(b / WEIGHTS), f"{WEIGHTS}: the SHA-256 is "),
+    (lambda b: flip(b / "models/part-00000.parquet", 100), "models/part-00000.parquet is cut"),
+    (lambda b: flip(b / RECORD_FILE, 60), f"{RECORD_FILE} is missing, cut short or has been"),
+    (lambda b: os.truncate(b / WEIGHTS, 5000), f"{WEIGHTS}: the SHA-256 is "),
+    (lambda b: os.truncate(b / RECORD_FILE, 50), f"{RECORD_FILE} is missing, cut short"),
+    (lambda b: (b / WEIGHTS).unlink(), f"'{WEIGHTS}' is missing among its files"),
+    (lambda b: (b / RECORD_FILE).unlink(), f"{RECORD_FILE} is missing, cut short or"),
+    (lambda b: (b / "weights" / "more").touch(), "'weights/more' does not belong among its files"),
+    (lambda b: (b / "zoo.json").touch(), "'zoo.json' does not belong among its files"),
+    (lambda b: (b / "link").symlink_to("/etc/passwd"), "'link' is no regular file"),
+    (lambda b: os.mkfifo(b / "pipe"), "'pipe' is no regular file"),
+    (
+        lambda b: ((b / WEIGHTS).rename(b.parent / "w"), (b / WEIGHTS).symlink_to(b.parent / "w")),
+        f"'{WEIGHTS}' is no regular file",
+    ),
+    (
+        lambda b: rewrite(b / RECORD_FILE, sha256={"../../zoo.json": "0"}),
+        "'../../zoo.json' does not belong in its record",
+    ),
+    (lambda b: rewrite(b / RECORD_FILE, sha256=[]), f"{RECORD_FILE} is missing, cut short"),
+    (lambda b: rewrite(b / RECORD_FILE, facts=None), f"{RECORD_FILE} is missing, cut short"),
+    (lambda b: rewrite(b / RECORD_FILE, format_version=2), "got another format or version"),
+    (
+        lambda b: rewrite(b / RECORD_FILE, piece="part-00001"),
+        "another piece: expected 'part-00000', got 'part-00001'",
+    ),
+    (
+        lambda b: b.rename(b.with_name("part-00001" + b.name[10:])),
+        "another piece: expected 'part-00001', got 'part-00000'",
+    ),
+    (
+        lambda b: b.rename(b.with_name("part-00007" + b.name[10:])),
+        "plan has no part 'part-00007'",
+    ),
+    (lambda b: b.rename(b.with_name("trial-1" + b.name[10:])), "plan has no part 'trial-1'"),
+]
+
+
+@pytest.mark.parametrize(("damage", "message"), DAMAGES)
+def test_bundles_that_are_refused(
+    tmp_path: Path,
+    whole: Path,
+    caplog: pytest.LogCaptureFixture,
+    damage: Callable[[Path], object],
+    message: str,
+):
+    zoo = started(tmp_path / "zoo")
+    damage(deliver(bundle(zoo, 0), zoo))
+    taken = collect_bundles(zoo)
+    assert taken.parts == ()
+    assert message in taken.refused[0]
+    assert message in caplog.text
+    assert part_files(zoo) == {}
+    assert (len(lying_bundles(zoo)), len(refused_bundles(zoo))) == (0, 1)
+    # It is named once, and hinders nobody.
+    assert collect_bundles(zoo).refused == ()
+    deliver(bundle(zoo, 0), zoo)
+    assert collect_bundles(zoo).parts == (0,)
+    make_zoo(zoo)
+    assert part_files(zoo) == part_files(whole)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "changes", "message"),
+    [
+        ({"seed": 4}, {}, "is of another recipe: expected recipe_digest '"),
+        ({"training": {"epochs": 2}}, {}, "is of another recipe"),
+        ({}, {"image_fingerprint": "ff" * 32}, "is trained on other images: expected image_"),
+    ],
+)
+def test_bundles_of_another_zoo(
+    tmp_path: Path, chosen: dict[str, Any], changes: dict[str, Any], message: str
+):
+    zoo = started(tmp_path / "zoo")
+    other = tmp_path / "other"
+    writer(other, recipe(**chosen), provenance=None, **changes).close()
+    deliver(bundle(other, 0), zoo)
+    assert message in collect_bundles(zoo).refused[0]
+
+
+def test_networks_that_are_not_the_parts(tmp_path: Path):
+    """A zoo that has grown in other steps has other networks in its parts."""
+    zoo, other = tmp_path / "zoo", tmp_path / "other"
+    started(zoo, recipe(networks_per_class=13))
+    started(other, recipe(networks_per_class=2))
+    started(other, recipe(networks_per_class=13))
+    deliver(bundle(other, 1), zoo)
+    assert "expected" in collect_bundles(zoo).refused[0]
+
+
+def test_values_that_are_not_finite(tmp_path: Path):
+    zoo = started(tmp_path / "zoo")
+    document = read_document(zoo)
+    planned = document.plan()[0]
+    networks = finished(planned, recipe())
+    wild = {name: np.full_like(tensor, np.inf) for name, tensor in networks[3].parameters.items()}
+    networks[3] = replace(networks[3], parameters=wild)
+    deliver(part_bundle(0, networks, planned, document, PROVENANCE), zoo)
+    assert "of rat_0 is not finite" in collect_bundles(zoo).refused[0]
+
+
+def test_provenance_that_is_no_text(tmp_path: Path):
+    zoo = started(tmp_path / "zoo")
+    wrong: Any = {"engine": ["torch"]}
+    deliver(bundle(zoo, 0, wrong), zoo)
+    assert "expected texts as its provenance" in collect_bundles(zoo).refused[0]
+
+
+def test_an_imported_zoo_takes_no_bundles(tmp_path: Path, whole: Path):
+    export_zoo(whole, "pytorch", tmp_path / "files")
+    import_zoo(tmp_path / "files", tmp_path / "zoo")
+    with pytest.raises(ZooWriteError, match="such a zoo takes no parts"):
+        collector(tmp_path / "zoo")
+
+
+def test_names_of_pieces():
+    assert piece_part(piece_name(3)) == 3
+    assert piece_part(piece_name(123456)) == 123456
+    for other in ("part-3", "part-000003", "trial-00003", "part-00003x"):
+        assert piece_part(other) is None
