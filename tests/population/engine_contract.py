@@ -125,9 +125,10 @@ class EngineContract:
             for parameter, after in expected.items():
                 moved = found[position].parameters[parameter] - start[parameter].astype(float)
                 # Adam's first step is lr g / (|g| + 3.2e-6): where a gradient is that small, its
-                # rounding error of some 1e-9 moves the step of 1e-3 by some 3e-7.
+                # rounding error of some 1e-9 moves the step of 1e-3 by some 3e-7; PyTorch's
+                # kernels for AVX-512 were seen to move one weight by 1.2e-6.
                 np.testing.assert_allclose(
-                    moved, after - start[parameter], rtol=2e-3, atol=1e-6, err_msg=parameter
+                    moved, after - start[parameter], rtol=2e-3, atol=2e-6, err_msg=parameter
                 )
 
     @pytest.mark.parametrize("declared", [lenet5, smallcnn])
