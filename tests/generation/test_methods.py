@@ -15,7 +15,9 @@ from hyperzoo.generation import METHODS, Generator, Split, fit, load_generator
 from hyperzoo.generation.methods import (
     autodecoder,
     flow_matching,
+    learned_images,
     learned_update,
+    unseen,
     update,
     vae,
     wgan,
@@ -36,6 +38,8 @@ SMALL: dict[Any, dict[str, int]] = {
     update: {"STARTS": 2, "IMAGES": 50},
     learned_update: {"STEPS": 25, "STARTS": 8, "NETWORKS": 2, "IMAGES": 32},
     flow_matching: {"STEPS": 200},
+    learned_images: {"FIT_STEPS": 40, "STEPS": 2, "IMAGES": 24, "GRID": 8, "BATCH": 32, "TRIALS": 3},
+    unseen: {"LEAST_IMAGES": 300},
     vae: {"STEPS": 20, "NETWORKS": 2},
     autodecoder: {"STEPS": 20, "NETWORKS": 2},
     wgan: {"STEPS": 3, "PAIRS": 2, "PROBES": 10},
