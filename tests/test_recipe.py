@@ -18,6 +18,12 @@ def changed(**sections: Any) -> dict[str, Any]:
     return MINIMAL | sections
 
 
+def test_the_recipe_of_the_published_script_differs_in_its_epochs_alone():
+    paper, script = load_recipe("imagenette-lenet5"), load_recipe("imagenette-lenet5-20")
+    assert (paper.training.epochs, script.training.epochs) == (25, 20)
+    assert script.with_changes(epochs=25).digest == paper.digest
+
+
 def test_the_published_recipe():
     recipe = load_recipe("imagenette-lenet5")
     assert recipe.networks_per_class == 1061
@@ -28,7 +34,8 @@ def test_the_published_recipe():
 
 
 def test_every_built_in_recipe_has_its_own_name():
-    assert list(builtin_recipes()) == ["digits-lenet5", "digits-smallcnn", "imagenette-lenet5"]
+    names = ["digits-lenet5", "digits-smallcnn", "imagenette-lenet5", "imagenette-lenet5-20"]
+    assert list(builtin_recipes()) == names
     for name in builtin_recipes():
         assert load_recipe(name).name == name
 
