@@ -266,7 +266,7 @@ def builtin_recipes() -> dict[str, str]:
     folder = resources.files("hyperzoo") / "recipes"
     files = sorted(
         (file for file in folder.iterdir() if file.name.endswith(".toml")),
-        key=lambda file: file.name,
+        key=lambda file: file.name.removesuffix(".toml"),
     )
     return {file.name.removesuffix(".toml"): file.read_text("utf-8") for file in files}
 
