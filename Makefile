@@ -7,11 +7,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 KERNELS := src/hyperzoo/population/native/kernels
 
-.PHONY: help install zoo test lint check sanitize keras clean
+.PHONY: help install zoo test test-cluster lint check sanitize keras clean
 
 help:
 	@echo "make zoo      train the built-in zoo digits-lenet5, show it, and write its report"
 	@echo "make test     run the tests"
+	@echo "make test-cluster  run the tests that start a Slurm and a Ray"
 	@echo "make lint     check format, style and types"
 	@echo "make check    lint and test: what CI runs"
 	@echo "make sanitize  run the native kernels under sanitizers"
@@ -37,6 +38,11 @@ zoo: install
 
 test: install
 	$(BIN)/pytest
+
+# Slurm and munge as Debian packs them, and a Ray in .venv; as root, or where network namespaces can be made.
+test-cluster: install
+	$(BIN)/pip install --quiet --constraint constraints.txt ray
+	HYPERZOO_REQUIRE_SLURM=1 HYPERZOO_REQUIRE_RAY=1 $(BIN)/pytest tests/cluster -m "slurm or ray"
 
 lint: install
 	$(BIN)/ruff format --check
