@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "errors": set(),
     "version": set(),
     "randomness": set(),
-    "recipe": {"errors"},
+    "recipe": {"errors", "architectures"},
     "images": {"errors"},
     "plan": {"recipe", "randomness"},
     "architectures": {"errors", "randomness"},

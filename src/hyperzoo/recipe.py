@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import tomllib
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
@@ -20,7 +21,17 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from hyperzoo.architectures import (
+    Architecture,
+    architecture_names,
+    declared_architecture,
+    get_architecture,
+    layer_tables,
+    parse_layers,
+)
 from hyperzoo.errors import RecipeError, did_you_mean
+
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 
 
 class _Section(BaseModel):
@@ -65,9 +76,16 @@ class Task(_Section):
 
 
 class ArchitectureChoice(_Section):
-    """`[architecture]`: which declared network is trained."""
+    """`[architecture]`: which network is trained: a built-in one, or layers of its own.
+
+    Attributes:
+        name: a built-in network's, or any other where `layers` are given.
+        layers: a list of tables, which `hyperzoo.architectures.declared` reads; None for a
+            built-in network.
+    """
 
     name: Annotated[str, Field(min_length=1)]
+    layers: Any = None
 
 
 def _increasing(epochs: tuple[int, ...]) -> tuple[int, ...]:
@@ -182,7 +200,7 @@ class Recipe(_Section):
     A recipe is immutable. `with_changes` makes another one; `canonical` and `digest` identify it.
     """
 
-    name: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    name: Annotated[str, Field(min_length=1, pattern=f"^{_NAME}$")]
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     networks_per_class: Annotated[int, Field(ge=1, le=1_000_000)]
     images: Images
@@ -200,6 +218,23 @@ class Recipe(_Section):
         if self.images.path is None:
             return None
         return (self._folder or Path()) / Path(self.images.path).expanduser()
+
+    def network(self, outputs: int) -> Architecture:
+        """The network that is trained.
+
+        Args:
+            outputs: how many logits it gives.
+
+        Raises:
+            ArchitectureError: there is no built-in network of that name.
+        """
+        name, layers = self.architecture.name, self.architecture.layers
+        if layers is None:
+            return get_architecture(name, outputs)
+        images = self.images
+        return declared_architecture(
+            name, layers, (images.size, images.size, images.channels), outputs
+        )
 
     def with_changes(
         self, *, networks_per_class: int | None = None, epochs: int | None = None
@@ -228,6 +263,9 @@ class Recipe(_Section):
         if self.training.precision == "float32":
             # Older than the key, so that digests of recipes without it stay what they were.
             del document["training"]["precision"]
+        if self.architecture.layers is not None:
+            # However they were written: a default that is spelled out changes nothing.
+            document["architecture"]["layers"] = layer_tables(self.network(1))
         return document
 
     @property
@@ -301,13 +339,44 @@ def parse_recipe(document: dict[str, Any], place: str = "recipe") -> Recipe:
         RecipeError: with every problem, each with its place, the value found, what is allowed,
             and the nearest known name.
     """
+    problems: set[str] = set()
     try:
-        return Recipe.model_validate(document)
+        recipe = Recipe.model_validate(document)
     except ValidationError as error:
-        problems = sorted({_problem(detail) for detail in error.errors(include_url=False)})
-        count = f"{len(problems)} problem" + ("s" if len(problems) > 1 else "")
-        lines = "\n".join(f"  - {problem}" for problem in problems)
-        raise RecipeError(f"{place} has {count}:\n{lines}") from None
+        recipe = None
+        problems = {_problem(detail) for detail in error.errors(include_url=False)}
+    problems |= set(_layer_problems(document))
+    if recipe is not None and not problems:
+        return recipe
+    count = f"{len(problems)} problem" + ("s" if len(problems) > 1 else "")
+    lines = "\n".join(f"  - {problem}" for problem in sorted(problems))
+    raise RecipeError(f"{place} has {count}:\n{lines}")
+
+
+def _layer_problems(document: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with the layers of a recipe that has its own."""
+    choice = document.get("architecture") if isinstance(document, dict) else None
+    if not isinstance(choice, dict) or choice.get("layers") is None:
+        return
+    name = choice.get("name")
+    if name in architecture_names():
+        yield (
+            f"architecture.name: '{name}' is a built-in network, which has its own layers; leave "
+            "`layers` out, or give another name"
+        )
+    elif isinstance(name, str) and not re.fullmatch(_NAME, name):
+        yield (
+            "architecture.name: expected letters, digits, '.', '_' and '-', beginning with a "
+            f"letter or digit, got {name!r}"
+        )
+    try:
+        images = Images.model_validate(document.get("images"))
+    except ValidationError:
+        shape = None  # reported by itself
+    else:
+        shape = (images.size, images.size, images.channels)
+    _, problems = parse_layers(choice["layers"], shape, 1)
+    yield from (f"architecture.layers: {problem}" for problem in problems)
 
 
 def _problem(detail: ErrorDetails) -> str:

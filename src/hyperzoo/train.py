@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperzoo.architectures import Architecture, get_architecture
+from hyperzoo.architectures import Architecture
 from hyperzoo.errors import ImageError
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.plan import PlannedNetwork
@@ -256,7 +256,7 @@ def recipe_architecture(recipe: Recipe, images: ImageSet) -> Architecture:
         ImageError: the network takes images of another shape.
     """
     outputs = 1 if recipe.task.kind == "one-vs-all" else len(images.class_names)
-    architecture = get_architecture(recipe.architecture.name, outputs)
+    architecture = recipe.network(outputs)
     if architecture.input_shape != images.image_shape:
         height, _, channels = architecture.input_shape
         raise ImageError(

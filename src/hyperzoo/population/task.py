@@ -9,8 +9,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperzoo.architectures import Architecture
+from hyperzoo.architectures.layers import Dropout
 from hyperzoo.plan import PlannedNetwork
-from hyperzoo.randomness import permutation
+from hyperzoo.randomness import permutation, raw_words
 
 
 def targets(
@@ -83,3 +85,43 @@ def image_order(
     """
     purpose = f"order/{epoch}"
     return images[permutation(seed, network.class_name, network.index, purpose, len(images))]
+
+
+def dropout_masks(
+    architecture: Architecture,
+    network: PlannedNetwork,
+    seed: int,
+    epoch: int,
+    step: int,
+    images: int,
+) -> dict[str, NDArray[np.bool_]]:
+    """What the dropouts of one network keep in one step.
+
+    Each value of each image is dropped with a probability of round(65536 rate) / 65536: 16 random
+    bits a value, the first of a word's being its lowest.
+
+    Args:
+        architecture: the network's declaration.
+        network: the network.
+        seed: the recipe's seed.
+        epoch: 1 for the first.
+        step: of the epoch, 0 for the first.
+        images: of the batch.
+
+    Returns:
+        The dropout's name ("dropout1") -> bool [channel, height, width, image], True where the
+        value is kept; nothing of an architecture without dropouts.
+    """
+    masks = {}
+    for own in architecture.steps:
+        if not isinstance(own.layer, Dropout):
+            continue
+        height, width, channels = own.shape
+        count = channels * height * width * images
+        purpose = f"{own.name}/{epoch}/{step}"
+        words = raw_words(seed, network.class_name, network.index, purpose, -(-count // 4))
+        drawn = words.astype("<u8", copy=False).view("<u2")[:count]
+        masks[own.name] = (drawn >= round(own.layer.rate * 65536)).reshape(
+            channels, height, width, images
+        )
+    return masks

@@ -10,7 +10,12 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from hyperzoo.architectures import Architecture, get_architecture
+from hyperzoo.architectures import (
+    Architecture,
+    architecture_facts,
+    architecture_from,
+    get_architecture,
+)
 from hyperzoo.errors import HyperzooError, ZooError, ZooFormatError, ZooNotFoundError
 from hyperzoo.plan import (
     ALL_CLASSES,
@@ -169,11 +174,9 @@ def _imported_table(imported: Imported | None) -> dict[str, Any]:
 
 
 def architecture_table(architecture: Architecture) -> dict[str, Any]:
-    """What `zoo.json` says of the architecture: enough to read the weights without hyperzoo."""
+    """What `zoo.json` says of the architecture: enough to build it, and to read the weights."""
     return {
-        "name": architecture.name,
-        "input_shape": list(architecture.input_shape),
-        "outputs": architecture.outputs,
+        **architecture_facts(architecture),
         "parameters": [
             {
                 "name": parameter.name,
@@ -194,7 +197,7 @@ def recipe_architecture(recipe: Recipe, image_classes: tuple[str, ...]) -> Archi
         ArchitectureError: there is none of that name.
     """
     outputs = 1 if recipe.task.kind == "one-vs-all" else len(image_classes)
-    return get_architecture(recipe.architecture.name, outputs)
+    return recipe.network(outputs)
 
 
 def check_class_names(names: tuple[str, ...], *, least: int = 2) -> None:
@@ -284,7 +287,10 @@ def _parse_imported(document: dict[str, Any]) -> ZooDocument:
     outputs = table["outputs"]
     if type(outputs) is not int or not 1 <= outputs <= MAX_OUTPUTS:
         raise ValueError(f"architecture.outputs: expected 1 or more, got {reprlib.repr(outputs)}")
-    architecture = get_architecture(_text(table["name"], "architecture.name"), outputs)
+    if "layers" in table:
+        architecture = architecture_from(table)
+    else:
+        architecture = get_architecture(_text(table["name"], "architecture.name"), outputs)
     _check_table(table, architecture)
     imported = _object(document["imported"], "imported")
     formats = _object(imported["formats"], "imported.formats")
@@ -323,7 +329,10 @@ def in_order(networks: Iterable[NetworkKey], classes: tuple[str, ...]) -> tuple[
 
 
 def _check_table(table: object, architecture: Architecture) -> None:
-    if table != architecture_table(architecture):
+    expected = architecture_table(architecture)
+    if isinstance(table, dict) and "layers" not in table:
+        del expected["layers"]  # zoos of early versions name built-in networks alone
+    if table != expected:
         raise ValueError(
             f"the architecture '{architecture.name}' of this hyperzoo is not the one that the zoo "
             "was made with; use the version that made it"
