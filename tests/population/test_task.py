@@ -1,7 +1,8 @@
 import numpy as np
 
 from hyperzoo.plan import PlannedNetwork
-from hyperzoo.population.task import image_order, targets, training_images
+from hyperzoo.population.task import dropout_masks, image_order, targets, training_images
+from tests.architectures.declarations import EVERY
 
 NETWORK = PlannedNetwork(class_name="dog", index=3, learning_rate=1e-3, batch_size=4)
 LABELS = np.array([0, 1, 2, 1, 0, 2, 2, 0, 0, 2] * 30)
@@ -37,3 +38,37 @@ def test_sampled_negatives_are_drawn_for_each_network():
 def test_the_order_is_a_permutation_of_the_subset():
     images = training_images(NETWORK, targets(NETWORK, "one-vs-all", LABELS, CLASSES), 0, 0.5)
     assert sorted(image_order(NETWORK, images, 0, 1)) == images.tolist()
+
+
+def test_dropouts_are_drawn_for_each_network_epoch_and_step():
+    architecture = EVERY["dropped out"]
+    masks = dropout_masks(architecture, NETWORK, 0, 1, 0, 7)
+    assert {name: mask.shape for name, mask in masks.items()} == {
+        "dropout1": (1, 10, 11, 7),
+        "dropout2": (6, 10, 11, 7),
+        "dropout3": (4, 3, 3, 7),
+        "dropout4": (12, 1, 1, 7),
+    }
+    for name, rate in (("dropout1", 0.1), ("dropout2", 0.5)):
+        share = 1 - masks[name].mean()
+        assert abs(share - rate) < 4 * (rate * (1 - rate) / masks[name].size) ** 0.5
+    other = PlannedNetwork(class_name="dog", index=4, learning_rate=1e-3, batch_size=4)
+    for drawn in (
+        dropout_masks(architecture, NETWORK, 0, 2, 0, 7),
+        dropout_masks(architecture, NETWORK, 0, 1, 1, 7),
+        dropout_masks(architecture, NETWORK, 1, 1, 0, 7),
+        dropout_masks(architecture, other, 0, 1, 0, 7),
+    ):
+        assert not np.array_equal(drawn["dropout2"], masks["dropout2"])
+    again = dropout_masks(architecture, NETWORK, 0, 1, 0, 7)
+    assert all(np.array_equal(again[name], mask) for name, mask in masks.items())
+
+
+def test_dropouts_are_pinned_and_none_without_a_dropout():
+    """Part of a network's identity: the bits must never change."""
+    masks = dropout_masks(EVERY["dropped out"], NETWORK, 0, 1, 0, 7)
+    assert np.packbits(masks["dropout2"])[:6].tolist() == PINNED
+    assert dropout_masks(EVERY["cnn-s"], NETWORK, 0, 1, 0, 7) == {}
+
+
+PINNED = [123, 72, 98, 172, 35, 147]

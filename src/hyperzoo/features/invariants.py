@@ -1,8 +1,9 @@
 """Features that no order and no sign of hidden units changes.
 
 Of every layer: sorted absolute biases (and what batch normalisations keep), singular values,
-moments. Of the first layer, whose inputs have an order of their own: how strongly it answers to each pair of input weights (the Gram matrix
-of its kernels, in their principal plane of positions and colours).
+moments. Of the first layer, whose inputs have an order of their own: how strongly it answers to
+each pair of input weights (the Gram matrix of its kernels, in their principal plane of positions
+and colours).
 """
 
 from typing import Any

@@ -21,8 +21,14 @@ from hyperzoo.population.engine import (
     require_float32,
 )
 from hyperzoo.population.native.description import describe
-from hyperzoo.population.native.library import Network, is_fast, reason_unavailable, variant
-from hyperzoo.population.task import image_order, targets, training_images
+from hyperzoo.population.native.library import (
+    Network,
+    is_fast,
+    pack_masks,
+    reason_unavailable,
+    variant,
+)
+from hyperzoo.population.task import dropout_masks, image_order, targets, training_images
 from hyperzoo.population.workers import Event, run_on_threads
 
 ARITHMETIC = "float32 2"
@@ -212,9 +218,20 @@ class _Trainer:
                 return None
             done = self._network.train(
                 self._data.train, self._train_targets, order, done, planned.batch_size,
-                planned.learning_rate, PATIENCE, sums,
+                planned.learning_rate, PATIENCE, sums, self._masks(epoch, done, len(order)),
             )  # fmt: skip
         return sums / len(order)
+
+    def _masks(self, epoch: int, done: int, images: int) -> NDArray[np.uint8] | None:
+        """What dropouts keep in the step that begins after `done` of an epoch's images."""
+        if self._network.dropped == 0:
+            return None
+        planned, batch = self._planned, self._planned.batch_size
+        drawn = dropout_masks(
+            self._architecture, planned, self._settings.seed, epoch, done // batch,
+            min(batch, images - done),
+        )  # fmt: skip
+        return pack_masks(drawn)
 
     def _evaluate(
         self, stopped: Callable[[], bool]
