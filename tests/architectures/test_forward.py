@@ -38,10 +38,10 @@ ACTIVATIONS = {
 }
 
 
-def some_parameters(architecture: Architecture) -> dict[str, NDArray[np.float32]]:
+def some_parameters(architecture: Architecture, seed: int = 0) -> dict[str, NDArray[np.float32]]:
     """Initial weights; what starts as a constant is made to differ."""
-    generator = np.random.default_rng(0)
-    parameters = initial_parameters(architecture, 0, "a", 0)
+    generator = np.random.default_rng(seed)
+    parameters = initial_parameters(architecture, seed, "a", 0)
     for name, tensor in parameters.items():
         if tensor.ndim == 1:
             drawn = generator.uniform(0.5, 1.5, tensor.shape)

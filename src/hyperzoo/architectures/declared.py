@@ -7,7 +7,7 @@ A layer's first key says what it is; docs/architectures.md lists all keys.
 
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any
 
 from hyperzoo.architectures.architecture import Architecture
@@ -152,6 +152,7 @@ _KINDS = {
     "dropout": _Kind(_number(lambda x: 0 <= x < 1, "from 0 to below 1"), {}),
     "flatten": _Kind(_flatten, {}),
 }
+_CONSTANTS = {"momentum", "epsilon"}
 _BLOCK_KEYS = ("residual", "shortcut", "activation")
 
 
@@ -270,21 +271,21 @@ def _parse_layer(
 def _build(kind: str, entry: Mapping[str, Any], outputs: int) -> Layer:
     """A layer of a table whose values have been checked."""
     value = entry[kind]
-    others = {key: given for key, given in entry.items() if key != kind}
+    others: dict[str, Any] = {key: given for key, given in entry.items() if key != kind}
     match kind:
         case "conv":
             return Conv2d(filters=value, **others)
         case "pool" if value == "global":
             return GlobalAveragePool(**others)
         case "pool":
-            return Pool2d(kind=value, **others)
+            layer = Pool2d(kind=value, **others)
+            # A default that is spelled out makes no other network.
+            return replace(layer, stride=None) if layer.stride == layer.size else layer
         case "dense":
             return Dense(units=outputs if value == OUTPUTS else value, **others)
         case "norm":
-            numbers = {
-                key: float(others.pop(key)) for key in ("momentum", "epsilon") if key in others
-            }
-            return BatchNorm(**numbers, **others)
+            others |= {key: float(others[key]) for key in _CONSTANTS & others.keys()}
+            return BatchNorm(**others)
         case "dropout":
             return Dropout(rate=float(value))
         case _:

@@ -9,8 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperzoo.architectures import architecture_names, get_architecture
-from hyperzoo.errors import ForeignFileError, ZooFormatError
+from hyperzoo.architectures import (
+    architecture_facts,
+    architecture_from,
+    architecture_names,
+    get_architecture,
+)
+from hyperzoo.errors import ArchitectureError, ForeignFileError, ZooFormatError
 from hyperzoo.exchange.format import Format, Meter
 from hyperzoo.exchange.network import ForeignNetwork, match_architecture
 from hyperzoo.images import ImageSet
@@ -59,7 +64,8 @@ class Pytorch(Format):
             stacked = zoo.part_weights(part)
             for row, network in enumerate(zoo.plan[part]):
                 own = {name: tensor[row] for name, tensor in stacked.items()}
-                metadata = {"id": network.id, "architecture": zoo.architecture.name}
+                facts = architecture_facts(zoo.architecture)
+                metadata = {"id": network.id, "architecture": facts.pop("name"), **facts}
                 path = folder / f"{network.id}.safetensors"
                 path.write_bytes(encode_tensors(own, metadata))
                 written += 1
@@ -72,13 +78,42 @@ def _read(path: Path) -> ForeignNetwork:
     size = path.stat().st_size
     if size > _MAX_BYTES:
         raise ForeignFileError(f"{path}: expected at most {_MAX_BYTES} bytes, got {size}")
-    tensors = _load_safetensors(path) if path.suffix == ".safetensors" else _load_torch(path)
+    if path.suffix == ".safetensors":
+        tensors, metadata = _load_safetensors(path)
+        if "layers" in metadata:
+            return _with_own_layers(path, tensors, metadata)
+    else:
+        tensors = _load_torch(path)
     names = _names_in_order(path, tensors)
     shapes = [tensors[name].shape for name in names]
     return ForeignNetwork(
         name=path.name,
         architecture=match_architecture(shapes, source=str(path), axes="torch"),
         weights={name: tensors[name] for name in names},
+        source=str(path),
+    )
+
+
+def _with_own_layers(
+    path: Path, tensors: Mapping[str, NDArray[np.float32]], metadata: Mapping[str, Any]
+) -> ForeignNetwork:
+    """The network of a file that tells its layers, as `Pytorch.write` does."""
+    try:
+        architecture = architecture_from({**metadata, "name": metadata.get("architecture")})
+    except ArchitectureError as error:
+        raise ForeignFileError(f"{path}: the layers that it tells: {error}") from error
+    expected = {p.name: p.shape for p in architecture.parameters}
+    found = {name: tensor.shape for name, tensor in tensors.items()}
+    if found != expected:
+        differing = sorted(expected.items() ^ found.items())[0][0]
+        raise ForeignFileError(
+            f"{path}: its tensors are not those of the layers that it tells: {differing}: expected "
+            f"shape {expected.get(differing)}, got {found.get(differing)}"
+        )
+    return ForeignNetwork(
+        name=path.name,
+        architecture=architecture,
+        weights={name: tensors[name] for name in expected},
         source=str(path),
     )
 
@@ -99,14 +134,14 @@ def _names_in_order(path: Path, tensors: Mapping[str, NDArray[Any]]) -> list[str
     )
 
 
-def _load_safetensors(path: Path) -> dict[str, NDArray[np.float32]]:
+def _load_safetensors(path: Path) -> tuple[dict[str, NDArray[np.float32]], Mapping[str, Any]]:
     try:
         file = open_tensors(path, mmap=False)
         if layout.FORMAT in file.metadata or "part" in file.metadata:
             raise ForeignFileError(
                 f"{path} is a part of a zoo; give the zoo's folder to open_zoo instead"
             )
-        return {name: np.array(file.tensor(name)) for name in file.places}
+        return {name: np.array(file.tensor(name)) for name in file.places}, file.metadata
     except ZooFormatError as error:
         raise ForeignFileError(f"{error}; expected a safetensors file of float32") from error
 
@@ -134,6 +169,12 @@ def _load_torch(path: Path) -> dict[str, NDArray[np.float32]]:
             f"{path}: expected a state_dict of tensors alone, but {', '.join(wrong)[:200]} is "
             "something else; save the inner `state_dict` by itself"
         )
+    # PyTorch counts batches beside its running statistics, which no answer depends on.
+    content = {
+        name: tensor
+        for name, tensor in content.items()
+        if not str(name).endswith(".num_batches_tracked")
+    }
     for name, tensor in content.items():
         if tensor.dtype != torch.float32 or tensor.layout != torch.strided:
             raise ForeignFileError(

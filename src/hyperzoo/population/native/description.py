@@ -55,17 +55,17 @@ def describe(architecture: Architecture) -> NDArray[np.int64]:
 
 def _described(architecture: Architecture, step: Step) -> Iterator[_Fields]:
     """A layer's fields, and those of an activation that it can't apply itself."""
-    separate = False
+    own: Activation = "linear"  # of an activation that is a layer by itself
     match step.layer:
         case Conv2d() as layer:
-            separate = layer.activation not in _FUSED
-            code = 0 if separate else _ACTIVATIONS[layer.activation]
+            fused = layer.activation in _FUSED
+            code, own = (_ACTIVATIONS[layer.activation], own) if fused else (0, layer.activation)
             same = int(layer.padding == "same")
             bias = int(layer.bias)
             yield 1, layer.kernel, layer.filters, layer.stride, same, code, bias
         case Dense() as layer:
-            separate = layer.activation not in _FUSED
-            code = 0 if separate else _ACTIVATIONS[layer.activation]
+            fused = layer.activation in _FUSED
+            code, own = (_ACTIVATIONS[layer.activation], own) if fused else (0, layer.activation)
             yield 5, 0, layer.units, 0, 0, code, int(layer.bias)
         case Pool2d() as layer:
             if layer.step != layer.size:
@@ -74,20 +74,20 @@ def _described(architecture: Architecture, step: Step) -> Iterator[_Fields]:
                     f"that neither overlap nor leave gaps, got size {layer.size} and stride "
                     f"{layer.step}; use engine 'torch'"
                 )
-            separate = layer.activation != "linear"
+            own = layer.activation
             yield _POOLS[layer.kind], layer.size, 0, 0, 0, 0, 0
         case GlobalAveragePool() as layer:
-            separate = layer.activation != "linear"
+            own = layer.activation
             yield 4, 0, 0, 0, 0, 0, 0
         case BatchNorm() as layer:
-            separate = layer.activation != "linear"
+            own = layer.activation
             yield 7, _bits(layer.momentum), _bits(layer.epsilon), 0, int(step.flat), 0, 0
         case Dropout() as layer:
             yield 8, _bits(1 / (1 - layer.rate)), 0, 0, 0, 0, 0
         case Flatten():
             pass  # values lie that way: who needs them side by side takes them so
-    if separate:
-        yield 6, 0, 0, 0, 0, _ACTIVATIONS[step.layer.activation], 0
+    if own != "linear":
+        yield 6, 0, 0, 0, 0, _ACTIVATIONS[own], 0
 
 
 def _bits(number: float) -> int:
