@@ -49,6 +49,18 @@ def test_what_is_exported_comes_back_bit_for_bit(name: str, written: str, tmp_pa
     assert open_zoo(tmp_path / "again").architecture == again.architecture
 
 
+def test_a_model_of_mixed_precision_says_so(tmp_path: Path):
+    h5py = pytest.importorskip("h5py")
+    zoo = own_zoo(tmp_path / "zoo", EVERY["normalised"])
+    export_zoo(zoo, "keras-h5", tmp_path / "files")
+    for path in (tmp_path / "files").iterdir():
+        with h5py.File(path, "r+") as file:
+            text = str(file.attrs["model_config"])
+            file.attrs["model_config"] = text.replace('"float32"', '"mixed_float16"', 3)
+    notes = import_zoo(tmp_path / "files", tmp_path / "again").notes
+    assert any("mixed_float16" in note for note in notes)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "shape", "activation"),
     [

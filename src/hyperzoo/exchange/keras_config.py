@@ -197,6 +197,23 @@ def check_config(text: str | bytes, architecture: Architecture, source: str) -> 
     return max(precisions, key=_PRECISIONS.index)
 
 
+def model_precision(config: Facts, source: str) -> str:
+    """What the layers of a model compute in: the coarsest of any.
+
+    Args:
+        config: the model's, with its list of layers.
+        source: the file, for messages.
+
+    Raises:
+        ForeignFileError: a layer has weights of another kind than float32.
+    """
+    found = {
+        _precision(layer["config"].get("dtype"), f"{source}: {layer['class_name']}")
+        for layer in config["config"]["layers"]
+    }
+    return max(found, key=_PRECISIONS.index)
+
+
 def _check_line(model: Facts, source: str) -> None:
     """Check that the layers of a Functional model follow one another, from one input to one output.
 

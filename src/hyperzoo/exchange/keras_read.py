@@ -28,7 +28,7 @@ from hyperzoo.architectures import Architecture
 from hyperzoo.architectures.parameters import parameters_of
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange import hdf5
-from hyperzoo.exchange.keras_config import check_config
+from hyperzoo.exchange.keras_config import check_config, model_precision
 from hyperzoo.exchange.keras_layers import architecture_of
 from hyperzoo.exchange.network import (
     ForeignNetwork,
@@ -126,6 +126,7 @@ def _own_network(file: Any, name: str, source: str) -> ForeignNetwork | ForeignF
         architecture, layers = architecture_of(config, source=source)
         group, tensors = hdf5.step(file, "model_weights", source), {}
         _check_order(group, config, layers, source)
+        precision = model_precision(config, source)
         steps = [step for step in architecture.steps if any(parameters_of(step))]
         for step, layer_name in zip(steps, layers, strict=True):
             layer = hdf5.step(group, layer_name, source)
@@ -151,7 +152,13 @@ def _own_network(file: Any, name: str, source: str) -> ForeignNetwork | ForeignF
         return error
     except (ValueError, RecursionError) as error:
         return ForeignFileError(f"the model's config is damaged: {reprlib.repr(str(error))}")
-    return ForeignNetwork(name=name, architecture=architecture, weights=tensors, source=source)
+    return ForeignNetwork(
+        name=name,
+        architecture=architecture,
+        weights=tensors,
+        source=source,
+        precision=precision,
+    )
 
 
 def _check_order(group: Any, config: Any, layers: Sequence[str], source: str) -> None:
