@@ -11,8 +11,9 @@ from hyperzoo.architectures import Architecture, get_architecture, initial_param
 from hyperzoo.errors import ExportError, ForeignFileError
 from hyperzoo.exchange.exporting import export_zoo
 from hyperzoo.exchange.importing import import_zoo
+from hyperzoo.exchange.keras_architecture import architecture_of
 from hyperzoo.exchange.keras_config import model_config
-from hyperzoo.exchange.keras_layers import architecture_of, keras_model
+from hyperzoo.exchange.keras_layers import keras_model
 from hyperzoo.zoo import Zoo, open_zoo
 from hyperzoo.zoo.tensors import encode_tensors
 from tests.architectures.declarations import EVERY
@@ -30,6 +31,17 @@ def test_a_config_tells_the_network(architecture: Architecture):
     assert found.steps == architecture.steps
     names = [p.keras_layer for p in architecture.parameters]
     assert layers == tuple(dict.fromkeys(names))
+
+
+def test_a_built_in_network_is_known_by_its_layers():
+    known = get_architecture("resnet8", 2)
+    assert architecture_of(json.loads(model_config(known)), source="x.h5")[0] == known
+
+
+def test_no_other_network_takes_a_built_in_ones_name():
+    model = config(EVERY["cnn-s"])
+    model["config"]["name"] = "lenet5"
+    assert architecture_of(model, source="x.h5")[0].name == "keras"
 
 
 @pytest.mark.parametrize("name", ["normalised", "residual", "even kernels"])
@@ -178,6 +190,7 @@ def test_names_of_layers_are_keras_s():
         ({"outputs": 3}, r"fc2.*: expected shape \(3,.*got \(10,"),
         ({"input_shape": [28, 28]}, "input_shape: expected height, width and channels"),
         ({"architecture": 7}, "name: expected 1 to 200 printable characters"),
+        ({"architecture": "lenet5"}, "its layers are not those of the built-in network 'lenet5'"),
     ],
 )
 def test_safetensors_that_contradict_themselves(

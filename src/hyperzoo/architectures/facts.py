@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hyperzoo.architectures.architecture import Architecture
+from hyperzoo.architectures.builtin import architecture_names, get_architecture
 from hyperzoo.architectures.declared import declared_architecture, layer_tables
 from hyperzoo.errors import ArchitectureError
 
@@ -28,7 +29,8 @@ def architecture_from(facts: Mapping[str, Any]) -> Architecture:
         facts: what `architecture_facts` gave, from a JSON text; other keys are passed over.
 
     Raises:
-        ArchitectureError: the facts are not complete, or the layers can't be built.
+        ArchitectureError: the facts are not complete, the layers can't be built, or they are
+            other ones than those of the built-in network of that name.
     """
     name, outputs, shape = (facts.get(key) for key in ("name", "outputs", "input_shape"))
     if not isinstance(name, str) or not name.isprintable() or not 1 <= len(name) <= 200:
@@ -48,4 +50,7 @@ def architecture_from(facts: Mapping[str, Any]) -> Architecture:
             f"input_shape: expected height, width and channels from 1 to {LARGEST_SIDE}, got "
             f"{reprlib.repr(shape)}"
         )
-    return declared_architecture(name, facts.get("layers"), tuple(shape), outputs)
+    found = declared_architecture(name, facts.get("layers"), tuple(shape), outputs)
+    if name in architecture_names() and found != get_architecture(name, outputs):
+        raise ArchitectureError(f"its layers are not those of the built-in network '{name}'")
+    return found

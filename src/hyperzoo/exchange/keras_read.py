@@ -28,8 +28,8 @@ from hyperzoo.architectures import Architecture
 from hyperzoo.architectures.parameters import parameters_of
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange import hdf5
+from hyperzoo.exchange.keras_architecture import architecture_of
 from hyperzoo.exchange.keras_config import check_config, model_precision
-from hyperzoo.exchange.keras_layers import architecture_of
 from hyperzoo.exchange.network import (
     ForeignNetwork,
     match_architecture,

@@ -270,6 +270,8 @@ class _Stack:
 
     def _masks(self, epoch: int, step: int, images: int) -> dict[str, Tensor]:
         """What dropouts keep: name -> bool [network, channel, height, width, image]."""
+        if not self._architecture.differs_in_training:
+            return {}
         drawn = [
             dropout_masks(self._architecture, own, self._settings.seed, epoch, step, images)
             for own in self._networks
