@@ -141,6 +141,7 @@ def change(model: dict[str, Any], class_name: str, **settings: Any) -> dict[str,
         ("cnn-s", "MaxPooling2D", {"data_format": "channels_first"}, "its channels first"),
         ("cnn-s", "MaxPooling2D", {"name": "conv2d"}, "'conv2d' has a name that comes twice"),
         ("normalised", "BatchNormalization", {"scale": False}, "has settings that hyperzoo has"),
+        ("normalised", "BatchNormalization", {"axis": [1]}, "has settings that hyperzoo has"),
         ("pooled activations", "LeakyReLU", {"alpha": 0.3}, "expected a slope of 0.01"),
         ("cnn-s", "InputLayer", {"batch_input_shape": [None, None, None, 1]}, "does not tell the"),
         ("cnn-s", "Activation", {"activation": {"a": 1}}, "activation: expected one of linear"),
@@ -152,6 +153,37 @@ def test_what_hyperzoo_has_not_is_refused_with_its_place(
     model = change(config(EVERY[name]), class_name, **settings)
     with pytest.raises(ForeignFileError, match=message):
         architecture_of(model, source="x.h5")
+
+
+def test_a_sum_may_be_written_either_way_round():
+    model = config(EVERY["residual"])
+    for layer in model["config"]["layers"]:
+        if layer["class_name"] == "Add":
+            layer["inbound_nodes"][0].reverse()
+    assert architecture_of(model, source="x.h5")[0].steps == EVERY["residual"].steps
+
+
+def test_an_output_before_the_end_is_refused():
+    model = config(EVERY["residual"])
+    model["config"]["output_layers"] = [["conv2d", 0, 0]]
+    with pytest.raises(ForeignFileError, match="expected the last layer, 'dense', as the one outp"):
+        architecture_of(model, source="x.h5")
+    with pytest.raises(ForeignFileError, match="expected a Sequential or a Functional model, got"):
+        architecture_of(model | {"class_name": "Mine"}, source="x.h5")
+
+
+def test_keras_3_writes_joins_otherwise():
+    model = config(EVERY["residual"])
+    for layer in model["config"]["layers"]:
+        names = [node[0] for node in layer["inbound_nodes"][0]] if layer["inbound_nodes"] else []
+        tensors = [
+            {"class_name": "__keras_tensor__", "config": {"keras_history": [name, 0, 0]}}
+            for name in names
+        ]
+        args = [tensors] if len(tensors) > 1 else tensors
+        layer["inbound_nodes"] = [{"args": args, "kwargs": {}}] if names else []
+    model["config"]["output_layers"] = model["config"]["output_layers"][0]
+    assert architecture_of(model, source="x.h5")[0].steps == EVERY["residual"].steps
 
 
 def test_other_branches_are_refused():

@@ -51,7 +51,13 @@ class _Reader:
 
     def __init__(self, config: Mapping[str, Any], source: str) -> None:
         self._source = source
-        self._functional = config["class_name"] != "Sequential"
+        kind = config["class_name"]
+        if kind not in ("Sequential", "Functional", "Model"):
+            raise ForeignFileError(
+                f"{source}: expected a Sequential or a Functional model, got {reprlib.repr(kind)}"
+            )
+        self._functional = kind != "Sequential"
+        self._outputs = config["config"].get("output_layers") if self._functional else None
         model = config["config"]
         self._name = model.get("name")
         self._layers: dict[str, tuple[str, Facts]] = {}
@@ -100,7 +106,12 @@ class _Reader:
         entries: list[Facts] = []
         if self._layers[first][0] != "InputLayer":
             self._append(first, entries)
-        self._line(first, entries)
+        last_name = self._line(first, entries)
+        if self._functional and self._outputs not in ([[last_name, 0, 0]], [last_name, 0, 0]):
+            raise ForeignFileError(
+                f"{self._source}: expected the last layer, {reprlib.repr(last_name)}, as the one "
+                f"output, got {reprlib.repr(self._outputs)}"
+            )
         if not entries:
             raise ForeignFileError(f"{self._source}: the model has no layers")
         last = entries[-1]
@@ -145,8 +156,8 @@ class _Reader:
             )  # fmt: skip
         return followers[0]
 
-    def _line(self, name: str, entries: list[Facts]) -> None:
-        """Read what follows a layer, to the end."""
+    def _line(self, name: str, entries: list[Facts]) -> str:
+        """Read what follows a layer, to the end; returns the last layer."""
         while followers := self._followers.get(name, []):
             if len(followers) == 2:
                 name = self._block(name, followers, entries)
@@ -155,6 +166,7 @@ class _Reader:
             if self._layers[name][0] == "Add":
                 raise self._refused(name, "adds what did not part before")
             self._append(name, entries)
+        return name
 
     def _block(self, start: str, followers: Sequence[str], entries: list[Facts]) -> str:
         """Read a residual block; returns its addition."""
@@ -174,6 +186,8 @@ class _Reader:
             branches[end], weighted[end] = branch, self._weighted
             self._weighted = before
         body, around = self._inputs[join]
+        if not branches[body] or not _is_shortcut(branches[around]):
+            body, around = around, body  # a sum may be written either way round
         self._weighted += weighted[body] + weighted[around]
         block: Facts = {"residual": branches[body], "activation": "linear"}
         if branches[around]:
@@ -202,6 +216,8 @@ class _Reader:
                 if own.get("data_format", "channels_last") != "channels_last":
                     raise self._refused(name, "has its channels first; expected channels last")
                 entry = _READERS[class_name](own)
+                if entry is not None and "norm" in entry and own["axis"] not in _axes(entries):
+                    entry = None
                 if entry is None:
                     raise self._refused(
                         name, f"({class_name}) has settings that hyperzoo has not: "
@@ -261,10 +277,22 @@ def _pool(kind: str, own: Facts) -> Facts | None:
 
 
 def _norm(own: Facts) -> Facts | None:
-    axis = own["axis"]
-    if axis not in (-1, [-1], 3, [3], 1, [1]) or not own["center"] or not own["scale"]:
+    if not own["center"] or not own["scale"]:
         return None
     return {"norm": "batch", "momentum": own["momentum"], "epsilon": own["epsilon"]}
+
+
+def _axes(entries: Sequence[Facts]) -> tuple[Any, ...]:
+    """How Keras may write the axis of channels after some layers."""
+    flat = any({"dense", "flatten"} & entry.keys() or entry.get("pool") == "global"
+               for entry in entries)  # fmt: skip
+    last = 1 if flat else 3
+    return -1, [-1], last, [last]
+
+
+def _is_shortcut(branch: Sequence[Facts]) -> bool:
+    """Whether a branch may be a shortcut: 1x1 convolutions and normalisations."""
+    return all("norm" in entry or entry.get("kernel") == 1 for entry in branch)
 
 
 _READERS: dict[str, Callable[[Facts], Facts | None]] = {
