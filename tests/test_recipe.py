@@ -251,3 +251,27 @@ def test_broken_images_say_nothing_of_layers():
     with pytest.raises(RecipeError, match="1 problem") as caught:
         parse_recipe(own(OWN_LAYERS, size="28"))
     assert "architecture" not in str(caught.value)
+
+
+def test_a_share_of_the_images_and_noisy_labels():
+    plain = parse_recipe(MINIMAL)
+    spelled = parse_recipe(changed(training={"train_fraction": 1.0, "label_noise": 0.0}))
+    assert spelled.digest == plain.digest
+    varied = parse_recipe(changed(training={"train_fraction": 0.5, "label_noise": 0.1}))
+    assert varied.digest != plain.digest
+    assert varied.canonical()["training"]["train_fraction"] == 0.5
+    assert parse_recipe(varied.canonical()) == varied
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("train_fraction", 0.0, "train_fraction: input should be greater than 0"),
+        ("train_fraction", 1.5, "train_fraction: input should be less than or equal to 1"),
+        ("label_noise", 1.0, "label_noise: input should be less than 1"),
+        ("label_noise", -0.1, "label_noise: input should be greater than or equal to 0"),
+    ],
+)
+def test_shares_that_there_are_not(key: str, value: float, message: str):
+    with pytest.raises(RecipeError, match=message):
+        parse_recipe(changed(training={key: value}))

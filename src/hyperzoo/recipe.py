@@ -107,6 +107,8 @@ class Training(_Section):
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 25
     keep: Literal["last", "best"] = "last"
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    train_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    label_noise: Annotated[float, Field(ge=0, lt=1)] = 0.0
     # Lax here alone: TOML has lists, a frozen recipe has tuples.
     checkpoint_epochs: Annotated[
         tuple[Annotated[int, Field(strict=True, ge=0)], ...],
@@ -260,9 +262,10 @@ class Recipe(_Section):
         images have a fingerprint.
         """
         document = self.model_dump(mode="json", exclude_none=True, exclude={"images": {"path"}})
-        if self.training.precision == "float32":
-            # Older than the key, so that digests of recipes without it stay what they were.
-            del document["training"]["precision"]
+        for key in ("precision", "train_fraction", "label_noise"):
+            if getattr(self.training, key) == Training.model_fields[key].default:
+                # Older than the key, so that digests of recipes without it stay what they were.
+                del document["training"][key]
         if self.architecture.layers is not None:
             # However they were written: a default that is spelled out changes nothing.
             document["architecture"]["layers"] = layer_tables(self.network(1))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hyperzoo.architectures import Architecture
 from hyperzoo.architectures.layers import Dropout
 from hyperzoo.plan import PlannedNetwork
-from hyperzoo.randomness import permutation, raw_words
+from hyperzoo.randomness import permutation, raw_words, uniforms
 
 
 def targets(
@@ -44,6 +44,7 @@ def training_images(
     network_targets: NDArray[np.int64],
     seed: int,
     positive_fraction: float | None,
+    train_fraction: float = 1.0,
 ) -> NDArray[np.int64]:
     """The training images that one network sees in every epoch.
 
@@ -53,20 +54,49 @@ def training_images(
         seed: the recipe's seed.
         positive_fraction: None for all images; otherwise all positives and as many negatives,
             drawn once for the network, as make the positives that share (at most all there are).
+        train_fraction: the share of all images from which these are taken, drawn for the network:
+            round(train_fraction * images), and one at least.
 
     Returns:
         int64 [training_image], positions among all training images, in increasing order.
     """
+    own = np.arange(len(network_targets))
+    if train_fraction < 1:
+        order = permutation(seed, network.class_name, network.index, "train_fraction", len(own))
+        own = np.sort(order[: max(round(train_fraction * len(own)), 1)])
     if positive_fraction is None:
-        return np.arange(len(network_targets))
-    positives, negatives = (
-        np.flatnonzero(network_targets == 1),
-        np.flatnonzero(network_targets == 0),
-    )
+        return own
+    positives, negatives = (own[network_targets[own] == target] for target in (1, 0))
     wanted = round(len(positives) * (1 - positive_fraction) / positive_fraction)
     count = min(max(wanted, 1), len(negatives))
     order = permutation(seed, network.class_name, network.index, "negatives", len(negatives))
     return np.sort(np.concatenate([positives, negatives[order[:count]]]))
+
+
+def noisy_labels(
+    network: PlannedNetwork, labels: NDArray[np.int64], classes: int, seed: int, noise: float
+) -> NDArray[np.int64]:
+    """The labels of the training images as one network is told them.
+
+    Symmetric noise: each label is another class with probability `noise`, every other class being
+    as likely. (Patrini et al., "Making deep neural networks robust to label noise", 2017.)
+
+    Args:
+        network: the network.
+        labels: int64 [image], 0 to classes - 1.
+        classes: how many there are, two or more.
+        seed: the recipe's seed.
+        noise: 0 to below 1.
+
+    Returns:
+        int64 [image], the same array where there is no noise.
+    """
+    if noise == 0:
+        return labels
+    drawn = uniforms(seed, network.class_name, network.index, "label_noise", 2 * len(labels))
+    changed, by = drawn[::2] < noise, drawn[1::2]
+    others = (labels + 1 + np.floor(by * (classes - 1)).astype(np.int64)) % classes
+    return np.where(changed, others, labels)
 
 
 def image_order(

@@ -28,7 +28,8 @@ from hyperzoo.population.native.library import (
     reason_unavailable,
     variant,
 )
-from hyperzoo.population.task import dropout_masks, image_order, targets, training_images
+from hyperzoo.population.stacks import both_targets, own_images
+from hyperzoo.population.task import dropout_masks, image_order
 from hyperzoo.population.workers import Event, run_on_threads
 
 ARITHMETIC = "float32 2"
@@ -156,14 +157,11 @@ class _Trainer:
     ) -> None:
         self._network, self._architecture, self._planned = network, architecture, planned
         self._position, self._data, self._settings = position, data, settings
-        images, kind = data.source, settings.kind
         self._train_targets, self._targets = (
-            np.ascontiguousarray(targets(planned, kind, labels, images.class_names), np.int64)
-            for labels in (images.train_labels, images.validation_labels)
+            np.ascontiguousarray(own, np.int64)
+            for own in both_targets(planned, data.source, settings)
         )
-        self._subset = training_images(
-            planned, self._train_targets, settings.seed, settings.positive_fraction
-        )
+        self._subset = own_images(planned, data.source, settings)
         start = initial_parameters(architecture, settings.seed, planned.class_name, planned.index)
         network.load(np.concatenate([tensor.ravel() for tensor in start.values()]))
 
