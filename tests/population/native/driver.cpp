@@ -95,6 +95,10 @@ bool run(const std::vector<std::int64_t>& description, Size count, Size batch) {
     Random random;
     std::vector<float> weights(static_cast<std::size_t>(hyperzoo_parameters(network)));
     for (float& weight : weights) weight = static_cast<float>(random.next() % 2001) / 5000 - 0.2f;
+    // Among them are running variances, where there is a batch normalisation.
+    if (description[4] == 7) {
+        for (float& weight : weights) weight = std::fabs(weight);
+    }
     // Exactly as large as they must be, so that reading beyond them is found out.
     std::vector<std::uint8_t> images(
         static_cast<std::size_t>(count * description[0] * description[1] * description[2]));
