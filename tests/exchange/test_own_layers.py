@@ -38,10 +38,21 @@ def test_a_built_in_network_is_known_by_its_layers():
     assert architecture_of(json.loads(model_config(known)), source="x.h5")[0] == known
 
 
-def test_no_other_network_takes_a_built_in_ones_name():
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("lenet5", "keras"),  # which would promise other layers
+        ("sequential_17", "sequential"),  # Keras numbers what it names itself
+        ("functional_2", "functional"),
+        ("net_2", "net_2"),
+        (None, "keras"),
+        ("\x1b[31m", "keras"),
+    ],
+)
+def test_a_network_is_called_as_its_model(name: Any, expected: str):
     model = config(EVERY["cnn-s"])
-    model["config"]["name"] = "lenet5"
-    assert architecture_of(model, source="x.h5")[0].name == "keras"
+    model["config"]["name"] = name
+    assert architecture_of(model, source="x.h5")[0].name == expected
 
 
 @pytest.mark.parametrize("name", ["normalised", "residual", "even kernels"])

@@ -5,6 +5,7 @@ else is refused by its layer's name. What is read is a list of tables like a rec
 checked as a recipe's are.
 """
 
+import re
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -122,10 +123,7 @@ class _Reader:
                 f"got {reprlib.repr(last)} with activation {reprlib.repr(answer)}"
             )
         last["dense"] = "outputs"
-        name = self._name
-        good = isinstance(name, str) and name.isprintable() and 1 <= len(name) <= 200
-        # The name of a built-in network would promise that network's layers.
-        own = str(name) if good and name not in architecture_names() else "keras"
+        own = _own_name(self._name)
         try:
             architecture = known_as(declared_architecture(own, entries, shape, units))
         except ArchitectureError as error:
@@ -243,6 +241,16 @@ class _Reader:
         if class_name == "LeakyReLU" and abs(slope - LEAK) < 1e-6:
             return "leaky_relu"
         raise self._refused(name, f"expected a slope of {LEAK} (or 0), got {reprlib.repr(slope)}")
+
+
+def _own_name(name: Any) -> str:
+    """What the network is called: as the model, where that says anything."""
+    if not isinstance(name, str) or not name.isprintable() or not 1 <= len(name) <= 200:
+        return "keras"
+    # Keras numbers the models that it names itself, so that those of one process differ.
+    numbered = re.fullmatch(r"(sequential|functional|model)_[0-9]+", name)
+    # The name of a built-in network would promise that network's layers.
+    return numbered[1] if numbered else "keras" if name in architecture_names() else name
 
 
 def _activation(own: Facts) -> Any:
