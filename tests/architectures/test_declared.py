@@ -1,4 +1,6 @@
 import re
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,6 +37,18 @@ def test_the_field_s_networks_have_their_numbers_of_parameters():
         "cnn-m", [*layers, {"dense": 20, "activation": "gelu"}, LAST], (32, 32, 3), 10
     )
     assert medium.parameter_count == 10_853
+
+
+def test_the_examples_of_the_documentation_can_be_built():
+    text = (Path(__file__).parents[2] / "docs" / "architectures.md").read_text()
+    blocks = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    counts = []
+    for block in blocks:
+        document = tomllib.loads(block)
+        layers = document.get("architecture", document)["layers"]
+        counts.append(declared_architecture("x", layers, (28, 28, 1), 10).parameter_count)
+    assert len(counts) == 4
+    assert counts[1] == 2464
 
 
 def test_layers_mean_what_they_say():
