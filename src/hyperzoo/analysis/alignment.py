@@ -8,7 +8,7 @@ the other layers are held, over and over until nothing changes.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -255,7 +255,7 @@ def _incoming_similarity(group: HiddenUnits, weights: Weights, target: Weights) 
     for name in group.rows:
         wanted = incoming(target[name][None])[0]
         own = wanted @ incoming(weights[name]).transpose(0, 2, 1)
-        turned = own if turned is None else turned + own
+        turned = own if turned is None else np.add(turned, own, out=turned)
     assert turned is not None  # a group has a layer that makes it
     for name in group.vectors:
         turned += _vector_similarity(group, name, weights, target)
@@ -282,12 +282,11 @@ def _similarity(group: HiddenUnits, weights: Weights, target: Weights) -> _Simil
         return swapped.reshape(len(columns), group.units, -1)
 
     found = _incoming_similarity(group, weights, target)
-    turned = found.turned
     for name in group.columns:
         wanted = unit_first(outgoing(target[name][None], group))[0]
         given = unit_first(outgoing(weights[name], group))
-        turned = turned + wanted @ given.transpose(0, 2, 1)
-    return replace(found, turned=turned)
+        np.add(found.turned, wanted @ given.transpose(0, 2, 1), out=found.turned)
+    return found
 
 
 def _assign(similarity: _Similarity, signs: bool) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
