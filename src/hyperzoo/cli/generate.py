@@ -50,7 +50,7 @@ def generate(
     """Make a zoo of networks that were never trained, or go on where a run was interrupted."""
     if given is not None and (method is not None or split is not None or save is not None):
         raise typer.BadParameter("--with FILE is a fit already: leave --method, --split, --save")
-    cut = None if split is None else _split(split)
+    cut = None if split is None else parse_split(split)
     zoo = open_zoo(folder)
     shown = zoo_images(zoo, images)
     if method is not None and (method == "all" or "," in method):
@@ -127,7 +127,12 @@ def _leaderboard(
     out.print(f"{folder / leaderboard.TABLE_FILE} has all figures", markup=False)
 
 
-def _split(text: str) -> Split:
+def parse_split(text: str) -> Split:
+    """The split that stands behind `--split`, as 40/20/20.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
     counts = text.split("/")
     if len(counts) != 3 or not all(count.isascii() and count.isdigit() for count in counts):
         raise typer.BadParameter(f"--split: expected three numbers as 40/20/20, got '{text}'")

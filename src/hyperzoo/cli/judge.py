@@ -9,10 +9,10 @@ from rich.table import Table
 
 from hyperzoo.cli.classify import check_folder
 from hyperzoo.cli.console import err, out
+from hyperzoo.cli.generate import parse_split
 from hyperzoo.cli.image_choice import HELP, zoo_images
 from hyperzoo.cli.progress import counting_meter
-from hyperzoo.errors import GenerationError
-from hyperzoo.generation import Judgement, Split, judge
+from hyperzoo.generation import Judgement, judge
 from hyperzoo.zoo import open_zoo
 
 
@@ -32,7 +32,7 @@ def judge_(
     split: Annotated[
         str | None,
         typer.Option(
-            help="Training, held-out and fresh networks of a class, as 40,20,20.",
+            help="Training, held-out and fresh networks of a class, as 40/20/20.",
             show_default="half, a quarter, a quarter",
         ),
     ] = None,
@@ -45,7 +45,7 @@ def judge_(
 ) -> None:
     """Judge generated networks by trained ones that their generator has not seen."""
     made, zoo = open_zoo(folder), open_zoo(against)
-    chosen = _split(split)
+    chosen = None if split is None else parse_split(split)
     check_folder(results)
     shown = zoo_images(zoo, images)
     try:
@@ -67,19 +67,6 @@ def judge_(
     for row in found.faults.to_pylist():
         out.print(f"[bold]fault: {escape(row['fault'])}[/]: {escape(row['sentence'])}")
     out.print(f"tables and verdicts are in {escape(str(results))}")
-
-
-def _split(text: str | None) -> Split | None:
-    if text is None:
-        return None
-    parts = [part.strip() for part in text.split(",")]
-    if len(parts) != 3 or not all(part.isascii() and part.isdigit() for part in parts):
-        raise GenerationError(
-            f"--split: expected three whole numbers as 40,20,20 (training, held-out, fresh), got "
-            f"'{text[:100]}'"
-        )
-    training, held_out, fresh = map(int, parts)
-    return Split(training=training, held_out=held_out, fresh=fresh)
 
 
 def _table(found: Judgement) -> Table:

@@ -19,9 +19,8 @@ functions; the learned start is that of Finn et al., "Model-agnostic meta-learni
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -36,6 +35,7 @@ from hyperzoo.architectures.symmetry import hidden_units, move_units
 from hyperzoo.cores import usable_cores
 from hyperzoo.errors import GenerationError
 from hyperzoo.generation.draw import Draw
+from hyperzoo.generation.generator import one_thread
 from hyperzoo.generation.methods.unseen import Answers, unseen_answers
 from hyperzoo.generation.registry import Meter, State, require_setting, require_tensors
 from hyperzoo.generation.training_set import TrainingSet
@@ -75,7 +75,7 @@ def fit(data: TrainingSet, seed: int, meter: Meter) -> State:
             done += 1
             meter(done, FIT_STEPS * len(data.classes))
 
-    with _single_threads(), ThreadPoolExecutor(max_workers=_workers(data)) as threads:
+    with one_thread(), ThreadPoolExecutor(max_workers=_workers(data)) as threads:
         fits = list(
             threads.map(
                 lambda label: _fit_class(data, answers, label, seed, tell), range(len(data.classes))
@@ -350,14 +350,3 @@ def _agreement(logits: NDArray[np.float32]) -> float:
 
 def _workers(data: TrainingSet) -> int:
     return min(usable_cores(), len(data.classes))
-
-
-@contextmanager
-def _single_threads() -> Iterator[None]:
-    """PyTorch on one thread an operation: classes are the parallelism."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
