@@ -150,7 +150,8 @@ def test_how_keys_fit_together_is_checked_beside_other_mistakes():
         "images: path has no meaning for source = 'digits'",
         "task.kid: unknown key; did you mean 'kind'?",
         "task: negatives = 'sampled' needs kind = 'one-vs-all'",
-        "architecture.name: expected one of lenet5, smallcnn, got 'lennet5'; did you mean 'lenet5'",
+        "architecture.name: expected one of lenet5, smallcnn, resnet8, resnet20 (or give layers of "
+        "your own), got 'lennet5'; did you mean 'lenet5'",
         "training: checkpoint_epochs [5] lie beyond the last epoch, 2; leave them out",
         "training.batch_size: input should be a valid integer, got 'x'",
     ]:
@@ -241,3 +242,94 @@ def test_files_that_are_no_recipes(tmp_path: Path):
         load_recipe(broken)
     with pytest.raises(RecipeError, match="epochs: input should be greater than or equal to 1"):
         load_recipe("digits-lenet5").with_changes(epochs=0)
+
+
+OWN_LAYERS: list[Any] = [
+    {"conv": 8, "kernel": 5, "activation": "tanh"},
+    {"pool": "max"},
+    {"dense": 20, "activation": "tanh"},
+    {"dense": "outputs"},
+]
+
+
+def own(layers: Any, name: str = "my-net", **images: Any) -> dict[str, Any]:
+    return changed(
+        architecture={"name": name, "layers": layers}, images={"source": "digits"} | images
+    )
+
+
+def test_layers_of_its_own():
+    recipe = parse_recipe(own(OWN_LAYERS, size=28, channels=1))
+    network = recipe.network(10)
+    assert network.name == "my-net"
+    assert network.input_shape == (28, 28, 1)
+    assert network.outputs == 10
+    assert [p.shape for p in network.parameters] == [
+        (8, 1, 5, 5), (8,), (20, 1152), (20,), (10, 20), (10,),
+    ]  # fmt: skip
+    assert parse_recipe(recipe.canonical()) == recipe
+    assert recipe.with_changes(epochs=2).network(10) == network
+
+
+def test_a_default_that_is_spelled_out_changes_no_digest():
+    spelled = [{"conv": 8, "kernel": 5, "activation": "tanh", "stride": 1}, *OWN_LAYERS[1:]]
+    other = [{"conv": 9, "kernel": 5, "activation": "tanh"}, *OWN_LAYERS[1:]]
+    digest = parse_recipe(own(OWN_LAYERS)).digest
+    assert parse_recipe(own(spelled)).digest == digest
+    assert parse_recipe(own(other)).digest != digest
+    assert parse_recipe(own(OWN_LAYERS, size=16)).digest != digest
+
+
+def test_mistakes_in_layers_stand_beside_all_others():
+    broken = own([{"conv": 8, "kernel": "5"}, {"dense": "outputs"}]) | {"seed": -1}
+    with pytest.raises(RecipeError, match="2 problems") as caught:
+        parse_recipe(broken)
+    assert "architecture.layers: layer 1: kernel: expected a whole number" in str(caught.value)
+    assert "seed: input should be greater than or equal to 0" in str(caught.value)
+
+
+def test_layers_that_do_not_fit_the_images():
+    with pytest.raises(RecipeError, match=r"layer 1: a 5x5 .* got 4x4.* \(arriving: 4x4x3\)"):
+        parse_recipe(own(OWN_LAYERS, size=4))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("lenet5", "'lenet5' is a built-in network, which has its own layers"),
+        ("my/net", r"expected letters, digits.* got 'my/net'"),
+    ],
+)
+def test_names_that_layers_can_not_have(name: str, message: str):
+    with pytest.raises(RecipeError, match=message):
+        parse_recipe(own(OWN_LAYERS, name=name))
+
+
+def test_broken_images_say_nothing_of_layers():
+    with pytest.raises(RecipeError, match="1 problem") as caught:
+        parse_recipe(own(OWN_LAYERS, size="28"))
+    assert "architecture" not in str(caught.value)
+
+
+def test_a_share_of_the_images_and_noisy_labels():
+    plain = parse_recipe(MINIMAL)
+    spelled = parse_recipe(changed(training={"train_fraction": 1.0, "label_noise": 0.0}))
+    assert spelled.digest == plain.digest
+    varied = parse_recipe(changed(training={"train_fraction": 0.5, "label_noise": 0.1}))
+    assert varied.digest != plain.digest
+    assert varied.canonical()["training"]["train_fraction"] == 0.5
+    assert parse_recipe(varied.canonical()) == varied
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("train_fraction", 0.0, "train_fraction: input should be greater than 0"),
+        ("train_fraction", 1.5, "train_fraction: input should be less than or equal to 1"),
+        ("label_noise", 1.0, "label_noise: input should be less than 1"),
+        ("label_noise", -0.1, "label_noise: input should be greater than or equal to 0"),
+    ],
+)
+def test_shares_that_there_are_not(key: str, value: float, message: str):
+    with pytest.raises(RecipeError, match=message):
+        parse_recipe(changed(training={key: value}))

@@ -45,6 +45,31 @@ def reference(images: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return folder
 
 
+def test_a_network_of_its_own_layers(images: ImageSet, tmp_path: Path):
+    """From TOML's tables to a zoo that is sound, and to a network that answers as it did."""
+    layers = [
+        {"conv": 4, "kernel": 4, "stride": 4, "bias": False},
+        {"norm": "batch", "momentum": 0.5, "activation": "gelu"},
+        {"dropout": 0.2},
+        {"residual": [{"conv": 4, "kernel": 3, "padding": "same"}]},
+        {"dense": "outputs"},
+    ]
+    chosen = recipe(networks_per_class=1, architecture={"name": "mine", "layers": layers})
+    zoo = train_zoo(chosen, tmp_path / "zoo", images=images)
+    assert verify_zoo(tmp_path / "zoo").problems == ()
+    assert zoo.architecture == chosen.network(1)
+    assert zoo.weights("bn1.running_var").shape == (10, 4)
+    assert (zoo.weights("bn1.running_mean") != 0).all()
+    pixels = torch.tensor(images.validation_images).permute(0, 3, 1, 2) / 255
+    with torch.no_grad():
+        said = zoo.network("three_0")(pixels)[:, 0].numpy() > 0
+    right = said == (images.validation_labels == 3)
+    assert right.mean() == zoo.models["accuracy"][zoo.ids.index("three_0")].as_py()
+    again = train_zoo(chosen, tmp_path / "again", images=images, workers=1)
+    assert part_files(tmp_path / "again") == part_files(tmp_path / "zoo")
+    assert again.path != zoo.path
+
+
 def test_from_recipe_to_network(reference: Path, images: ImageSet):
     zoo = open_zoo(reference)
     assert len(zoo) == 60

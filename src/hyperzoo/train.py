@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperzoo.architectures import Architecture, get_architecture
+from hyperzoo.architectures import Architecture
 from hyperzoo.errors import EngineError, ImageError, ZooLockedError
 from hyperzoo.images import ImageSet, load_images, source_at
 from hyperzoo.images.remember import remember_place
@@ -346,7 +346,7 @@ def recipe_architecture(recipe: Recipe, images: ImageSet) -> Architecture:
         ImageError: the network takes images of another shape.
     """
     outputs = 1 if recipe.task.kind == "one-vs-all" else len(images.class_names)
-    architecture = get_architecture(recipe.architecture.name, outputs)
+    architecture = recipe.network(outputs)
     if architecture.input_shape != images.image_shape:
         height, _, channels = architecture.input_shape
         raise ImageError(
@@ -367,4 +367,6 @@ def recipe_settings(recipe: Recipe) -> Settings:
         keep=recipe.training.keep,
         checkpoint_epochs=recipe.training.checkpoint_epochs,
         precision=recipe.training.precision,
+        train_fraction=recipe.training.train_fraction,
+        label_noise=recipe.training.label_noise,
     )

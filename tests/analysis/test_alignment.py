@@ -5,15 +5,24 @@ import pytest
 import torch
 
 import hyperzoo as hz
-from hyperzoo.architectures import Architecture, lenet5, smallcnn
+from hyperzoo.architectures import Architecture, lenet5, resnet8, smallcnn
 from hyperzoo.architectures.forward import forward
 from hyperzoo.architectures.symmetry import hidden_units, move_units
 from hyperzoo.errors import ArchitectureError, NetworkNotFoundError
-from tests.architectures.test_symmetry import MAX_POOLED, random_moves, random_weights
+from tests.architectures.declarations import EVERY
+from tests.architectures.test_symmetry import (
+    FLAT_NORM,
+    LOOP,
+    MAX_POOLED,
+    random_moves,
+    random_weights,
+)
 from tests.zoo.makers import make_zoo, recipe
 
 ARCHITECTURES = pytest.mark.parametrize(
-    "architecture", [lenet5(1), smallcnn(10), MAX_POOLED], ids=lambda a: a.name
+    "architecture",
+    [lenet5(1), smallcnn(10), MAX_POOLED, resnet8(2), FLAT_NORM, EVERY["normalised"]],
+    ids=lambda a: a.name,
 )
 
 
@@ -52,6 +61,16 @@ def test_aligned_networks_compute_the_same_and_lie_closer(architecture: Architec
     moved = move_units(architecture, weights, found.permutations, found.signs)
     for name, tensor in moved.items():
         np.testing.assert_array_equal(tensor, found.weights[name])
+
+
+def test_a_layer_that_takes_in_its_own_units_never_moves_away():
+    """Its rows and columns move together, which no assignment sees; each move is tried first."""
+    weights = {n: t.astype(np.float32) for n, t in random_weights(LOOP, 20).items()}
+    found = hz.align(weights, architecture=LOOP)
+    assert (found.distance_after <= found.distance_before).all()
+    assert (found.permutations["conv1"][1:] != np.arange(5)).any()
+    moved = move_units(LOOP, weights, found.permutations, found.signs)
+    np.testing.assert_array_equal(moved["conv2.weight"], found.weights["conv2.weight"])
 
 
 def test_the_networks_beside_do_not_matter():

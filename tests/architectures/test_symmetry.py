@@ -3,11 +3,18 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from hyperzoo.architectures import Architecture, lenet5, smallcnn
+from hyperzoo.architectures import (
+    Architecture,
+    declared_architecture,
+    lenet5,
+    resnet8,
+    smallcnn,
+)
 from hyperzoo.architectures.forward import forward
 from hyperzoo.architectures.layers import Conv2d, Dense, GlobalAveragePool, Pool2d
 from hyperzoo.architectures.symmetry import hidden_units, move_units
 from hyperzoo.errors import ArchitectureError
+from tests.architectures.declarations import EVERY
 
 MAX_POOLED = Architecture(
     name="pooled",
@@ -21,7 +28,33 @@ MAX_POOLED = Architecture(
         Dense(units=3),
     ),
 )
-ARCHITECTURES = [lenet5(1), lenet5(4), smallcnn(10), MAX_POOLED]
+FLAT_NORM = declared_architecture(
+    "signs through norms",
+    [
+        {"conv": 5, "kernel": 3},
+        {"norm": "batch", "activation": "tanh"},
+        {"conv": 6, "kernel": 3, "activation": "tanh"},
+        {"flatten": True},
+        {"norm": "batch"},
+        {"dense": "outputs"},
+    ],
+    (8, 8, 1),
+    2,
+)
+LOOP = declared_architecture(
+    "a block of one convolution",
+    [
+        {"conv": 5, "kernel": 3, "padding": "same", "activation": "tanh"},
+        {"residual": [{"conv": 5, "kernel": 3, "padding": "same"}], "activation": "tanh"},
+        {"conv": 4, "kernel": 3},
+        {"dense": "outputs"},
+    ],
+    (8, 8, 1),
+    2,
+)
+ARCHITECTURES = [
+    lenet5(1), lenet5(4), smallcnn(10), MAX_POOLED, FLAT_NORM, LOOP, resnet8(2), *EVERY.values(),
+]  # fmt: skip
 
 
 def random_weights(
@@ -30,6 +63,8 @@ def random_weights(
     generator = np.random.default_rng(seed)
     return {
         p.name: generator.normal(0, p.fan_in**-0.5, (networks, *p.shape))
+        if p.fan_in
+        else generator.uniform(0.5, 1.5, (networks, *p.shape))
         for p in architecture.parameters
     }
 
@@ -40,9 +75,11 @@ def random_moves(
     generator = np.random.default_rng(seed)
     orders, signs = {}, {}
     for group in hidden_units(architecture):
-        orders[group.layer] = np.stack(
-            [generator.permutation(group.units) for _ in range(networks)]
-        )
+        # One cycle through all units, so that none stays where it is.
+        orders[group.layer] = np.empty((networks, group.units), int)
+        for row in orders[group.layer]:
+            cycle = generator.permutation(group.units)
+            row[cycle] = np.roll(cycle, 1)
         if group.signs:
             signs[group.layer] = generator.choice([-1.0, 1.0], (networks, group.units))
     return orders, signs
@@ -50,12 +87,52 @@ def random_moves(
 
 def test_the_groups_of_lenet5():
     groups = hidden_units(lenet5(1))
-    assert [(g.layer, g.next_layer, g.units, g.signs) for g in groups] == [
-        ("conv1", "conv2", 6, True),
-        ("conv2", "conv3", 16, True),
-        ("conv3", "fc1", 120, True),
-        ("fc1", "fc2", 84, True),
+    assert [(g.layer, g.columns, g.units, g.signs) for g in groups] == [
+        ("conv1", ("conv2.weight",), 6, True),
+        ("conv2", ("conv3.weight",), 16, True),
+        ("conv3", ("fc1.weight",), 120, True),
+        ("fc1", ("fc2.weight",), 84, True),
     ]
+    assert (groups[0].rows, groups[0].vectors, groups[0].scales) == (
+        ("conv1.weight",),
+        ("conv1.bias",),
+        (),
+    )
+
+
+def test_channels_that_are_added_move_together():
+    """Of resnet8 those of each width are one group, and each block has one of its own within."""
+    groups = {group.layer: group for group in hidden_units(resnet8(10))}
+    assert {name: group.units for name, group in groups.items()} == {
+        "conv1": 16, "conv2": 16, "conv4": 32, "conv6": 32, "conv7": 64, "conv9": 64,
+    }  # fmt: skip
+    assert groups["conv1"].rows == ("conv1.weight", "conv3.weight")
+    assert groups["conv1"].columns == ("conv2.weight", "conv4.weight", "conv6.weight")
+    assert groups["conv1"].scales == (
+        "bn1.weight", "bn1.running_var", "bn3.weight", "bn3.running_var",
+    )  # fmt: skip
+    assert groups["conv6"].rows == ("conv6.weight", "conv5.weight")
+    assert not any(group.signs for group in groups.values())
+
+
+def test_what_is_added_to_the_image_stays_where_it_is():
+    block = {"residual": [{"conv": 3, "kernel": 1}]}
+    network = declared_architecture("x", [block, {"dense": "outputs"}], (4, 4, 3), 2)
+    assert hidden_units(network) == ()
+
+
+def test_odd_activations_keep_signs_through_normalisation():
+    layers = [
+        {"conv": 5, "kernel": 3},
+        {"norm": "batch", "activation": "tanh"},
+        {"dropout": 0.5},
+        {"flatten": True},
+        {"norm": "batch"},
+        {"dense": 4, "activation": "gelu"},
+        {"dense": "outputs"},
+    ]
+    groups = hidden_units(declared_architecture("x", layers, (8, 8, 1), 2))
+    assert [(g.layer, g.units, g.signs) for g in groups] == [("conv1", 5, True), ("fc1", 4, False)]
 
 
 def test_relu_and_maximum_pooling_allow_no_signs():
@@ -74,7 +151,7 @@ def test_relu_and_maximum_pooling_allow_no_signs():
 def test_a_global_average_keeps_signs():
     layers = (Conv2d(filters=3, kernel=3, activation="tanh"), GlobalAveragePool(), Dense(units=2))
     (group,) = hidden_units(Architecture(name="g", input_shape=(8, 8, 1), layers=layers))
-    assert (group.signs, group.next_layer) == (True, "fc1")
+    assert (group.signs, group.columns) == (True, ("fc1.weight",))
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda a: f"{a.name}-{a.outputs}")
@@ -88,7 +165,8 @@ def test_moved_networks_compute_the_same(architecture: Architecture):
             forward(architecture, {n: torch.from_numpy(t[row]) for n, t in w.items()}, images)
             for w in (weights, moved)
         )
-        assert not np.array_equal(weights["conv2.weight"][row], moved["conv2.weight"][row])
+        changed = [n for n in weights if not np.array_equal(weights[n][row], moved[n][row])]
+        assert {n for g in hidden_units(architecture) for n in g.tensors} <= set(changed)
         np.testing.assert_allclose(after, before, rtol=1e-12, atol=1e-13)
 
 

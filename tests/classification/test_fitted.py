@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from hyperzoo.classification import FittedMethod, fit, load_method
 from hyperzoo.errors import ClassificationError, HyperzooError
 from hyperzoo.zoo import Zoo
 from hyperzoo.zoo.tensors import encode_tensors
+from tests.architectures.declarations import EVERY
 from tests.classification.makers import planted_weights, planted_zoo
 from tests.zoo.makers import make_zoo, recipe
 
@@ -117,6 +119,13 @@ def test_what_can_not_be_kept_is_refused(planted: Zoo):
         fit(planted, "nothing")
 
 
+def test_it_is_kept_with_its_network_s_layers(fitted: FittedMethod, tmp_path: Path):
+    """So a network that no table of names has can be named elsewhere too."""
+    own = replace(fitted, architecture=EVERY["residual"])
+    own.save(tmp_path / "own.safetensors")
+    assert load_method(tmp_path / "own.safetensors").architecture == EVERY["residual"]
+
+
 def test_wrong_files_are_refused(fitted: FittedMethod, tmp_path: Path):
     path = tmp_path / "method.safetensors"
     with pytest.raises(ClassificationError, match=r"no such file; `hyperzoo classify ZOO"):
@@ -152,6 +161,8 @@ def test_wrong_files_are_refused(fitted: FittedMethod, tmp_path: Path):
         ({"method": "svm"}, r"'svm' can't be kept in a file"),
         ({"method": "__import__"}, r"no method '__import__'"),
         ({"architecture": "vgg"}, r"no architecture 'vgg'"),
+        ({"layers": [], "input_shape": [32, 32, 1]}, r"expected a list of layers, got \[\]"),
+        ({"layers": [{"dense": "outputs"}]}, r"input_shape: expected height, width and channels"),
     ]:
         write(metadata)
         with pytest.raises(HyperzooError, match=message):

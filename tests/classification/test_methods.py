@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.base import clone, is_classifier
 
-from hyperzoo.architectures import lenet5
+from hyperzoo.architectures import Architecture, lenet5
 from hyperzoo.architectures.symmetry import move_units
 from hyperzoo.classification.methods.message_passing import MessagePassing
 from hyperzoo.classification.methods.perceptron import Perceptron
@@ -15,6 +15,7 @@ from hyperzoo.classification.trial import Trial
 from hyperzoo.errors import ClassificationError
 from hyperzoo.features.matrix import matrix_of
 from hyperzoo.zoo import Zoo
+from tests.architectures.declarations import EVERY
 from tests.architectures.test_symmetry import random_moves, random_weights
 
 IMAGES = [
@@ -52,8 +53,8 @@ def test_the_better_methods_see_through_the_order_of_units(name: str, planted: Z
     assert (estimator.predict(networks[30:]) == labels[30:]).all()
 
 
-def test_messages_do_not_change_with_order_and_sign():
-    architecture = lenet5(1)
+@pytest.mark.parametrize("architecture", [lenet5(1), *EVERY.values()], ids=lambda a: a.name)
+def test_messages_do_not_change_with_order_and_sign(architecture: Architecture):
     weights = random_weights(architecture, 2)
     moved = move_units(architecture, weights, *random_moves(architecture, 2))
     passing = MessagePassing(architecture)

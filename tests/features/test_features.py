@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hyperzoo.architectures import lenet5, smallcnn
+from hyperzoo.architectures import declared_architecture, lenet5, smallcnn
 from hyperzoo.architectures.forward import forward
 from hyperzoo.architectures.symmetry import move_units
 from hyperzoo.features.components import LeadingComponents
@@ -13,10 +13,13 @@ from hyperzoo.features.linear_response import LinearResponse, linear_map
 from hyperzoo.features.matrix import layer_columns, matrix_of, tensors_of
 from hyperzoo.features.probes import logits_of, smooth_images
 from hyperzoo.features.statistics import LayerStatistics
+from tests.architectures.declarations import EVERY
 from tests.architectures.test_symmetry import random_moves, random_weights
 
 
-@pytest.mark.parametrize("architecture", [lenet5(1), smallcnn(1)], ids=lambda a: a.name)
+@pytest.mark.parametrize(
+    "architecture", [lenet5(1), smallcnn(1), *EVERY.values()], ids=lambda a: a.name
+)
 @pytest.mark.parametrize("features", [LinearResponse, Invariants], ids=lambda f: f.__name__)
 def test_features_do_not_change_with_order_and_sign(features, architecture):
     weights = random_weights(architecture, 2)
@@ -39,6 +42,22 @@ def test_the_linear_map_is_the_network_where_it_is_linear():
     expected = forward(architecture, own, images)
     maps = linear_map(architecture, tensors)
     torch.testing.assert_close(torch.einsum("ochw,ichw->io", maps[0], images), expected)
+
+
+def test_the_linear_map_goes_both_ways_round_a_block():
+    """With a batch normalisation: its factor is gamma over the root of the running variance."""
+    layers = [
+        {"residual": [{"conv": 2, "kernel": 1}, {"norm": "batch", "epsilon": 0.5}]},
+        {"pool": "global", "activation": "relu"},
+        {"dense": "outputs"},
+    ]
+    architecture = declared_architecture("x", layers, (2, 2, 2), 1)
+    tensors = {n: t.astype(np.float32) for n, t in random_weights(architecture, 1).items()}
+    kernel, dense = tensors["conv1.weight"][0, :, :, 0, 0], tensors["fc1.weight"][0]
+    factor = tensors["bn1.weight"][0] / np.sqrt(tensors["bn1.running_var"][0] + 0.5)
+    by_channel = dense @ (factor[:, None] * kernel + np.eye(2)) / 4
+    expected = np.broadcast_to(by_channel[0, :, None, None], (2, 2, 2))
+    np.testing.assert_allclose(linear_map(architecture, tensors)[0, 0], expected, rtol=1e-5)
 
 
 def test_statistics_of_known_numbers():

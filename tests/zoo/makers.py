@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hyperzoo.architectures import get_architecture, initial_parameters
+from hyperzoo.architectures import initial_parameters
 from hyperzoo.plan import PlannedNetwork
 from hyperzoo.recipe import Recipe, parse_recipe
 from hyperzoo.zoo import FinishedNetwork, ZooWriter, layout
@@ -34,7 +34,7 @@ def writer(folder: Path, chosen: Recipe | None = None, **changes: Any) -> ZooWri
         "image_classes": CLASSES,
         "image_fingerprint": "0123456789abcdef" * 4,
         "images_name": "animals",
-        "architecture": get_architecture(chosen.architecture.name, outputs),
+        "architecture": chosen.network(outputs),
         "provenance": PROVENANCE,
     }
     return ZooWriter(folder, chosen, **(arguments | changes))
@@ -47,7 +47,7 @@ def finished(networks: Sequence[PlannedNetwork], chosen: Recipe) -> list[Finishe
 
 def _finished(network: PlannedNetwork, chosen: Recipe) -> FinishedNetwork:
     outputs = 1 if chosen.task.kind == "one-vs-all" else len(CLASSES)
-    architecture = get_architecture(chosen.architecture.name, outputs)
+    architecture = chosen.network(outputs)
     epochs = np.arange(1, chosen.training.epochs + 1)
     value = (network.index + 1) / 1000
 

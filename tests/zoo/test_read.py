@@ -224,6 +224,11 @@ def change_document(folder: Path, tmp_path: Path, change: Any) -> Path:
         (lambda d: d["recipe"].update(seed=5), "its digest does not match"),
         (lambda d: d["recipe"].update(sed=5), "unknown key; did you mean 'seed'"),
         (lambda d: d["architecture"]["parameters"].pop(), "is not the one that the zoo was made"),
+        (
+            lambda d: d["architecture"]["layers"][0].update(kernel=4),
+            "is not the one that the zoo was made",
+        ),
+        (lambda d: d["architecture"].update(layers=3), "is not the one that the zoo was made"),
         (lambda d: d.update(sizes=[12, 2]), "must increase"),
         (lambda d: d.update(sizes=[]), "must increase"),
         (lambda d: d.update(sizes=[0, 12]), "must increase"),
@@ -247,6 +252,17 @@ def change_document(folder: Path, tmp_path: Path, change: Any) -> Path:
 def test_a_changed_document_is_refused(folder: Path, tmp_path: Path, change: Any, message: str):
     with pytest.raises(HyperzooError, match=message):
         open_zoo(change_document(folder, tmp_path, change))
+
+
+def test_a_zoo_from_before_layers_were_described(folder: Path, tmp_path: Path):
+    old = change_document(folder, tmp_path, lambda d: d["architecture"].pop("layers"))
+    assert open_zoo(old).architecture == open_zoo(folder).architecture
+
+
+def test_layers_are_described_in_the_words_of_recipes(folder: Path):
+    told = json.loads((folder / "zoo.json").read_text())["architecture"]
+    convolution = {"conv": 16, "kernel": 3, "stride": 2, "activation": "relu"}
+    assert told["layers"] == [*[convolution] * 3, {"pool": "global"}, {"dense": "outputs"}]
 
 
 def test_parts_of_the_same_size_that_are_swapped(tmp_path: Path):

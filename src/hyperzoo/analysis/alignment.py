@@ -19,6 +19,7 @@ from hyperzoo.analysis.stream import map_in_order
 from hyperzoo.architectures import Architecture
 from hyperzoo.architectures.symmetry import (
     HiddenUnits,
+    by_unit,
     hidden_units,
     incoming,
     move_group,
@@ -187,6 +188,9 @@ def _match(
         for group in groups:
             order, sign = _assign(similarity(group, some, target), group.signs)
             moved = (order != np.arange(group.units)).any(axis=1) | (sign != 1).any(axis=1)
+            if group.loops and moved.any():
+                # One tensor has its rows and its columns moved, which the assignment can't see.
+                moved &= _gains(some, group, order, sign, target)
             if not moved.any():
                 continue
             _move_some(some, group, moved, order[moved], sign[moved])
@@ -211,56 +215,101 @@ def _move_some(
     sign: NDArray[np.int8],
 ) -> None:
     """Move the units of some networks, which `rows` marks, in `weights`."""
-    names = (f"{group.layer}.weight", f"{group.layer}.bias", f"{group.next_layer}.weight")
-    some = {name: weights[name][rows] for name in names}
+    some = {name: weights[name][rows] for name in group.tensors}
     move_group(some, group, order, sign)
-    for name in names:
+    for name in group.tensors:
         weights[name][rows] = some[name]
 
 
-def _incoming_similarity(
-    group: HiddenUnits, weights: Weights, target: Weights
+def _gains(
+    weights: Weights,
+    group: HiddenUnits,
+    order: NDArray[np.int64],
+    sign: NDArray[np.int8],
+    target: Weights,
+) -> NDArray[np.bool_]:
+    """For which networks a move brings the group's tensors nearer to the target: [network]."""
+    some = {name: weights[name] for name in group.tensors}
+    moved = {name: tensor.copy() for name, tensor in some.items()}
+    move_group(moved, group, order, sign)
+    wanted = {name: target[name] for name in group.tensors}
+    before, after = _distances(some, wanted), _distances(moved, wanted)
+    return after < before * (1 - _LEAST_GAIN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Similarity:
+    """Inner products [network, unit of target, unit]: of what a sign turns, and of the rest."""
+
+    turned: NDArray[np.float32]
+    unturned: NDArray[np.float32] | None = None
+
+    @property
+    def whole(self) -> NDArray[np.float32]:
+        return self.turned if self.unturned is None else self.turned + self.unturned
+
+
+def _incoming_similarity(group: HiddenUnits, weights: Weights, target: Weights) -> _Similarity:
+    """By incoming weights, biases, and what is kept for each unit."""
+    turned: NDArray[np.float32] | None = None
+    for name in group.rows:
+        wanted = incoming(target[name][None])[0]
+        own = wanted @ incoming(weights[name]).transpose(0, 2, 1)
+        turned = own if turned is None else np.add(turned, own, out=turned)
+    assert turned is not None  # a group has a layer that makes it
+    for name in group.vectors:
+        turned += _vector_similarity(group, name, weights, target)
+    unturned: NDArray[np.float32] | None = None
+    for name in group.scales:
+        own = _vector_similarity(group, name, weights, target)
+        unturned = own if unturned is None else unturned + own
+    return _Similarity(turned=turned, unturned=unturned)
+
+
+def _vector_similarity(
+    group: HiddenUnits, name: str, weights: Weights, target: Weights
 ) -> NDArray[np.float32]:
-    """Inner products of incoming weights and biases: [network, unit of target, unit]."""
-    own, bias = f"{group.layer}.weight", f"{group.layer}.bias"
-    wanted = incoming(target[own][None])[0]
-    similarity: NDArray[np.float32] = wanted @ incoming(weights[own]).transpose(0, 2, 1)
-    similarity += target[bias][None, :, None] * weights[bias][:, None, :]
+    wanted = by_unit(target[name][None], group)[0]
+    similarity: NDArray[np.float32] = wanted @ by_unit(weights[name], group).transpose(0, 2, 1)
     return similarity
 
 
-def _similarity(group: HiddenUnits, weights: Weights, target: Weights) -> NDArray[np.float32]:
-    """Inner products of all weights into and out of units: [network, unit of target, unit]."""
-    following = f"{group.next_layer}.weight"
+def _similarity(group: HiddenUnits, weights: Weights, target: Weights) -> _Similarity:
+    """By all weights into and out of units."""
 
-    def by_unit(columns: NDArray[Any]) -> NDArray[Any]:
+    def unit_first(columns: NDArray[Any]) -> NDArray[Any]:
         swapped = columns.transpose(0, 2, 1, 3)
         return swapped.reshape(len(columns), group.units, -1)
 
-    wanted = by_unit(outgoing(target[following][None], group))[0]
-    given = by_unit(outgoing(weights[following], group))
-    outward: NDArray[np.float32] = wanted @ given.transpose(0, 2, 1)
-    return _incoming_similarity(group, weights, target) + outward
+    found = _incoming_similarity(group, weights, target)
+    for name in group.columns:
+        wanted = unit_first(outgoing(target[name][None], group))[0]
+        given = unit_first(outgoing(weights[name], group))
+        np.add(found.turned, wanted @ given.transpose(0, 2, 1), out=found.turned)
+    return found
 
 
-def _assign(
-    similarity: NDArray[np.float32], signs: bool
-) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+def _assign(similarity: _Similarity, signs: bool) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
     """The best order and signs for each network; those it has where no others are better."""
     from scipy.optimize import linear_sum_assignment
 
-    count, units, _ = similarity.shape
-    gain = np.abs(similarity) if signs else similarity
+    whole = similarity.whole
+    count, units, _ = whole.shape
+    gain = whole
+    if signs:
+        gain = np.abs(similarity.turned)
+        if similarity.unturned is not None:
+            gain = gain + similarity.unturned
     orders = np.tile(np.arange(units), (count, 1))
     chosen = np.ones((count, units), np.int8)
     for network in range(count):
         _, order = linear_sum_assignment(gain[network], maximize=True)
-        now = np.trace(similarity[network], dtype=np.float64)
+        now = np.trace(whole[network], dtype=np.float64)
         best = gain[network][np.arange(units), order].sum(dtype=np.float64)
         if best - now > _LEAST_GAIN * abs(best):
             orders[network] = order
             if signs:
-                picked = similarity[network][np.arange(units), order]
+                picked = similarity.turned[network][np.arange(units), order]
                 chosen[network] = np.where(picked < 0, -1, 1)
     return orders, chosen
 

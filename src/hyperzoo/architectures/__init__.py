@@ -1,43 +1,38 @@
-"""Declared networks. To add one: a file with a function of `outputs`, and a line in `_DECLARED`.
+"""Networks that can be trained: built in, or declared by their layers (docs/architectures.md).
 
 `forward` is not imported here because it needs PyTorch.
 """
 
-from hyperzoo.architectures.architecture import Architecture, Parameter
+from hyperzoo.architectures.architecture import Architecture
+from hyperzoo.architectures.builtin import architecture_names, get_architecture, known_as
+from hyperzoo.architectures.declared import (
+    Problem,
+    declared_architecture,
+    layer_tables,
+    parse_layers,
+)
+from hyperzoo.architectures.facts import architecture_facts, architecture_from
 from hyperzoo.architectures.initialisation import initial_parameters
 from hyperzoo.architectures.lenet5 import lenet5
+from hyperzoo.architectures.parameters import Parameter
+from hyperzoo.architectures.resnet import resnet8, resnet20
 from hyperzoo.architectures.smallcnn import smallcnn
-from hyperzoo.errors import ArchitectureError, did_you_mean
 
 __all__ = [
     "Architecture",
     "Parameter",
+    "Problem",
+    "architecture_facts",
+    "architecture_from",
     "architecture_names",
+    "declared_architecture",
     "get_architecture",
     "initial_parameters",
+    "known_as",
+    "layer_tables",
     "lenet5",
+    "parse_layers",
+    "resnet8",
+    "resnet20",
     "smallcnn",
 ]
-
-_DECLARED = {"lenet5": lenet5, "smallcnn": smallcnn}
-
-
-def architecture_names() -> tuple[str, ...]:
-    """The names that a recipe's `[architecture]` can have."""
-    return tuple(_DECLARED)
-
-
-def get_architecture(name: str, outputs: int) -> Architecture:
-    """The declared architecture of that name.
-
-    Args:
-        name: as in a recipe's `[architecture]`.
-        outputs: how many logits the network gives.
-
-    Raises:
-        ArchitectureError: there is none of that name.
-    """
-    if name not in _DECLARED:
-        hint = did_you_mean(name, _DECLARED)
-        raise ArchitectureError(f"no architecture '{name}'{hint} (known: {', '.join(_DECLARED)})")
-    return _DECLARED[name](outputs)

@@ -1,22 +1,27 @@
-"""What an architecture computes, in PyTorch: as a function of its weights, and as a module."""
+"""What an architecture computes, in PyTorch, as a function of its weights."""
 
-import math
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
+from hyperzoo.architectures.activations import FUNCTIONS
 from hyperzoo.architectures.architecture import Architecture
-from hyperzoo.architectures.layers import Conv2d, Dense, GlobalAveragePool, Layer, Pool2d, Shape
+from hyperzoo.architectures.layers import (
+    Add,
+    BatchNorm,
+    Conv2d,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAveragePool,
+    Pool2d,
+)
+from hyperzoo.architectures.module import build_module
+from hyperzoo.architectures.steps import Step
 
-_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "tanh": torch.tanh,
-    "relu": torch.relu,
-    "linear": lambda sums: sums,
-}
-_ACTIVATION_MODULES = {"tanh": nn.Tanh, "relu": nn.ReLU}
+__all__ = ["build_module", "forward", "training_forward"]
 
 
 def forward(architecture: Architecture, parameters: Mapping[str, Tensor], images: Tensor) -> Tensor:
@@ -32,80 +37,133 @@ def forward(architecture: Architecture, parameters: Mapping[str, Tensor], images
     Returns:
         [image, output].
     """
-    values = images
-    layers = zip(architecture.layer_names, architecture.layers, architecture.shapes, strict=False)
-    for name, layer, shape in layers:
-        match layer:
-            case Conv2d():
-                weight, bias = parameters[f"{name}.weight"], parameters[f"{name}.bias"]
-                padding, values = _pad(layer, shape, values)
-                values = functional.conv2d(
-                    values, weight, bias, stride=layer.stride, padding=padding
-                )
-                values = _ACTIVATIONS[layer.activation](values)
-            case Pool2d(kind="average"):
-                values = functional.avg_pool2d(values, layer.size)
-            case Pool2d():
-                values = functional.max_pool2d(values, layer.size)
-            case GlobalAveragePool():
-                values = values.mean(dim=(2, 3))
-            case Dense():
-                weight, bias = parameters[f"{name}.weight"], parameters[f"{name}.bias"]
-                values = functional.linear(values.flatten(1), weight, bias)
-                values = _ACTIVATIONS[layer.activation](values)
-    return values
+    return _Pass(architecture, parameters).run(images)
 
 
-def _pad(layer: Conv2d, shape: Shape, values: Tensor) -> tuple[tuple[int, int], Tensor]:
-    """Split Keras's padding into what conv2d can do itself and explicit zeros before it."""
-    (top, bottom), (left, right) = layer.pads(shape[0]), layer.pads(shape[1])
-    if top == bottom and left == right:
-        return (top, left), values
-    return (0, 0), functional.pad(values, (left, right, top, bottom))
-
-
-def build_module(architecture: Architecture) -> nn.Sequential:
-    """The architecture as an ordinary PyTorch module.
+def training_forward(
+    architecture: Architecture,
+    parameters: Mapping[str, Tensor],
+    images: Tensor,
+    masks: Mapping[str, Tensor],
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The logits of one network in training: with dropout, normalised by the batch.
 
     Args:
         architecture: the network's declaration.
+        parameters: PyTorch name -> tensor in PyTorch's axes.
+        images: [image, channel, height, width], scaled to [0, 1].
+        masks: name of every dropout ("dropout1") -> bool [channel, height, width, image], what
+            it keeps.
 
     Returns:
-        A module from images [image, channel, height, width] in [0, 1] to logits [image, output].
-        Its `state_dict` has hyperzoo's parameter names; its weights are PyTorch's own draws.
+        [image, output], and the running statistics after this batch by their names.
     """
-    modules: OrderedDict[str, nn.Module] = OrderedDict()
-    layers = zip(architecture.layer_names, architecture.layers, architecture.shapes, strict=False)
-    for number, (name, layer, shape) in enumerate(layers, start=1):
-        after_dense = number > 1 and isinstance(architecture.layers[number - 2], Dense)
-        for kind, module in _modules(layer, shape, after_dense):
-            modules[name if name and not kind else f"{kind}{number}"] = module
-    return nn.Sequential(modules)
+    training = _Training(architecture, parameters, masks)
+    logits = training.run(images)
+    return logits, training.statistics
 
 
-def _modules(layer: Layer, shape: Shape, after_dense: bool) -> list[tuple[str, nn.Module]]:
-    """A layer as modules, each with its kind; the one with parameters has the empty kind."""
-    modules: list[tuple[str, nn.Module]] = []
-    match layer:
-        case Conv2d():
-            (top, bottom), (left, right) = layer.pads(shape[0]), layer.pads(shape[1])
-            even = top == bottom and left == right
-            if not even:
-                modules.append(("pad", nn.ZeroPad2d((left, right, top, bottom))))
-            padding = (top, left) if even else 0
-            modules.append(
-                ("", nn.Conv2d(shape[2], layer.filters, layer.kernel, layer.stride, padding))
+class _Pass:
+    """A pass after training."""
+
+    def __init__(self, architecture: Architecture, parameters: Mapping[str, Tensor]) -> None:
+        self._architecture, self._parameters = architecture, parameters
+
+    def run(self, images: Tensor) -> Tensor:
+        values = [images]
+        for step in self._architecture.steps:
+            values.append(self._step(step, [values[place] for place in step.inputs]))
+        return values[-1]
+
+    def _step(self, step: Step, inputs: list[Tensor]) -> Tensor:
+        values = inputs[0]
+        match step.layer:
+            case Conv2d() as layer:
+                padding, values = _pad(layer, step, values)
+                weight, bias = self._affine(step.name)
+                values = functional.conv2d(
+                    values, weight, bias, stride=layer.stride, padding=padding
+                )
+            case Pool2d(kind="average") as layer:
+                values = functional.avg_pool2d(values, layer.size, layer.step)
+            case Pool2d() as layer:
+                values = functional.max_pool2d(values, layer.size, layer.step)
+            case GlobalAveragePool():
+                values = values.mean(dim=(2, 3))
+            case Dense():
+                weight, bias = self._affine(step.name)
+                values = functional.linear(values.flatten(1), weight, bias)
+            case BatchNorm() as layer:
+                values = self._normalise(step.name, layer, values)
+            case Dropout() as layer:
+                return self._drop(step.name, layer, values)
+            case Flatten():
+                return values.flatten(1)
+            case Add():
+                values = inputs[0] + inputs[1]
+        return FUNCTIONS[step.layer.activation](values)
+
+    def _affine(self, name: str) -> tuple[Tensor, Tensor | None]:
+        return self._parameters[f"{name}.weight"], self._parameters.get(f"{name}.bias")
+
+    def _normalise(self, name: str, layer: BatchNorm, values: Tensor) -> Tensor:
+        own = self._parameters
+        scale = own[f"{name}.weight"] / torch.sqrt(own[f"{name}.running_var"] + layer.epsilon)
+        shift = own[f"{name}.bias"] - own[f"{name}.running_mean"] * scale
+        shape = (-1, *(1,) * (values.ndim - 2))
+        return values * scale.reshape(shape) + shift.reshape(shape)
+
+    def _drop(self, name: str, layer: Dropout, values: Tensor) -> Tensor:
+        return values
+
+
+class _Training(_Pass):
+    """A pass in training."""
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        parameters: Mapping[str, Tensor],
+        masks: Mapping[str, Tensor],
+    ) -> None:
+        super().__init__(architecture, parameters)
+        self._masks = masks
+        self.statistics: dict[str, Tensor] = {}
+
+    def _normalise(self, name: str, layer: BatchNorm, values: Tensor) -> Tensor:
+        own = self._parameters
+        axes = [axis for axis in range(values.ndim) if axis != 1]
+        found = values.detach()
+        batch = {
+            "running_mean": found.mean(dim=axes),
+            "running_var": found.var(dim=axes, correction=0),
+        }
+        for kind, statistic in batch.items():
+            running = own[f"{name}.{kind}"].detach()
+            self.statistics[f"{name}.{kind}"] = running + (statistic - running) * (
+                1 - layer.momentum
             )
-        case Pool2d(kind="average"):
-            modules.append(("pool", nn.AvgPool2d(layer.size)))
-        case Pool2d():
-            modules.append(("pool", nn.MaxPool2d(layer.size)))
-        case GlobalAveragePool():
-            modules.append(("pool", nn.AdaptiveAvgPool2d(1)))
-        case Dense():
-            if not after_dense:
-                modules.append(("flatten", nn.Flatten()))
-            modules.append(("", nn.Linear(math.prod(shape), layer.units)))
-    if isinstance(layer, Conv2d | Dense) and layer.activation != "linear":
-        modules.append((layer.activation, _ACTIVATION_MODULES[layer.activation]()))
-    return modules
+        # The function of torch itself: that of torch.nn refuses a batch of one value a channel.
+        return torch.batch_norm(
+            values,
+            own[f"{name}.weight"],
+            own[f"{name}.bias"],
+            None,
+            None,
+            True,
+            0.0,
+            layer.epsilon,
+            torch.backends.cudnn.enabled,
+        )
+
+    def _drop(self, name: str, layer: Dropout, values: Tensor) -> Tensor:
+        kept = self._masks[name].movedim(-1, 0).reshape(values.shape)
+        return values * kept.to(values.dtype) * (1 / (1 - layer.rate))
+
+
+def _pad(layer: Conv2d, step: Step, values: Tensor) -> tuple[tuple[int, int], Tensor]:
+    """Split Keras's padding into what conv2d can do itself and explicit zeros before it."""
+    (top, bottom), (left, right) = layer.pads(step.shape[0]), layer.pads(step.shape[1])
+    if top == bottom and left == right:
+        return (top, left), values
+    return (0, 0), functional.pad(values, (left, right, top, bottom))

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from hyperzoo.architectures.architecture import Architecture
 from hyperzoo.randomness import uniforms
 
+_CONSTANT = {"bias": 0.0, "gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1.0}
+
 
 def initial_parameters(
     architecture: Architecture,
@@ -17,6 +19,8 @@ def initial_parameters(
     purpose: str = "initialisation",
 ) -> dict[str, NDArray[np.float32]]:
     """Glorot-uniform weights and zero biases for one network.
+
+    A batch normalisation starts with gamma 1, beta 0, running mean 0 and running variance 1.
 
     Weights are uniform in [-limit, limit) with limit = sqrt(6 / (fan_in + fan_out)) (Glorot and
     Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010),
@@ -34,8 +38,8 @@ def initial_parameters(
     """
     parameters = {}
     for parameter in architecture.parameters:
-        if parameter.is_bias:
-            values = np.zeros(parameter.size)
+        if parameter.keras_name in _CONSTANT:
+            values = np.full(parameter.size, _CONSTANT[parameter.keras_name])
         else:
             limit = math.sqrt(6.0 / (parameter.fan_in + parameter.fan_out))
             own = f"{purpose}/{parameter.name}"

@@ -12,7 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperzoo.architectures import Architecture, get_architecture
+from hyperzoo.architectures import (
+    Architecture,
+    architecture_facts,
+    architecture_from,
+    get_architecture,
+)
 from hyperzoo.classification.networks import (
     check_features,
     check_finite,
@@ -100,12 +105,13 @@ class FittedMethod:
         Raises:
             ZooWriteError: the disk refused.
         """
+        facts = architecture_facts(self.architecture)
         metadata = {
             "format": _FORMAT,
             "version": _VERSION,
             "method": self.method,
-            "architecture": self.architecture.name,
-            "outputs": self.architecture.outputs,
+            "architecture": facts.pop("name"),
+            **facts,
             "classes": list(self.classes),
         }
         tensors = {name: getattr(self, name) for name in _TENSORS}
@@ -206,6 +212,8 @@ def _parse_metadata(file: TensorFile) -> tuple[str, Architecture, tuple[str, ...
         )
     if not get_method(name).portable:
         raise ClassificationError(f"{file.path}: method '{name}' can't be kept in a file")
+    if "layers" in metadata:
+        return name, architecture_from({**metadata, "name": architecture}), tuple(classes)
     return name, get_architecture(architecture, outputs), tuple(classes)
 
 

@@ -105,7 +105,9 @@ def matrix_from(architecture: Architecture, weights: Mapping[str, Any]) -> NDArr
             f"expected a zoo, or names and weights such as `module.state_dict()`, got "
             f"{type(weights).__name__}; files are named by `hyperzoo identify`"
         )
-    if weights.keys() != expected.keys():
+    # PyTorch counts batches beside its running statistics, which no network's answer depends on.
+    given = {name for name in weights if not str(name).endswith(".num_batches_tracked")}
+    if given != expected.keys():
         raise ClassificationError(
             f"expected the parameters {', '.join(expected)} of '{architecture.name}', got "
             f"{', '.join(map(str, weights)) or 'none'}"

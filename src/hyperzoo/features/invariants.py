@@ -1,8 +1,9 @@
 """Features that no order and no sign of hidden units changes.
 
-Of every layer: sorted absolute biases, singular values, moments. Of the first layer, whose inputs
-have an order of their own: how strongly it answers to each pair of input weights (the Gram matrix
-of its kernels, in their principal plane of positions and colours).
+Of every layer: sorted absolute biases (and what batch normalisations keep), singular values,
+moments. Of the first layer, whose inputs have an order of their own: how strongly it answers to
+each pair of input weights (the Gram matrix of its kernels, in their principal plane of positions
+and colours).
 """
 
 from typing import Any
@@ -21,7 +22,7 @@ class Invariants(PerNetwork):
         for parameter in self.architecture.parameters:
             tensor = tensors[parameter.name].astype(np.float64)
             flat = tensor.reshape(len(tensor), -1)
-            if parameter.is_bias:
+            if len(parameter.shape) == 1:
                 features.append(np.sort(np.abs(flat), axis=1))
                 continue
             rows = tensor.reshape(len(tensor), parameter.shape[0], -1)
@@ -29,8 +30,8 @@ class Invariants(PerNetwork):
             gram = _smaller_gram(rows)
             features.append(np.sqrt(np.maximum(np.linalg.eigvalsh(gram), 0)))
             features += [(flat**power).mean(axis=1, keepdims=True) for power in (2, 4)]
-        first = tensors[self.architecture.parameters[0].name].astype(np.float64)
-        features.append(_gram(first))
+        first = next(p.name for p in self.architecture.parameters if len(p.shape) > 1)
+        features.append(_gram(tensors[first].astype(np.float64)))
         return np.concatenate(features, axis=1)
 
 

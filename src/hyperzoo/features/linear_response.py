@@ -7,7 +7,7 @@ is ever shown to the network.
 """
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,8 +16,18 @@ from torch.nn import functional
 
 from hyperzoo.architectures import Architecture
 from hyperzoo.architectures.forward import forward
-from hyperzoo.architectures.layers import Conv2d, Dense, Layer, Pool2d
+from hyperzoo.architectures.layers import (
+    BatchNorm,
+    Conv2d,
+    Dense,
+    GlobalAveragePool,
+    Layer,
+    Pool2d,
+    Residual,
+)
 from hyperzoo.features.per_network import PerNetwork
+
+AnyLayer = TypeVar("AnyLayer", bound=Layer)
 
 
 class LinearResponse(PerNetwork):
@@ -53,12 +63,13 @@ def linear_map(architecture: Architecture, tensors: dict[str, NDArray[Any]]) -> 
     """
     linear = replace(architecture, layers=tuple(map(linear_layer, architecture.layers)))
     height, width, channels = architecture.input_shape
-    maps = np.empty((len(tensors["fc1.bias"]), linear.outputs, channels, height, width), np.float32)
+    networks = len(next(iter(tensors.values())))
+    maps = np.empty((networks, linear.outputs, channels, height, width), np.float32)
     for network, per_output in enumerate(maps):
         own = {
-            name: torch.as_tensor(np.array(tensor[network]))
-            if name.endswith(".weight")
-            else torch.zeros(tensor.shape[1:])
+            name: torch.zeros(tensor.shape[1:])
+            if name.endswith((".bias", ".running_mean"))
+            else torch.as_tensor(np.array(tensor[network]))
             for name, tensor in tensors.items()
         }
         # The gradient of a linear function is the function, wherever it is taken.
@@ -70,12 +81,19 @@ def linear_map(architecture: Architecture, tensors: dict[str, NDArray[Any]]) -> 
     return torch.from_numpy(maps)
 
 
-def linear_layer(layer: Layer) -> Layer:
-    """The linear part of a layer."""
+def linear_layer(layer: AnyLayer) -> AnyLayer:
+    """The linear part of a layer: of a batch normalisation its factor, after training."""
     match layer:
-        case Conv2d() | Dense():
+        case Conv2d() | Dense() | BatchNorm() | GlobalAveragePool():
             return replace(layer, activation="linear")
         case Pool2d():
-            return replace(layer, kind="average")
+            return replace(layer, kind="average", activation="linear")
+        case Residual():
+            return replace(
+                layer,
+                layers=tuple(linear_layer(own) for own in layer.layers),
+                shortcut=tuple(linear_layer(own) for own in layer.shortcut),
+                activation="linear",
+            )
         case _:
             return layer

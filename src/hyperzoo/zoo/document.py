@@ -2,7 +2,7 @@
 
 import json
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -10,10 +10,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from hyperzoo.architectures import Architecture, get_architecture
+from hyperzoo.architectures import (
+    Architecture,
+    architecture_facts,
+    architecture_from,
+    get_architecture,
+)
 from hyperzoo.errors import HyperzooError, ZooError, ZooFormatError, ZooNotFoundError
-from hyperzoo.plan import ALL_CLASSES, PlannedNetwork
-from hyperzoo.recipe import Recipe, parse_recipe
+from hyperzoo.plan import PlannedNetwork
+from hyperzoo.recipe import Recipe
 from hyperzoo.zoo.files import read_file
 from hyperzoo.zoo.layout import (
     DOCUMENT_FILE,
@@ -21,14 +26,16 @@ from hyperzoo.zoo.layout import (
     FORMAT_VERSION,
 )
 from hyperzoo.zoo.origin import (
-    FittedZoo,
     Generated,
     Imported,
     Kind,
-    NetworkKey,
     Origin,
     Trained,
+    check_generated,
+    in_order,
+    parse_origin,
 )
+from hyperzoo.zoo.values import a_list, a_text, an_object, text_object, texts, whole_numbers
 
 MAX_BYTES = 64 * 2**20
 MAX_OUTPUTS = 10_000
@@ -146,19 +153,10 @@ def _counts_table(counts: tuple[int, int] | None) -> dict[str, int]:
     return {} if counts is None else dict(zip(_COUNTS, counts, strict=True))
 
 
-def _parse_counts(images: dict[str, Any]) -> tuple[int, int] | None:
-    if not any(key in images for key in _COUNTS):
-        return None  # of an older version
-    training, validation = _whole_numbers([images[key] for key in _COUNTS], "image_set")
-    return training, validation
-
-
 def architecture_table(architecture: Architecture) -> dict[str, Any]:
-    """What `zoo.json` says of the architecture: enough to read the weights without hyperzoo."""
+    """What `zoo.json` says of the architecture: enough to build it, and to read the weights."""
     return {
-        "name": architecture.name,
-        "input_shape": list(architecture.input_shape),
-        "outputs": architecture.outputs,
+        **architecture_facts(architecture),
         "parameters": [
             {
                 "name": parameter.name,
@@ -179,7 +177,7 @@ def recipe_architecture(recipe: Recipe, image_classes: tuple[str, ...]) -> Archi
         ArchitectureError: there is none of that name.
     """
     outputs = 1 if recipe.task.kind == "one-vs-all" else len(image_classes)
-    return get_architecture(recipe.architecture.name, outputs)
+    return recipe.network(outputs)
 
 
 def check_class_names(names: tuple[str, ...], *, least: int = 2) -> None:
@@ -239,222 +237,89 @@ def read_document(folder: Path, *, other_version: type[ZooError] = ZooFormatErro
 
 
 def _parse(document: dict[str, Any]) -> ZooDocument:
-    if document["recipe"] is None:
-        return _parse_generated(document) if "generated" in document else _parse_imported(document)
-    recipe = parse_recipe(_object(document["recipe"], "recipe"), "the recipe")
-    if document["recipe_digest"] != recipe.digest:
-        raise ValueError(
-            "the recipe has been changed: its digest does not match: expected "
-            f"{recipe.digest!r}, got {reprlib.repr(document['recipe_digest'])}"
-        )
-    images = _object(document["image_set"], "image_set")
-    classes = _texts(images["class_names"], "image_set.class_names")
-    check_class_names(classes)
-    return ZooDocument(
-        origin=Trained(recipe),
-        images_name=_text(images["name"], "image_set.name"),
-        image_fingerprint=_text(images["fingerprint"], "image_set.fingerprint"),
-        image_counts=_parse_counts(images),
-        image_classes=classes,
-        architecture=_parse_architecture(document["architecture"], recipe, classes),
-        sizes=_parse_sizes(document["sizes"], recipe),
-        runs=tuple(_parse_run(run) for run in _list(document["runs"], "runs")),
-    )
-
-
-def _parse_imported(document: dict[str, Any]) -> ZooDocument:
-    images = _object(document["image_set"], "image_set")
-    classes = _texts(images["class_names"], "image_set.class_names")
-    check_class_names(classes, least=1)
-    architecture = _architecture_of(document["architecture"])
-    imported = _object(document["imported"], "imported")
-    formats = _object(imported["formats"], "imported.formats")
-    _whole_numbers(list(formats.values()), "imported.formats")
-    networks = tuple(
-        _parse_network(entry) for entry in _list(imported["networks"], "imported.networks")
-    )
+    images = an_object(document["image_set"], "image_set")
+    classes = texts(images["class_names"], "image_set.class_names")
+    origin = parse_origin(document)
+    check_class_names(classes, least=1 if isinstance(origin, Imported) else 2)
+    architecture = _parse_architecture(document["architecture"], origin, classes)
     found = ZooDocument(
-        origin=Imported(formats=formats, networks=networks),
-        images_name=_text(images["name"], "image_set.name"),
-        image_fingerprint=_text(images["fingerprint"], "image_set.fingerprint"),
+        origin=origin,
+        images_name=a_text(images["name"], "image_set.name"),
+        image_fingerprint=a_text(images["fingerprint"], "image_set.fingerprint"),
         image_counts=_parse_counts(images),
         image_classes=classes,
         architecture=architecture,
-        sizes=(),
-        runs=tuple(_parse_run(run) for run in _list(document["runs"], "runs")),
+        sizes=() if isinstance(origin, Imported) else _parse_sizes(document["sizes"], origin),
+        runs=tuple(_parse_run(run) for run in a_list(document["runs"], "runs")),
     )
-    if networks != in_order(networks, found.network_classes):
+    if isinstance(origin, Generated):
+        check_generated(origin, classes, architecture)
+    if isinstance(origin, Imported) and origin.networks != in_order(
+        origin.networks, found.network_classes
+    ):
         raise ValueError("imported.networks: expected different networks, by index, then class")
     return found
 
 
-def _parse_generated(document: dict[str, Any]) -> ZooDocument:
-    images = _object(document["image_set"], "image_set")
-    image_classes = _texts(images["class_names"], "image_set.class_names")
-    check_class_names(image_classes)
-    architecture = _architecture_of(document["architecture"])
-    table = _object(document["generated"], "generated")
-    origin = Generated(
-        method=_text(table["method"], "generated.method"),
-        fit_seed=_whole_number(table["fit_seed"], "generated.fit_seed"),
-        seed=_whole_number(table["seed"], "generated.seed"),
-        generator_digest=_text(table["generator_digest"], "generated.generator_digest"),
-        network_classes=_texts(table["classes"], "generated.classes"),
-        fitted_on=_parse_fitted_zoo(table["fitted_on"]),
-    )
-    check_generated(origin, image_classes, architecture)
-    sizes = _whole_numbers(document["sizes"], "sizes")
-    if not sizes or not all(small < large for small, large in pairwise((0, *sizes))):
-        raise ValueError(f"sizes must increase from 1 or more, got {reprlib.repr(sizes)}")
-    if sizes[-1] > MAX_GENERATED:
-        raise ValueError(f"sizes: expected up to {MAX_GENERATED:,}, got {sizes[-1]}")
-    return ZooDocument(
-        origin=origin,
-        images_name=_text(images["name"], "image_set.name"),
-        image_fingerprint=_text(images["fingerprint"], "image_set.fingerprint"),
-        image_counts=_parse_counts(images),
-        image_classes=image_classes,
-        architecture=architecture,
-        sizes=sizes,
-        runs=tuple(_parse_run(run) for run in _list(document["runs"], "runs")),
-    )
+def _parse_counts(images: dict[str, Any]) -> tuple[int, int] | None:
+    if not any(key in images for key in _COUNTS):
+        return None  # of an older version
+    training, validation = whole_numbers([images[key] for key in _COUNTS], "image_set")
+    return training, validation
 
 
-def _parse_fitted_zoo(value: object) -> FittedZoo:
-    table, place = _object(value, "generated.fitted_on"), "generated.fitted_on"
-    return FittedZoo(
-        name=_text(table["name"], f"{place}.name"),
-        recipe_digest=_text(table["recipe_digest"], f"{place}.recipe_digest"),
-        image_fingerprint=_text(table["image_fingerprint"], f"{place}.image_fingerprint"),
-        images_name=_text(table["images_name"], f"{place}.images_name"),
-        training=_whole_number(table["training"], f"{place}.training"),
-        held_out=_whole_number(table["held_out"], f"{place}.held_out"),
-        fresh=_whole_number(table["fresh"], f"{place}.fresh"),
-    )
-
-
-def check_generated(
-    origin: Generated, image_classes: tuple[str, ...], architecture: Architecture
-) -> None:
-    """Check that generated networks have the classes that their architecture allows.
-
-    Raises:
-        ValueError: they have not.
-    """
-    classes = origin.network_classes
-    if architecture.outputs == 1:
-        expected = tuple(name for name in image_classes if name in classes)
+def _parse_architecture(value: object, origin: Origin, classes: tuple[str, ...]) -> Architecture:
+    """The recipe's architecture, or that which a zoo without a recipe tells of."""
+    if isinstance(origin, Trained):
+        architecture = recipe_architecture(origin.recipe, classes)
     else:
-        expected = (ALL_CLASSES,)
-        if architecture.outputs != len(image_classes):
+        table = an_object(value, "architecture")
+        outputs = table["outputs"]
+        if type(outputs) is not int or not 1 <= outputs <= MAX_OUTPUTS:
             raise ValueError(
-                f"expected an output for each of {len(image_classes)} classes of images, got "
-                f"{architecture.outputs}"
+                f"architecture.outputs: expected 1 or more, got {reprlib.repr(outputs)}"
             )
-    if not classes or classes != expected:
-        raise ValueError(
-            f"generated.classes: expected classes of the images, in their order, or "
-            f"'{ALL_CLASSES}' of networks with several outputs; got {reprlib.repr(classes)}"
-        )
-
-
-def _architecture_of(value: object) -> Architecture:
-    """The architecture that a zoo without a recipe tells of."""
-    table = _object(value, "architecture")
-    outputs = table["outputs"]
-    if type(outputs) is not int or not 1 <= outputs <= MAX_OUTPUTS:
-        raise ValueError(f"architecture.outputs: expected 1 or more, got {reprlib.repr(outputs)}")
-    architecture = get_architecture(_text(table["name"], "architecture.name"), outputs)
-    _check_table(table, architecture)
+        if "layers" in table:
+            architecture = architecture_from(table)
+        else:
+            architecture = get_architecture(a_text(table["name"], "architecture.name"), outputs)
+    _check_table(value, architecture)
     return architecture
 
 
-def _parse_network(value: object) -> NetworkKey:
-    entry = _list(value, "imported.networks")
-    if len(entry) != 2:
-        raise ValueError(f"imported.networks: expected [class, index], got {reprlib.repr(entry)}")
-    _whole_numbers([entry[1]], "imported.networks")
-    return NetworkKey(_text(entry[0], "imported.networks"), entry[1])
-
-
-def in_order(networks: Iterable[NetworkKey], classes: tuple[str, ...]) -> tuple[NetworkKey, ...]:
-    """The networks of these classes in a zoo's order, each once: by index, then class."""
-    places = {name: place for place, name in enumerate(classes)}
-    known = {network for network in networks if network.class_name in places}
-    return tuple(sorted(known, key=lambda network: (network.index, places[network.class_name])))
+def _parse_sizes(value: object, origin: Trained | Generated) -> tuple[int, ...]:
+    sizes = whole_numbers(value, "sizes")
+    increasing = all(small < large for small, large in pairwise((0, *sizes)))
+    if isinstance(origin, Trained):
+        last = origin.recipe.networks_per_class
+        if not increasing or sizes[-1:] != (last,):
+            raise ValueError(
+                f"sizes must increase from 1 or more to networks_per_class = {last}, got "
+                f"{reprlib.repr(sizes)}"
+            )
+        return sizes
+    if not sizes or not increasing:
+        raise ValueError(f"sizes must increase from 1 or more, got {reprlib.repr(sizes)}")
+    if sizes[-1] > MAX_GENERATED:
+        raise ValueError(f"sizes: expected up to {MAX_GENERATED:,}, got {sizes[-1]}")
+    return sizes
 
 
 def _check_table(table: object, architecture: Architecture) -> None:
-    if table != architecture_table(architecture):
+    expected = architecture_table(architecture)
+    if isinstance(table, dict) and "layers" not in table:
+        del expected["layers"]  # zoos of early versions name built-in networks alone
+    if table != expected:
         raise ValueError(
             f"the architecture '{architecture.name}' of this hyperzoo is not the one that the zoo "
             "was made with; use the version that made it"
         )
 
 
-def _parse_architecture(table: object, recipe: Recipe, classes: tuple[str, ...]) -> Architecture:
-    architecture = recipe_architecture(recipe, classes)
-    _check_table(table, architecture)
-    return architecture
-
-
-def _parse_sizes(value: object, recipe: Recipe) -> tuple[int, ...]:
-    sizes = _whole_numbers(value, "sizes")
-    increasing = all(small < large for small, large in pairwise((0, *sizes)))
-    if not increasing or sizes[-1:] != (recipe.networks_per_class,):
-        raise ValueError(
-            f"sizes must increase from 1 or more to networks_per_class = "
-            f"{recipe.networks_per_class}, got {reprlib.repr(sizes)}"
-        )
-    return sizes
-
-
 def _parse_run(value: object) -> Run:
-    run = _object(value, "runs")
+    run = an_object(value, "runs")
     return Run(
-        parts=_whole_numbers(run["parts"], "runs.parts"),
-        software=_text_object(run["software"], "runs.software"),
-        provenance=_text_object(run["provenance"], "runs.provenance"),
+        parts=whole_numbers(run["parts"], "runs.parts"),
+        software=text_object(run["software"], "runs.software"),
+        provenance=text_object(run["provenance"], "runs.provenance"),
     )
-
-
-def _object(value: object, place: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"{place}: expected an object, got {reprlib.repr(value)}")
-    return value
-
-
-def _list(value: object, place: str) -> list[Any]:
-    if not isinstance(value, list):
-        raise ValueError(f"{place}: expected a list, got {reprlib.repr(value)}")
-    return value
-
-
-def _text(value: object, place: str) -> str:
-    # JSON can spell lone halves of surrogate pairs, which no file or terminal takes.
-    if not isinstance(value, str) or any("\ud800" <= c <= "\udfff" for c in value):
-        raise ValueError(f"{place}: expected a text, got {reprlib.repr(value)}")
-    return value
-
-
-def _texts(value: object, place: str) -> tuple[str, ...]:
-    return tuple(_text(entry, place) for entry in _list(value, place))
-
-
-def _text_object(value: object, place: str) -> dict[str, str]:
-    return {
-        _text(key, place): _text(entry, f"{place}.{key}")
-        for key, entry in _object(value, place).items()
-    }
-
-
-def _whole_numbers(value: object, place: str) -> tuple[int, ...]:
-    numbers = _list(value, place)
-    # type(), because True is an int too.
-    if not all(type(number) is int and number >= 0 for number in numbers):
-        raise ValueError(f"{place}: expected whole numbers, got {reprlib.repr(value)}")
-    return tuple(numbers)
-
-
-def _whole_number(value: object, place: str) -> int:
-    return _whole_numbers([value], place)[0]

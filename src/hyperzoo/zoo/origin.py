@@ -3,7 +3,8 @@
 Whatever differs between such zoos is asked of their origin.
 """
 
-from collections.abc import Mapping, Sequence
+import reprlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any, ClassVar, Literal
@@ -19,8 +20,9 @@ from hyperzoo.plan import (
     network_classes,
     plan_parts,
 )
-from hyperzoo.recipe import Recipe
+from hyperzoo.recipe import Recipe, parse_recipe
 from hyperzoo.zoo.layout import IMPORTED_MODELS_SCHEMA, MODELS_SCHEMA
+from hyperzoo.zoo.values import a_list, a_text, a_whole_number, an_object, texts, whole_numbers
 
 Kind = Literal["one-vs-all", "multi-class"]
 
@@ -248,3 +250,102 @@ class Generated(_Untrained):
 
 
 Origin = Trained | Imported | Generated
+
+
+def parse_origin(document: Mapping[str, Any]) -> Origin:
+    """The origin that `zoo.json` tells.
+
+    Args:
+        document: its content.
+
+    Raises:
+        KeyError: something is missing.
+        ValueError: something is other than it can be.
+        RecipeError: the recipe is not valid.
+    """
+    if document["recipe"] is not None:
+        return _parse_trained(document)
+    return _parse_generated(document) if "generated" in document else _parse_imported(document)
+
+
+def _parse_trained(document: Mapping[str, Any]) -> Trained:
+    recipe = parse_recipe(an_object(document["recipe"], "recipe"), "the recipe")
+    if document["recipe_digest"] != recipe.digest:
+        raise ValueError(
+            "the recipe has been changed: its digest does not match: expected "
+            f"{recipe.digest!r}, got {reprlib.repr(document['recipe_digest'])}"
+        )
+    return Trained(recipe)
+
+
+def _parse_imported(document: Mapping[str, Any]) -> Imported:
+    imported = an_object(document["imported"], "imported")
+    formats = an_object(imported["formats"], "imported.formats")
+    whole_numbers(list(formats.values()), "imported.formats")
+    networks = a_list(imported["networks"], "imported.networks")
+    return Imported(formats=formats, networks=tuple(map(_parse_network, networks)))
+
+
+def _parse_network(value: object) -> NetworkKey:
+    entry = a_list(value, "imported.networks")
+    if len(entry) != 2:
+        raise ValueError(f"imported.networks: expected [class, index], got {reprlib.repr(entry)}")
+    whole_numbers([entry[1]], "imported.networks")
+    return NetworkKey(a_text(entry[0], "imported.networks"), entry[1])
+
+
+def _parse_generated(document: Mapping[str, Any]) -> Generated:
+    table = an_object(document["generated"], "generated")
+    return Generated(
+        method=a_text(table["method"], "generated.method"),
+        fit_seed=a_whole_number(table["fit_seed"], "generated.fit_seed"),
+        seed=a_whole_number(table["seed"], "generated.seed"),
+        generator_digest=a_text(table["generator_digest"], "generated.generator_digest"),
+        network_classes=texts(table["classes"], "generated.classes"),
+        fitted_on=_parse_fitted_zoo(table["fitted_on"]),
+    )
+
+
+def _parse_fitted_zoo(value: object) -> FittedZoo:
+    table, place = an_object(value, "generated.fitted_on"), "generated.fitted_on"
+    return FittedZoo(
+        name=a_text(table["name"], f"{place}.name"),
+        recipe_digest=a_text(table["recipe_digest"], f"{place}.recipe_digest"),
+        image_fingerprint=a_text(table["image_fingerprint"], f"{place}.image_fingerprint"),
+        images_name=a_text(table["images_name"], f"{place}.images_name"),
+        training=a_whole_number(table["training"], f"{place}.training"),
+        held_out=a_whole_number(table["held_out"], f"{place}.held_out"),
+        fresh=a_whole_number(table["fresh"], f"{place}.fresh"),
+    )
+
+
+def check_generated(
+    origin: Generated, image_classes: tuple[str, ...], architecture: Architecture
+) -> None:
+    """Check that generated networks have the classes that their architecture allows.
+
+    Raises:
+        ValueError: they have not.
+    """
+    classes = origin.network_classes
+    if architecture.outputs == 1:
+        expected = tuple(name for name in image_classes if name in classes)
+    else:
+        expected = (ALL_CLASSES,)
+        if architecture.outputs != len(image_classes):
+            raise ValueError(
+                f"expected an output for each of {len(image_classes)} classes of images, got "
+                f"{architecture.outputs}"
+            )
+    if not classes or classes != expected:
+        raise ValueError(
+            f"generated.classes: expected classes of the images, in their order, or "
+            f"'{ALL_CLASSES}' of networks with several outputs; got {reprlib.repr(classes)}"
+        )
+
+
+def in_order(networks: Iterable[NetworkKey], classes: tuple[str, ...]) -> tuple[NetworkKey, ...]:
+    """The networks of these classes in a zoo's order, each once: by index, then class."""
+    places = {name: place for place, name in enumerate(classes)}
+    known = {network for network in networks if network.class_name in places}
+    return tuple(sorted(known, key=lambda network: (network.index, places[network.class_name])))

@@ -26,13 +26,12 @@ from hyperzoo.zoo.document import (
     ZooDocument,
     architecture_table,
     check_class_names,
-    check_generated,
     read_document,
     recipe_architecture,
 )
 from hyperzoo.zoo.files import is_temporary, place_files, temporary_for, write_file
 from hyperzoo.zoo.lock import take_lock
-from hyperzoo.zoo.origin import Generated, Trained
+from hyperzoo.zoo.origin import Generated, Trained, check_generated
 from hyperzoo.zoo.part_bundle import PartBundle, check_part_bundle, piece_part
 from hyperzoo.zoo.parts import FinishedNetwork, check_networks, encode_part
 from hyperzoo.zoo.resume import merged, software, with_run, zoo_to_go_on_with

@@ -8,12 +8,12 @@ node holds some channels; a layer of nodes is updated as
 
 with `mix` and `shift` learned for each layer. Reordering hidden units reorders their states, and
 flipping a unit's sign flips its state, because tanh is odd: what arrives at the pixels, which have
-an order of their own, is invariant. After Zhou et al., "Permutation equivariant neural
-functionals", 2023, and Kofinas et al., "Graph neural networks for learning equivariant
-representations of neural networks", 2024. No input is shown to a network.
+an order of their own, is invariant. Where a residual block adds, states go both ways. After Zhou
+et al., "Permutation equivariant neural functionals", 2023, and Kofinas et al., "Graph neural
+networks for learning equivariant representations of neural networks", 2024. No input is shown to
+a network.
 """
 
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -25,6 +25,8 @@ from torch.nn import functional
 
 from hyperzoo.architectures import Architecture
 from hyperzoo.architectures.forward import forward
+from hyperzoo.architectures.layers import Add, Conv2d, Dense
+from hyperzoo.architectures.steps import Step
 from hyperzoo.classification.methods.gradient import train
 from hyperzoo.features.linear_response import linear_layer
 from hyperzoo.features.matrix import CHUNK, tensors_of
@@ -92,7 +94,8 @@ class MessagePassing(ClassifierMixin, BaseEstimator):
         return start
 
     def _hidden_layers(self) -> list[str]:
-        return [name for name in self.architecture.layer_names if name is not None][:-1]
+        steps = self.architecture.steps
+        return [step.name for step in steps if isinstance(step.layer, Conv2d | Dense)][:-1]
 
     def _logits(self, learned: dict[str, Tensor], networks: NDArray[Any]) -> Tensor:
         tensors = {
@@ -109,34 +112,40 @@ class MessagePassing(ClassifierMixin, BaseEstimator):
 
     def _pass(self, learned: dict[str, Tensor], own: dict[str, Tensor]) -> Tensor:
         """Pass messages through one network: states of the pixels [channel, *image]."""
-        declared = self.architecture
-        state = learned["embedding"]
-        for position in reversed(range(len(declared.layers))):
-            name = declared.layer_names[position]
-            if f"{name}.mix" in learned:
-                mixed = torch.einsum("cd,d...->c...", learned[f"{name}.mix"], _unit_rms(state))
-                bias = _unit_rms(own[f"{name}.bias"])
-                shift = learned[f"{name}.shift"][:, None] * bias
-                places = (1,) * (state.ndim - 2)
-                state = torch.tanh(mixed + shift.reshape(*shift.shape, *places))
-            state = self._back(position, own, state)
-        return state
+        states = {len(self.architecture.steps): learned["embedding"]}
+        for position in reversed(range(len(self.architecture.steps))):
+            step, state = self.architecture.steps[position], states.pop(position + 1)
+            if f"{step.name}.mix" in learned:
+                state = self._update(step, learned, own, state)
+            earlier = state if isinstance(step.layer, Add) else self._back(step, own, state)
+            for place in step.inputs:
+                states[place] = states[place] + earlier if place in states else earlier
+        return states[0]
 
-    def _back(self, position: int, own: dict[str, Tensor], state: Tensor) -> Tensor:
+    def _update(
+        self, step: Step, learned: dict[str, Tensor], own: dict[str, Tensor], state: Tensor
+    ) -> Tensor:
+        """Update the states of a layer's units, [channel, *shape]."""
+        mixed = torch.einsum("cd,d...->c...", learned[f"{step.name}.mix"], _unit_rms(state))
+        if f"{step.name}.bias" in own:
+            bias = _unit_rms(own[f"{step.name}.bias"])
+            shift = learned[f"{step.name}.shift"][:, None] * bias
+            mixed = mixed + shift.reshape(*shift.shape, *(1,) * (state.ndim - 2))
+        return torch.tanh(mixed)
+
+    def _back(self, step: Step, own: dict[str, Tensor], state: Tensor) -> Tensor:
         """Pass states of a layer's outputs to its inputs, by the transposed linear map."""
-        declared = self.architecture
-        name = declared.layer_names[position]
-        shape = declared.shapes[position]
-        alone = replace(
-            declared, input_shape=shape, layers=(linear_layer(declared.layers[position]),)
+        assert not isinstance(step.layer, Add)  # which has two inputs
+        alone = Architecture(
+            name=step.name, input_shape=step.shape, layers=(linear_layer(step.layer),)
         )
         weights = {}
-        if name is not None:
-            weights = {
-                f"{alone.layer_names[0]}.weight": own[f"{name}.weight"],
-                f"{alone.layer_names[0]}.bias": torch.zeros_like(own[f"{name}.bias"]),
-            }
-        height, width, channels = shape
+        for parameter in alone.parameters:
+            kind = parameter.name.rpartition(".")[2]
+            tensor = own[f"{step.name}.{kind}"]
+            constant = kind in ("bias", "running_mean")
+            weights[parameter.name] = torch.zeros_like(tensor) if constant else tensor
+        height, width, channels = step.shape
         anywhere = torch.zeros(self.channels, channels, height, width)
         outputs, transposed = torch.func.vjp(  # type: ignore[misc]  # 3 with has_aux only
             lambda values: forward(alone, weights, values), anywhere

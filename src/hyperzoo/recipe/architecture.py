@@ -1,0 +1,71 @@
+"""`[architecture]` of a recipe."""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from hyperzoo.architectures import architecture_names, parse_layers
+from hyperzoo.errors import did_you_mean
+from hyperzoo.recipe.images import Images
+from hyperzoo.recipe.section import NAME, Section
+
+
+class ArchitectureChoice(Section):
+    """`[architecture]`: which network is trained: a built-in one, or layers of its own.
+
+    Attributes:
+        name: a built-in network's, or any other where `layers` are given.
+        layers: a list of tables, which `hyperzoo.architectures.declared` reads; None for a
+            built-in network.
+    """
+
+    name: Annotated[str, Field(min_length=1)]
+    layers: Any = None
+
+    def __hash__(self) -> int:
+        # Layers are lists of tables, as TOML's parser gives them.
+        return hash(self.name)
+
+
+def architecture_problems(document: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with the network of a recipe, beside its keys.
+
+    Args:
+        document: the recipe as TOML's parser gives it.
+    """
+    choice = document.get("architecture") if isinstance(document, dict) else None
+    if not isinstance(choice, dict):
+        return
+    name = choice.get("name")
+    if choice.get("layers") is not None:
+        yield from _layer_problems(name, choice["layers"], document)
+    elif isinstance(name, str) and name not in architecture_names():
+        known = architecture_names()
+        yield (
+            f"architecture.name: expected one of {', '.join(known)} (or give layers of your own), "
+            f"got {name!r}{did_you_mean(name, known)}"
+        )
+
+
+def _layer_problems(name: object, layers: object, document: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with layers of a recipe's own, and their name."""
+    if name in architecture_names():
+        yield (
+            f"architecture.name: '{name}' is a built-in network, which has its own layers; leave "
+            "`layers` out, or give another name"
+        )
+    elif isinstance(name, str) and not re.fullmatch(NAME, name):
+        yield (
+            "architecture.name: expected letters, digits, '.', '_' and '-', beginning with a "
+            f"letter or digit, got {name!r}"
+        )
+    try:
+        images = Images.model_validate(document.get("images"))
+    except ValidationError:
+        shape = None  # reported by itself
+    else:
+        shape = (images.size, images.size, images.channels)
+    _, problems = parse_layers(layers, shape, 1)
+    yield from (f"architecture.layers: {problem}" for problem in problems)

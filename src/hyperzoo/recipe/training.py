@@ -1,0 +1,48 @@
+"""`[training]` of a recipe."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from hyperzoo.recipe.section import Section
+
+
+def _increasing(epochs: tuple[int, ...]) -> tuple[int, ...]:
+    if list(epochs) != sorted(set(epochs)):
+        raise ValueError("epochs must increase and not repeat")
+    return epochs
+
+
+LearningRate = Annotated[float, Field(gt=0, le=10)]
+BatchSize = Annotated[int, Field(ge=1, le=65536)]
+
+
+class Training(Section):
+    """`[training]`: how every network is trained."""
+
+    optimizer: Literal["adam"] = "adam"
+    learning_rate: LearningRate = 1e-3
+    batch_size: BatchSize = 128
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 25
+    keep: Literal["last", "best"] = "last"
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    train_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
+    label_noise: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    # Lax here alone: TOML has lists, a frozen recipe has tuples.
+    checkpoint_epochs: Annotated[
+        tuple[Annotated[int, Field(strict=True, ge=0)], ...],
+        Field(strict=False),
+        AfterValidator(_increasing),
+    ] = ()
+
+    @model_validator(mode="after")
+    def _checkpoints_lie_within(self) -> Self:
+        late = [epoch for epoch in self.checkpoint_epochs if epoch > self.epochs]
+        if late:
+            raise PydanticCustomError(
+                "checkpoint_epochs,epochs",
+                "checkpoint_epochs {late} lie beyond the last epoch, {epochs}; leave them out",
+                {"late": late, "epochs": self.epochs},
+            )
+        return self
