@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hyperzoo.architectures import lenet5, smallcnn
+from hyperzoo.architectures import declared_architecture, lenet5, smallcnn
 from hyperzoo.errors import EngineError, ImageError
 from hyperzoo.finetune import FineTuned, fine_tune
 from hyperzoo.images import ImageSet, load_images
@@ -88,3 +88,17 @@ def test_what_does_not_fit_is_refused(
     }
     with pytest.raises(error, match=message):
         fine_tune(images, **(chosen | change))
+
+
+def test_a_network_of_its_own_layers_takes_its_running_statistics_along(images: ImageSet):
+    layers = [
+        {"conv": 4, "kernel": 3, "bias": False},
+        {"norm": "batch", "activation": "relu"},
+        {"dense": "outputs"},
+    ]
+    own = declared_architecture("own", layers, images.image_shape, 1)
+    first = fine_tune(images, own, None, NAMES, epochs=2)
+    assert not np.allclose(first.weights["bn1.running_mean"], 0)
+    tuned = fine_tune(images, own, first.weights, NAMES, epochs=1)
+    np.testing.assert_array_equal(tuned.metrics["loss"][0], first.metrics["loss"][2])
+    assert not np.array_equal(tuned.weights["bn1.running_var"], first.weights["bn1.running_var"])

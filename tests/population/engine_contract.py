@@ -17,7 +17,12 @@ from hyperzoo.errors import EngineError
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import ALL_CLASSES, PlannedNetwork
 from hyperzoo.population import Engine, EpochRecord, Parameters, Settings, TrainedNetwork
-from hyperzoo.population.task import image_order, targets, training_images
+from hyperzoo.population.task import (
+    image_order,
+    noisy_labels,
+    targets,
+    training_images,
+)
 
 Events = list[EpochRecord | TrainedNetwork]
 
@@ -70,8 +75,13 @@ def reference_steps(
     own_start = initial_parameters(architecture, chosen.seed, planned.class_name, planned.index)
     start = own_start if given is None else given
     module.load_state_dict({name: torch.tensor(value).double() for name, value in start.items()})
-    own = targets(planned, chosen.kind, images.train_labels, images.class_names)
-    subset = training_images(planned, own, chosen.seed, chosen.positive_fraction)
+    told = noisy_labels(
+        planned, images.train_labels, len(images.class_names), chosen.seed, chosen.label_noise
+    )
+    own = targets(planned, chosen.kind, told, images.class_names)
+    subset = training_images(
+        planned, own, chosen.seed, chosen.positive_fraction, chosen.train_fraction
+    )
     moments = {name: (torch.zeros_like(p), torch.zeros_like(p)) for name, p in named(module)}
     step = 0
     for epoch in range(1, chosen.epochs + 1):
@@ -129,6 +139,18 @@ class EngineContract:
                 # kernels for AVX-512 were seen to move one weight by 1.2e-6.
                 np.testing.assert_allclose(
                     moved, after - start[parameter], rtol=2e-3, atol=2e-6, err_msg=parameter
+                )
+
+    def test_a_share_of_the_images_and_noisy_labels(self, grey_digits: ImageSet):
+        """What each network is shown and told is its own."""
+        cohort = [network(ALL_CLASSES, index, batch_size=25) for index in range(2)]
+        chosen = settings(kind="multi-class", epochs=1, train_fraction=0.5, label_noise=0.3)
+        found = run(type(self).make(1), smallcnn(10), cohort, grey_digits, chosen)
+        for position, planned in enumerate(cohort):
+            expected = reference_steps(smallcnn(10), planned, grey_digits, chosen)
+            for parameter, after in expected.items():
+                np.testing.assert_allclose(
+                    found[position].parameters[parameter], after, rtol=1e-3, atol=2e-5
                 )
 
     @pytest.mark.parametrize("declared", [lenet5, smallcnn])

@@ -2,10 +2,17 @@ import numpy as np
 import pytest
 import torch
 
-from hyperzoo.architectures import lenet5
+from hyperzoo.architectures import Architecture, lenet5
 from hyperzoo.errors import EngineError
 from hyperzoo.images import ImageSet
 from hyperzoo.population.torch_engine import TorchEngine
+from tests.architectures.declarations import EVERY
+from tests.population.declared_reference import (
+    noise_images,
+    planned_for,
+    settings_for,
+    train_by_definition,
+)
 from tests.population.engine_contract import EngineContract, bits, network, run, settings
 
 
@@ -36,6 +43,33 @@ def test_stacked_and_single_networks_agree_to_rounding(digits: ImageSet):
             np.testing.assert_allclose(
                 stacked[position].parameters[name], tensor, rtol=1e-3, atol=1e-5
             )
+
+
+@pytest.mark.parametrize("stack", [1, 2])
+@pytest.mark.parametrize("architecture", EVERY.values(), ids=lambda a: a.name)
+def test_declared_networks_are_trained_as_defined(architecture: Architecture, stack: int):
+    """Every layer and activation, dropout and running statistics included."""
+    images, chosen = noise_images(architecture), settings_for(architecture)
+    cohort = [planned_for(architecture, index) for index in range(stack)]
+    found = run(TorchEngine(workers=1, stack=stack), architecture, cohort, images, chosen)
+    for position, planned in enumerate(cohort):
+        expected, logits = train_by_definition(architecture, planned, images, chosen)
+        for name, value in expected.items():
+            # Three steps of 1e-3: where a gradient is near 0, Adam makes much of its rounding.
+            np.testing.assert_allclose(
+                found[position].parameters[name], value, rtol=1e-3, atol=3e-5, err_msg=name
+            )
+        np.testing.assert_allclose(found[position].logits, logits, rtol=1e-3, atol=2e-3)
+
+
+def test_dropout_depends_on_the_network_alone():
+    architecture = EVERY["dropped out"]
+    images, chosen = noise_images(architecture), settings_for(architecture, epochs=2)
+    cohort = [planned_for(architecture, index) for index in range(3)]
+    together = run(TorchEngine(workers=2), architecture, cohort, images, chosen)
+    alone = run(TorchEngine(workers=1), architecture, cohort[2:], images, chosen)
+    assert bits(together[2]) == bits(alone[0])
+    assert bits(together[0]) != bits(together[1])
 
 
 def test_the_callers_number_of_threads_is_restored(digits: ImageSet):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import PlannedNetwork
 from hyperzoo.population.engine import Settings
-from hyperzoo.population.task import targets, training_images
+from hyperzoo.population.task import noisy_labels, targets, training_images
 
 
 def cut_into_stacks(
@@ -45,10 +45,13 @@ def cut_into_stacks(
 def both_targets(
     network: PlannedNetwork, images: ImageSet, settings: Settings
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Targets of all training images and of all validation images."""
+    """Targets of all training images, with their noise, and of all validation images."""
     names, kind = images.class_names, settings.kind
+    told = noisy_labels(
+        network, images.train_labels, len(names), settings.seed, settings.label_noise
+    )
     return (
-        targets(network, kind, images.train_labels, names),
+        targets(network, kind, told, names),
         targets(network, kind, images.validation_labels, names),
     )
 
@@ -56,4 +59,10 @@ def both_targets(
 def own_images(network: PlannedNetwork, images: ImageSet, settings: Settings) -> NDArray[np.int64]:
     """Positions of the training images that a network sees, in increasing order."""
     train_targets, _ = both_targets(network, images, settings)
-    return training_images(network, train_targets, settings.seed, settings.positive_fraction)
+    return training_images(
+        network,
+        train_targets,
+        settings.seed,
+        settings.positive_fraction,
+        settings.train_fraction,
+    )

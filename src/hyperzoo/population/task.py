@@ -9,8 +9,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperzoo.architectures import Architecture
+from hyperzoo.architectures.layers import Dropout
 from hyperzoo.plan import PlannedNetwork
-from hyperzoo.randomness import permutation
+from hyperzoo.randomness import permutation, raw_words, uniforms
 
 
 def targets(
@@ -42,6 +44,7 @@ def training_images(
     network_targets: NDArray[np.int64],
     seed: int,
     positive_fraction: float | None,
+    train_fraction: float = 1.0,
 ) -> NDArray[np.int64]:
     """The training images that one network sees in every epoch.
 
@@ -51,20 +54,49 @@ def training_images(
         seed: the recipe's seed.
         positive_fraction: None for all images; otherwise all positives and as many negatives,
             drawn once for the network, as make the positives that share (at most all there are).
+        train_fraction: the share of all images from which these are taken, drawn for the network:
+            round(train_fraction * images), and one at least.
 
     Returns:
         int64 [training_image], positions among all training images, in increasing order.
     """
+    own = np.arange(len(network_targets))
+    if train_fraction < 1:
+        order = permutation(seed, network.class_name, network.index, "train_fraction", len(own))
+        own = np.sort(order[: max(round(train_fraction * len(own)), 1)])
     if positive_fraction is None:
-        return np.arange(len(network_targets))
-    positives, negatives = (
-        np.flatnonzero(network_targets == 1),
-        np.flatnonzero(network_targets == 0),
-    )
+        return own
+    positives, negatives = (own[network_targets[own] == target] for target in (1, 0))
     wanted = round(len(positives) * (1 - positive_fraction) / positive_fraction)
     count = min(max(wanted, 1), len(negatives))
     order = permutation(seed, network.class_name, network.index, "negatives", len(negatives))
     return np.sort(np.concatenate([positives, negatives[order[:count]]]))
+
+
+def noisy_labels(
+    network: PlannedNetwork, labels: NDArray[np.int64], classes: int, seed: int, noise: float
+) -> NDArray[np.int64]:
+    """The labels of the training images as one network is told them.
+
+    Symmetric noise: each label is another class with probability `noise`, every other class being
+    as likely. (Patrini et al., "Making deep neural networks robust to label noise", 2017.)
+
+    Args:
+        network: the network.
+        labels: int64 [image], 0 to classes - 1.
+        classes: how many there are, two or more.
+        seed: the recipe's seed.
+        noise: 0 to below 1.
+
+    Returns:
+        int64 [image], the same array where there is no noise.
+    """
+    if noise == 0:
+        return labels
+    drawn = uniforms(seed, network.class_name, network.index, "label_noise", 2 * len(labels))
+    changed, by = drawn[::2] < noise, drawn[1::2]
+    others = (labels + 1 + np.floor(by * (classes - 1)).astype(np.int64)) % classes
+    return np.where(changed, others, labels)
 
 
 def image_order(
@@ -83,3 +115,43 @@ def image_order(
     """
     purpose = f"order/{epoch}"
     return images[permutation(seed, network.class_name, network.index, purpose, len(images))]
+
+
+def dropout_masks(
+    architecture: Architecture,
+    network: PlannedNetwork,
+    seed: int,
+    epoch: int,
+    step: int,
+    images: int,
+) -> dict[str, NDArray[np.bool_]]:
+    """What the dropouts of one network keep in one step.
+
+    Each value of each image is dropped with a probability of round(65536 rate) / 65536: 16 random
+    bits a value, the first of a word's being its lowest.
+
+    Args:
+        architecture: the network's declaration.
+        network: the network.
+        seed: the recipe's seed.
+        epoch: 1 for the first.
+        step: of the epoch, 0 for the first.
+        images: of the batch.
+
+    Returns:
+        The dropout's name ("dropout1") -> bool [channel, height, width, image], True where the
+        value is kept; nothing of an architecture without dropouts.
+    """
+    masks = {}
+    for own in architecture.steps:
+        if not isinstance(own.layer, Dropout):
+            continue
+        height, width, channels = own.shape
+        count = channels * height * width * images
+        purpose = f"{own.name}/{epoch}/{step}"
+        words = raw_words(seed, network.class_name, network.index, purpose, -(-count // 4))
+        drawn = words.astype("<u8", copy=False).view("<u2")[:count]
+        masks[own.name] = (drawn >= round(own.layer.rate * 65536)).reshape(
+            channels, height, width, images
+        )
+    return masks

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hyperzoo.architectures import Architecture
-from hyperzoo.architectures.forward import forward
+from hyperzoo.architectures.forward import forward, training_forward
 from hyperzoo.cores import usable_cores
 from hyperzoo.errors import EngineError
 from hyperzoo.images import ImageSet
@@ -32,7 +32,7 @@ from hyperzoo.population.loss import answered_right, image_losses
 from hyperzoo.population.machine import keep_freed_memory, processor_name
 from hyperzoo.population.stacks import both_targets, cut_into_stacks, own_images
 from hyperzoo.population.start import Start, given_starts, starting_weights
-from hyperzoo.population.task import image_order
+from hyperzoo.population.task import dropout_masks, image_order
 from hyperzoo.population.workers import Event, run_on_threads
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
@@ -140,7 +140,8 @@ def _library_settings(on_gpu: bool) -> Iterator[None]:
 
 def _stack_that_fits(architecture: Architecture, cohort: Sequence[PlannedNetwork]) -> int:
     """How many networks fit into half of the GPU's free memory, by a generous estimate."""
-    values = sum(height * width * channels for height, width, channels in architecture.shapes)
+    shapes = [architecture.input_shape, *(step.output_shape for step in architecture.steps)]
+    values = sum(height * width * channels for height, width, channels in shapes)
     batch = max((network.batch_size for network in cohort), default=1)
     # A layer keeps its sums, its activations and their gradients, and libraries need scratch.
     needed = 4 * (8 * batch * values + 8 * architecture.parameter_count)
@@ -262,33 +263,70 @@ class _Stack:
         ]
         order = torch.tensor(np.stack(orders), device=self._device)
         total = torch.zeros((2, len(self._networks)), dtype=torch.float64, device=self._device)
-        for batch in order.split(self._networks[0].batch_size, dim=1):
+        for number, batch in enumerate(order.split(self._networks[0].batch_size, dim=1)):
             if stopped():
                 return None
             total += self.step(
-                _scaled(self._data.train[batch]), self._train_targets.gather(1, batch)
+                _scaled(self._data.train[batch]),
+                self._train_targets.gather(1, batch),
+                self._masks(epoch, number, batch.shape[1]),
             )
         loss, accuracy = (total / order.shape[1]).cpu().numpy()
         return loss, accuracy
 
-    def step(self, images: Tensor, batch_targets: Tensor) -> Tensor:
+    def _masks(self, epoch: int, step: int, images: int) -> dict[str, Tensor]:
+        """What dropouts keep: name -> bool [network, channel, height, width, image]."""
+        if not self._architecture.differs_in_training:
+            return {}
+        drawn = [
+            dropout_masks(self._architecture, own, self._settings.seed, epoch, step, images)
+            for own in self._networks
+        ]
+        return {
+            name: torch.tensor(np.stack([own[name] for own in drawn]), device=self._device)
+            for name in drawn[0]
+        }
+
+    def step(self, images: Tensor, batch_targets: Tensor, masks: Mapping[str, Tensor]) -> Tensor:
         """One step of Adam.
 
         Args:
             images: [network, image, channel, height, width], scaled.
             batch_targets: int64 [network, image].
+            masks: name of every dropout -> bool [network, channel, height, width, image].
 
         Returns:
             [2, network]: the sums over the images of loss and of right answers, before the step.
         """
-        logits = self._logits(self._leaves, images)
+        logits, statistics = self._training_logits(images, masks)
         losses = image_losses(logits, batch_targets)
-        gradients = torch.autograd.grad(losses.mean(dim=1).sum(), list(self._leaves.values()))
+        # Running statistics have no part in a training pass: their gradient is 0.
+        gradients = torch.autograd.grad(
+            losses.mean(dim=1).sum(), list(self._leaves.values()), materialize_grads=True
+        )
         with torch.no_grad():
             self._adam(torch.cat([gradient.flatten(1) for gradient in gradients], dim=1))
+            for name, running in statistics.items():
+                self._leaves[name].copy_(running)
             return torch.stack(
                 [losses.sum(dim=1), answered_right(logits, batch_targets).sum(dim=1)]
             )
+
+    def _training_logits(
+        self, images: Tensor, masks: Mapping[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The same as `_logits` in training, and the running statistics after the batch."""
+        architecture = self._architecture
+        if not architecture.differs_in_training:
+            return self._logits(self._leaves, images), {}
+        if len(self._networks) == 1:
+            only, kept = ({n: t[0] for n, t in own.items()} for own in (self._leaves, masks))
+            logits, statistics = training_forward(architecture, only, images[0], kept)
+            return logits[None], {name: running[None] for name, running in statistics.items()}
+        stacked, running = torch.func.vmap(
+            lambda own, batch, kept: training_forward(architecture, own, batch, kept)
+        )(self._leaves, images, masks)
+        return stacked, running
 
     def _logits(self, parameters: Mapping[str, Tensor], images: Tensor) -> Tensor:
         """[network, image, channel, height, width] -> [network, image, output]."""

@@ -6,7 +6,13 @@ import torch
 
 from hyperzoo.architectures import Architecture, initial_parameters, lenet5
 from hyperzoo.architectures.forward import forward
-from hyperzoo.architectures.layers import Conv2d, Dense, GlobalAveragePool, Pool2d
+from hyperzoo.architectures.layers import (
+    BatchNorm,
+    Conv2d,
+    Dense,
+    GlobalAveragePool,
+    Pool2d,
+)
 from hyperzoo.errors import EngineError
 from hyperzoo.population.engine import Precision
 from hyperzoo.population.gpu.memory import Memory
@@ -14,6 +20,14 @@ from hyperzoo.population.gpu.network import Network, check, image_pads
 from hyperzoo.population.gpu.pooling import Maximum
 from hyperzoo.population.loss import loss_gradient
 from tests.population.native.architectures import EVERY, declared
+
+EVEN = declared(
+    "even kernels",
+    (13, 10, 3),
+    Conv2d(filters=5, kernel=4, padding="same", activation="tanh"),
+    Conv2d(filters=7, kernel=2, stride=2, padding="same", activation="relu"),
+    Dense(units=2),
+)
 
 POOLS = [
     declared(
@@ -137,7 +151,7 @@ def assert_near_autograd(own: Stacked) -> None:
 
 @pytest.mark.parametrize("precision", ["float32", "tf32"])
 @pytest.mark.parametrize(
-    "architecture", [*EVERY.values(), *POOLS], ids=lambda architecture: architecture.name
+    "architecture", [*EVERY.values(), *POOLS, EVEN], ids=lambda architecture: architecture.name
 )
 def test_logits_and_gradients_equal_autograd(architecture: Architecture, precision: Precision):
     assert_equals_autograd(Stacked(architecture, precision))
@@ -203,6 +217,13 @@ def test_memory_of_a_network_is_counted_without_allocating():
         ((Dense(units=1, activation="gelu"),), "the GPU engine has no activation 'gelu'"),
         ((Pool2d(kind="max", size=200), Dense(units=1)), "squares of at most 181"),
         (("dropout", Dense(units=1)), "layer 1 of 'odd': the GPU engine has no str"),
+        ((BatchNorm(), Dense(units=1)), "layer 1 of 'odd': the GPU engine has no BatchNorm"),
+        ((Dense(units=1, bias=False),), "the GPU engine has no layers without a bias"),
+        ((Pool2d(kind="max", size=3, stride=2), Dense(units=1)), "got size 3 and stride 2"),
+        (
+            (GlobalAveragePool(activation="tanh"), Dense(units=1)),
+            "the GPU engine has no activation after a pooling, got 'tanh'",
+        ),
     ],
 )  # fmt: skip
 def test_what_it_has_not_is_refused_with_a_reason(layers: tuple[object, ...], message: str):

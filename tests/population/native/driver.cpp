@@ -17,8 +17,9 @@ Size hyperzoo_parameters(void*);
 Size hyperzoo_outputs(void*);
 void hyperzoo_load(void*, const float*);
 void hyperzoo_save(void*, float*);
+Size hyperzoo_dropped(void*);
 Size hyperzoo_train(void*, const std::uint8_t*, const std::int64_t*, const std::int64_t*, Size,
-                    Size, Size, double, double, double*);
+                    Size, Size, double, double, const std::uint8_t*, Size, double*);
 Size hyperzoo_evaluate(void*, const std::uint8_t*, const std::int64_t*, Size, Size, Size, double,
                        float*, double*);
 void hyperzoo_apply(std::int64_t, const float*, float*, Size);
@@ -29,15 +30,42 @@ namespace {
 
 const std::vector<std::vector<std::int64_t>> kNetworks = {
     // LeNet-5 on small images, with a 'same' convolution and both kinds of pooling.
-    {20, 20, 3, 7, 1, 5, 6, 1, 1, 1, 2, 2, 0, 0, 0, 0, 1, 5, 16, 1, 0, 1, 3, 2,
-     0,  0,  0, 0, 1, 3, 13, 1, 0, 2, 5, 0, 9, 0, 0, 1, 5, 0, 1, 0, 0, 0},
+    {20, 20, 3, 7,
+     1, 5, 6, 1, 1, 1, 1,
+     2, 2, 0, 0, 0, 0, 0,
+     1, 5, 16, 1, 0, 1, 1,
+     3, 2, 0, 0, 0, 0, 0,
+     1, 3, 13, 1, 0, 2, 1,
+     5, 0, 9, 0, 0, 1, 1,
+     5, 0, 1, 0, 0, 0, 1},
     // Strided convolutions, global average, several outputs.
-    {33, 31, 1, 5, 1, 3, 16, 2, 0, 2, 1, 3, 7, 2, 1, 2, 1, 1, 5, 3,
-     0,  0,  4, 0, 0, 0, 0, 0, 5, 0, 10, 0, 0, 0},
+    {33, 31, 1, 5,
+     1, 3, 16, 2, 0, 2, 1,
+     1, 3, 7, 2, 1, 2, 1,
+     1, 1, 5, 3, 0, 0, 1,
+     4, 0, 0, 0, 0, 0, 0,
+     5, 0, 10, 0, 0, 0, 1},
     // A dense layer on images whose bytes are no multiple of 16.
-    {5, 7, 1, 1, 5, 0, 3, 0, 0, 0},
+    {5, 7, 1, 1,
+     5, 0, 3, 0, 0, 0, 1},
     // Pooling with a remainder, on the images themselves too.
-    {19, 17, 3, 4, 2, 2, 0, 0, 0, 0, 1, 3, 11, 1, 1, 1, 3, 3, 0, 0, 0, 0, 5, 0, 1, 0, 0, 0},
+    {19, 17, 3, 4,
+     2, 2, 0, 0, 0, 0, 0,
+     1, 3, 11, 1, 1, 1, 1,
+     3, 3, 0, 0, 0, 0, 0,
+     5, 0, 1, 0, 0, 0, 1},
+    // Batch normalisation, dropout, even kernels, no bias, and activations of their own.
+    {13, 10, 3, 10,
+     7, 4606281698874543309LL, 4562254508917369340LL, 0, 0, 0, 0,
+     1, 4, 5, 1, 1, 1, 1,
+     8, 4611686018427387904LL, 0, 0, 0, 0, 0,
+     7, 4602678819172646912LL, 4532020583610935537LL, 0, 0, 0, 0,
+     6, 0, 0, 0, 0, 4, 0,
+     1, 2, 7, 2, 1, 0, 0,
+     6, 0, 0, 0, 0, 5, 0,
+     7, 4606281698874543309LL, 4562254508917369340LL, 0, 1, 0, 0,
+     6, 0, 0, 0, 0, 3, 0,
+     5, 0, 3, 0, 0, 0, 1},
 };
 
 std::uint64_t digest(const void* data, std::size_t size) {
@@ -67,6 +95,10 @@ bool run(const std::vector<std::int64_t>& description, Size count, Size batch) {
     Random random;
     std::vector<float> weights(static_cast<std::size_t>(hyperzoo_parameters(network)));
     for (float& weight : weights) weight = static_cast<float>(random.next() % 2001) / 5000 - 0.2f;
+    // Among them are running variances, where there is a batch normalisation.
+    if (description[4] == 7) {
+        for (float& weight : weights) weight = std::fabs(weight);
+    }
     // Exactly as large as they must be, so that reading beyond them is found out.
     std::vector<std::uint8_t> images(
         static_cast<std::size_t>(count * description[0] * description[1] * description[2]));
@@ -80,8 +112,14 @@ bool run(const std::vector<std::int64_t>& description, Size count, Size batch) {
     std::vector<float> logits(static_cast<std::size_t>(count * outputs));
     double sums[4] = {0, 0, 0, 0};
     hyperzoo_load(network, weights.data());
-    hyperzoo_train(network, images.data(), targets.data(), order.data(), 0, count, batch, 1e-2,
-                   1e9, sums);
+    const Size stride = (batch + 31) / 32 * 32, dropped = hyperzoo_dropped(network);
+    std::vector<std::uint8_t> masks(static_cast<std::size_t>(dropped * stride));
+    for (std::uint8_t& kept : masks) kept = random.next() % 4 > 0;
+    for (Size begin = 0; begin < count;) {
+        begin = hyperzoo_train(network, images.data(), targets.data(), order.data(), begin, count,
+                               batch, 1e-2, 1e9, dropped > 0 ? masks.data() : nullptr, stride,
+                               sums);
+    }
     hyperzoo_evaluate(network, images.data(), targets.data(), 0, count, batch, 1e9, logits.data(),
                       sums + 2);
     hyperzoo_save(network, weights.data());
@@ -113,7 +151,7 @@ int main() {
         in.push_back(std::isfinite(number) ? number : 0.0f);
     }
     std::vector<float> out(1001);
-    for (std::int64_t function = 0; function < 5; ++function) {
+    for (std::int64_t function = 0; function < 6; ++function) {
         hyperzoo_apply(function, in.data(), out.data(), 1001);
         for (float& value : out) value = value != value ? 0 : value;
         std::printf("function %" PRId64 ": %016" PRIx64 "\n", function,

@@ -1,14 +1,20 @@
 """Every operation's gradient against autograd in float64, at every awkward size."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture, initial_parameters
-from hyperzoo.architectures.forward import forward
+from hyperzoo.architectures.forward import forward, training_forward
+from hyperzoo.errors import EngineError
 from hyperzoo.population.native.description import describe
-from hyperzoo.population.native.library import Network, reason_unavailable
+from hyperzoo.population.native.library import Network, pack_masks, reason_unavailable
+from hyperzoo.population.task import dropout_masks
+from tests.architectures.declarations import STRAIGHT
+from tests.population.declared_reference import planned_for
 from tests.population.native.architectures import EVERY
 
 pytestmark = pytest.mark.skipif(reason_unavailable() is not None, reason="no native engine")
@@ -25,27 +31,45 @@ def start(architecture: Architecture) -> dict[str, NDArray[np.float32]]:
     """Initial weights, and biases that are not zero."""
     generator = np.random.default_rng(1)
     return {
-        name: tensor if tensor.ndim > 1 else generator.normal(0, 0.1, tensor.shape).astype("f4")
+        name: tensor
+        if tensor.ndim > 1
+        else (generator.normal(0, 0.1, tensor.shape) + tensor).astype("f4")
         for name, tensor in initial_parameters(architecture, 0, "a", 0).items()
     }
 
 
 def reference(
-    architecture: Architecture, images: NDArray[np.uint8], targets: NDArray[np.int64]
+    architecture: Architecture,
+    images: NDArray[np.uint8],
+    targets: NDArray[np.int64],
+    masks: Mapping[str, NDArray[np.bool_]] | None = None,
 ) -> tuple[NDArray[np.float64], float, NDArray[np.float64]]:
-    """Gradient of the mean loss, the sum of losses, and the logits, in float64."""
+    """Gradient of the mean loss, the sum of losses, and the logits, in float64.
+
+    With masks in training, without them after it.
+    """
     weights = {
         name: torch.tensor(tensor).double().requires_grad_()
         for name, tensor in start(architecture).items()
     }
-    logits = forward(architecture, weights, torch.tensor(images).double().permute(0, 3, 1, 2) / 255)
+    pixels = torch.tensor(images).double().permute(0, 3, 1, 2) / 255
+    if masks is None:
+        logits = forward(architecture, weights, pixels)
+    else:
+        kept = {name: torch.tensor(mask) for name, mask in masks.items()}
+        logits, _ = training_forward(architecture, weights, pixels, kept)
     wanted = torch.tensor(targets)
     if architecture.outputs == 1:
         loss = torch.nn.functional.binary_cross_entropy_with_logits(logits[:, 0], wanted.double())
     else:
         loss = torch.nn.functional.cross_entropy(logits, wanted)
     loss.backward()
-    gradient = torch.cat([weight.grad.flatten() for weight in weights.values()])
+    gradient = torch.cat(
+        [
+            (torch.zeros_like(weight) if weight.grad is None else weight.grad).flatten()
+            for weight in weights.values()
+        ]
+    )
     return gradient.numpy(), loss.item() * len(images), logits.detach().numpy()
 
 
@@ -66,6 +90,36 @@ def test_gradient_loss_and_logits_equal_the_float64_reference(name: str, count: 
     assert sums[0] == pytest.approx(loss, rel=1e-5)
     said = logits[:, 0] > 0 if architecture.outputs == 1 else logits.argmax(axis=1)
     assert sums[1] == np.sum(said == targets)
+
+
+@pytest.mark.parametrize("count", [2, 5, 37, 300])
+@pytest.mark.parametrize("name", STRAIGHT)
+def test_declared_networks_equal_the_float64_reference(name: str, count: int):
+    """In training and after it: every activation, batch normalisation, dropout."""
+    architecture = STRAIGHT[name]
+    images, targets = sample(architecture, count)
+    masks = dropout_masks(architecture, planned_for(architecture), 0, 1, 0, count)
+    network = Network(describe(architecture), count)
+    network.load(np.concatenate([tensor.ravel() for tensor in start(architecture).values()]))
+    expected, loss, _ = reference(architecture, images, targets, masks)
+    gradient, total = network.gradient(images, targets, pack_masks(masks))
+    np.testing.assert_allclose(gradient, expected, rtol=5e-4, atol=1e-5 * np.abs(expected).max())
+    assert total == pytest.approx(loss, rel=1e-5)
+    _, loss, logits = reference(architecture, images, targets)
+    found, sums = np.empty((count, architecture.outputs), np.float32), np.zeros(2)
+    assert network.evaluate(images, targets, 0, 10, found, sums) == count
+    np.testing.assert_allclose(found, logits, rtol=1e-4, atol=1e-5)
+    assert sums[0] == pytest.approx(loss, rel=1e-5)
+
+
+def test_masks_are_those_of_the_step():
+    architecture = STRAIGHT["dropped out"]
+    images, targets = sample(architecture, 8)
+    network = Network(describe(architecture), 8)
+    with pytest.raises(EngineError, match="the network has dropouts: expected masks, got none"):
+        network.gradient(images, targets)
+    with pytest.raises(EngineError, match=r"expected a contiguous array of uint8 \(\d+, 32\)"):
+        network.gradient(images, targets, np.zeros((5, 32), np.uint8))
 
 
 def test_a_batch_larger_than_a_chunk():

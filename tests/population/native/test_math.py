@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.special import erf
 
 from hyperzoo.population.native.library import apply, reason_unavailable
 
@@ -39,6 +40,7 @@ def all_magnitudes() -> NDArray[np.float32]:
         ("exp", np.exp, -np.inf, np.inf),
         ("log", np.log, NORMAL, np.inf),
         ("log1p", np.log1p, 0.0, 1.0),
+        ("erf", erf, -np.inf, np.inf),
     ],
 )
 def test_within_two_units_in_the_last_place(function: str, exact: Exact, low: float, high: float):
@@ -65,6 +67,7 @@ def test_within_two_units_in_the_last_place(function: str, exact: Exact, low: fl
         ("exp", {0.0: 1.0, np.inf: np.inf, -np.inf: 0.0, 1000.0: np.inf, -1000.0: 0.0}),
         ("log", {0.0: -np.inf, np.inf: np.inf, 1.0: 0.0, -1.0: np.nan}),
         ("log1p", {0.0: 0.0}),
+        ("erf", {0.0: 0.0, np.inf: 1.0, -np.inf: -1.0, 5.0: 1.0}),
     ],
 )
 def test_special_values(function: str, pairs: dict[float, float]):

@@ -19,7 +19,9 @@ from hyperzoo.population.native.library import (
     reason_unavailable,
     variant,
 )
+from tests.architectures.declarations import STRAIGHT
 from tests.helpers import few
+from tests.population.declared_reference import noise_images, planned_for, settings_for
 from tests.population.engine_contract import bits, network, run, settings
 from tests.population.native.architectures import EVERY
 from tests.population.native.test_gradients import sample, start
@@ -58,6 +60,21 @@ def test_gradients_have_the_same_bits(name: str, count: int, monkeypatch: pytest
     assert len(found) == 1
 
 
+@pytest.mark.parametrize("name", STRAIGHT)
+def test_declared_networks_have_the_same_bits(name: str, monkeypatch: pytest.MonkeyPatch):
+    """Steps, running statistics and validation, with a last batch that fills no vector."""
+    architecture = STRAIGHT[name]
+    images, chosen = noise_images(architecture, 77, 33), settings_for(architecture, epochs=2)
+    found = set()
+    for isa in runnable(monkeypatch):
+        monkeypatch.setenv("HYPERZOO_NATIVE_ISA", isa)
+        (trained,) = run(
+            NativeEngine(workers=1), architecture, [planned_for(architecture)], images, chosen
+        ).values()
+        found.add((*bits(trained).values(), trained.logits.tobytes()))
+    assert len(found) == 1
+
+
 def test_trained_lenet5_has_the_same_bits(digits: ImageSet, monkeypatch: pytest.MonkeyPatch):
     """Steps of Adam, validation and a smaller last batch included."""
     images, chosen = few(digits, 75, 60), settings(epochs=1)
@@ -76,11 +93,14 @@ def test_trained_lenet5_has_the_same_bits(digits: ImageSet, monkeypatch: pytest.
         ("lenet5", "f8f6736628130ad4"),
         ("smallcnn", "c66308b7ee072146"),
         ("same, stride 2, even size", "c6e2422d13c9b75c"),
+        ("even kernels", "8b14d1592b78f5f7"),
+        ("normalised", "ab9cff828566b748"),
+        ("pooled activations", "f2a033ec302009cc"),
     ],
 )
 def test_the_arithmetic_is_the_one_of_its_version(name: str, expected: str):
     """Who changes these bits must raise ARITHMETIC: a zoo says which of them trained it."""
-    architecture = EVERY[name]
+    architecture = {**EVERY, **STRAIGHT}[name]
     own = Network(describe(architecture), 50)
     numbers = np.arange(own.parameter_count) * 7919 % 2001 - 1000
     own.load((numbers / 5000).astype(np.float32))
@@ -95,7 +115,7 @@ def test_the_arithmetic_is_the_one_of_its_version(name: str, expected: str):
     )
 
 
-@pytest.mark.parametrize("function", ["tanh", "exp", "log", "log1p"])
+@pytest.mark.parametrize("function", ["tanh", "exp", "log", "log1p", "erf"])
 def test_functions_have_the_same_bits(function: str, monkeypatch: pytest.MonkeyPatch):
     patterns = np.random.default_rng(0).integers(0, 2**32, 200_000, dtype=np.uint64)
     numbers = patterns.astype(np.uint32).view(np.float32)

@@ -34,6 +34,20 @@ def check(architecture: Architecture) -> None:
                 f"{place}: the GPU engine has no {type(layer).__name__} (known: "
                 f"{', '.join(kind.__name__ for kind in known)}); use engine 'torch'"
             )
+        if isinstance(layer, Pool2d) and layer.step != layer.size:
+            raise EngineError(
+                f"{place}: the GPU engine pools over squares that do not overlap or leave gaps, "
+                f"got size {layer.size} and stride {layer.step}; use engine 'torch'"
+            )
+        if isinstance(layer, Pool2d | GlobalAveragePool) and layer.activation != "linear":
+            raise EngineError(
+                f"{place}: the GPU engine has no activation after a pooling, got "
+                f"'{layer.activation}'; use engine 'torch'"
+            )
+        if isinstance(layer, Conv2d | Dense) and not layer.bias:
+            raise EngineError(
+                f"{place}: the GPU engine has no layers without a bias; use engine 'torch'"
+            )
         if isinstance(layer, Pool2d) and layer.size > 181:
             raise EngineError(f"{place}: the GPU engine pools over squares of at most 181")
         activation = getattr(layer, "activation", "linear")

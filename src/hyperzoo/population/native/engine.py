@@ -21,9 +21,16 @@ from hyperzoo.population.engine import (
     require_float32,
 )
 from hyperzoo.population.native.description import describe
-from hyperzoo.population.native.library import Network, is_fast, reason_unavailable, variant
+from hyperzoo.population.native.library import (
+    Network,
+    is_fast,
+    pack_masks,
+    reason_unavailable,
+    variant,
+)
+from hyperzoo.population.stacks import both_targets, own_images
 from hyperzoo.population.start import Start, given_starts, starting_weights
-from hyperzoo.population.task import image_order, targets, training_images
+from hyperzoo.population.task import dropout_masks, image_order
 from hyperzoo.population.workers import Event, run_on_threads
 
 ARITHMETIC = "float32 2"
@@ -148,14 +155,11 @@ class _Trainer:
     ) -> None:
         self._network, self._architecture, self._planned = network, architecture, planned
         self._position, self._data, self._settings = position, data, settings
-        images, kind = data.source, settings.kind
         self._train_targets, self._targets = (
-            np.ascontiguousarray(targets(planned, kind, labels, images.class_names), np.int64)
-            for labels in (images.train_labels, images.validation_labels)
+            np.ascontiguousarray(own, np.int64)
+            for own in both_targets(planned, data.source, settings)
         )
-        self._subset = training_images(
-            planned, self._train_targets, settings.seed, settings.positive_fraction
-        )
+        self._subset = own_images(planned, data.source, settings)
         network.load(starting_weights(architecture, planned, settings.seed, start))
 
     def train(self, stopped: Callable[[], bool]) -> Iterator[Event]:
@@ -209,9 +213,20 @@ class _Trainer:
                 return None
             done = self._network.train(
                 self._data.train, self._train_targets, order, done, planned.batch_size,
-                planned.learning_rate, PATIENCE, sums,
+                planned.learning_rate, PATIENCE, sums, self._masks(epoch, done, len(order)),
             )  # fmt: skip
         return sums / len(order)
+
+    def _masks(self, epoch: int, done: int, images: int) -> NDArray[np.uint8] | None:
+        """What dropouts keep in the step that begins after `done` of an epoch's images."""
+        if self._network.dropped == 0:
+            return None
+        planned, batch = self._planned, self._planned.batch_size
+        drawn = dropout_masks(
+            self._architecture, planned, self._settings.seed, epoch, done // batch,
+            min(batch, images - done),
+        )  # fmt: skip
+        return pack_masks(drawn)
 
     def _evaluate(
         self, stopped: Callable[[], bool]

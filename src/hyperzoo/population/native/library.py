@@ -6,6 +6,7 @@ Python's lock meanwhile.
 
 import ctypes
 import importlib.machinery
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from hyperzoo.errors import EngineError
 
-INTERFACE = 1
+INTERFACE = 2
 """The version of the C interface that this file speaks."""
 
 PASSES = ("other", "forward", "input gradient", "weight gradient")
@@ -30,12 +31,13 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "delete": (None, [_POINTER]),
     "parameters": (_SIZE, [_POINTER]),
     "outputs": (_SIZE, [_POINTER]),
+    "dropped": (_SIZE, [_POINTER]),
     "bytes": (_SIZE, [_POINTER]),
     "load": (None, [_POINTER] * 2),
     "save": (None, [_POINTER] * 2),
-    "train": (_SIZE, [_POINTER] * 4 + [_SIZE] * 3 + [_NUMBER] * 2 + [_POINTER]),
+    "train": (_SIZE, [_POINTER] * 4 + [_SIZE] * 3 + [_NUMBER] * 2 + [_POINTER, _SIZE, _POINTER]),
     "evaluate": (_SIZE, [_POINTER] * 3 + [_SIZE] * 3 + [_NUMBER] + [_POINTER] * 2),
-    "gradient": (None, [_POINTER] * 3 + [_SIZE] + [_POINTER] * 2),
+    "gradient": (None, [_POINTER] * 3 + [_SIZE, _POINTER, _SIZE] + [_POINTER] * 2),
     "measure": (None, [_POINTER, _SIZE]),
     "seconds": (None, [_POINTER] * 2),
     "apply": (None, [_SIZE, _POINTER, _POINTER, _SIZE]),
@@ -78,8 +80,8 @@ def fma_peak(seconds: float = 0.2) -> float:
 
 
 def apply(function: str, *arguments: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The kernels' own tanh, exp, log, log1p or fma of every number, for tests."""
-    number = ["tanh", "exp", "log", "log1p", "fma"].index(function)
+    """The kernels' own tanh, exp, log, log1p, fma or erf of every number, for tests."""
+    number = ["tanh", "exp", "log", "log1p", "fma", "erf"].index(function)
     values = np.ascontiguousarray(np.concatenate([a.ravel() for a in arguments]), np.float32)
     result = np.empty(arguments[0].size, np.float32)
     _library().hyperzoo_apply(number, values.ctypes.data, result.ctypes.data, result.size)
@@ -136,6 +138,7 @@ class Network:
         self.batch = batch
         self.outputs = int(self._library.hyperzoo_outputs(self._handle))
         self.parameter_count = int(self._library.hyperzoo_parameters(self._handle))
+        self.dropped = int(self._library.hyperzoo_dropped(self._handle))
         self.bytes = int(self._library.hyperzoo_bytes(self._handle))
         self._layers = int(description[3])
         self._image_bytes = int(description[0] * description[1] * description[2])
@@ -165,6 +168,7 @@ class Network:
         learning_rate: float,
         seconds: float,
         sums: NDArray[np.float64],
+        masks: NDArray[np.uint8] | None = None,
     ) -> int:
         """Train on from a position of the order for about some seconds.
 
@@ -177,6 +181,8 @@ class Network:
             learning_rate: Adam's.
             seconds: when to return, checked after every step.
             sums: float64 [2], to which losses and right answers are added.
+            masks: what dropouts keep in one step, as `pack_masks` lays it out; with them it is
+                one step.
 
         Returns:
             The position to go on from; the order's length when all is done.
@@ -193,7 +199,8 @@ class Network:
         return int(
             self._library.hyperzoo_train(
                 self._handle, images.ctypes.data, targets.ctypes.data, order.ctypes.data, begin,
-                len(order), batch, learning_rate, seconds, sums.ctypes.data,
+                len(order), batch, learning_rate, seconds,
+                *self._masks(masks, min(batch, len(order) - begin)), sums.ctypes.data,
             )
         )  # fmt: skip
 
@@ -231,7 +238,10 @@ class Network:
         )  # fmt: skip
 
     def gradient(
-        self, images: NDArray[np.uint8], targets: NDArray[np.int64]
+        self,
+        images: NDArray[np.uint8],
+        targets: NDArray[np.int64],
+        masks: NDArray[np.uint8] | None = None,
     ) -> tuple[NDArray[np.float32], float]:
         """The gradient of the mean loss, [parameter], and the loss's sum, for tests."""
         self._expect_images(images, targets)
@@ -240,9 +250,18 @@ class Network:
         gradient, sums = np.empty(self.parameter_count, np.float32), np.zeros(2)
         self._library.hyperzoo_gradient(
             self._handle, images.ctypes.data, targets.ctypes.data, len(images),
-            gradient.ctypes.data, sums.ctypes.data,
+            *self._masks(masks, len(images)), gradient.ctypes.data, sums.ctypes.data,
         )  # fmt: skip
         return gradient, float(sums[0])
+
+    def _masks(self, masks: NDArray[np.uint8] | None, images: int) -> tuple[int | None, int]:
+        """Where masks lie, and bytes from a value to the next."""
+        if self.dropped == 0:
+            return None, 0
+        if masks is None:
+            raise EngineError("the network has dropouts: expected masks, got none")
+        self._expect(masks, np.uint8, (self.dropped, _padded(images)))
+        return masks.ctypes.data, masks.shape[1]
 
     def measure(self, on: bool) -> None:
         """Start measuring seconds by layer and pass, or stop."""
@@ -275,6 +294,30 @@ class Network:
                 f"expected a contiguous array of {np.dtype(kind)} {shape}, got {array.dtype} "
                 f"{array.shape}"
             )
+
+
+def pack_masks(masks: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.uint8] | None:
+    """Masks as the kernels read them.
+
+    Args:
+        masks: name of every dropout, in order -> bool [channel, height, width, image].
+
+    Returns:
+        1 or 0, [value of any dropout, image], with zeros up to a multiple of 32 images; None
+        without dropouts.
+    """
+    if not masks:
+        return None
+    rows = [mask.reshape(-1, mask.shape[-1]) for mask in masks.values()]
+    images = rows[0].shape[1]
+    packed = np.zeros((sum(map(len, rows)), _padded(images)), np.uint8)
+    np.concatenate(rows, out=packed[:, :images], casting="unsafe")
+    return packed
+
+
+def _padded(images: int) -> int:
+    """Kernels read pairs of up to 16 images."""
+    return -(-images // 32) * 32
 
 
 def _canonical(values: NDArray[np.float32]) -> NDArray[np.float32]:

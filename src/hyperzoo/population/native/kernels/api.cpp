@@ -32,7 +32,7 @@ hyperzoo::Network& network(void* handle) { return *static_cast<hyperzoo::Network
 }  // namespace
 
 // Changes when any function's arguments do.
-HYPERZOO_API std::int64_t hyperzoo_interface() { return 1; }
+HYPERZOO_API std::int64_t hyperzoo_interface() { return 2; }
 
 // The variant in use, or null where the processor lacks the one that was asked for.
 HYPERZOO_API const char* hyperzoo_variant() {
@@ -76,6 +76,9 @@ HYPERZOO_API Size hyperzoo_parameters(void* handle) { return network(handle).pla
 
 HYPERZOO_API Size hyperzoo_outputs(void* handle) { return network(handle).plan().outputs; }
 
+// Values of an image that dropouts decide on.
+HYPERZOO_API Size hyperzoo_dropped(void* handle) { return network(handle).plan().dropped; }
+
 HYPERZOO_API Size hyperzoo_bytes(void* handle) { return network(handle).bytes(); }
 
 HYPERZOO_API void hyperzoo_load(void* handle, const float* parameters) {
@@ -87,20 +90,23 @@ HYPERZOO_API void hyperzoo_save(void* handle, float* parameters) {
 }
 
 // Trains on the order's images from `begin` on, in batches, until all are met or the time is
-// over. Adds to sums = {loss, right}. Returns where to go on.
+// over. Adds to sums = {loss, right}. Returns where to go on. `masks` is null, or what dropouts keep
+// in one step, 1 or 0 for [value][image], `mask_stride` bytes from a value to the next and a
+// multiple of 32: then it is one step.
 HYPERZOO_API Size hyperzoo_train(void* handle, const std::uint8_t* images,
                                  const std::int64_t* targets, const std::int64_t* order,
                                  Size begin, Size end, Size batch, double learning_rate,
-                                 double seconds, double* sums) {
+                                 double seconds, const std::uint8_t* masks, Size mask_stride,
+                                 double* sums) {
     const hyperzoo::FlushDenormals flush;
     const auto start = Clock::now();
-    const hyperzoo::Split split{images, targets, order};
+    const hyperzoo::Split split{images, targets, order, {masks, mask_stride}};
     hyperzoo::LossSums so_far{sums[0], sums[1]};
     do {
         const Size count = end - begin < batch ? end - begin : batch;
         network(handle).step(split, begin, count, learning_rate, so_far);
         begin += count;
-    } while (begin < end && !past(start, seconds));
+    } while (begin < end && masks == nullptr && !past(start, seconds));
     sums[0] = so_far.loss;
     sums[1] = so_far.right;
     return begin;
@@ -112,7 +118,7 @@ HYPERZOO_API Size hyperzoo_evaluate(void* handle, const std::uint8_t* images,
                                     double seconds, float* logits, double* sums) {
     const hyperzoo::FlushDenormals flush;
     const auto start = Clock::now();
-    const hyperzoo::Split split{images, targets, nullptr};
+    const hyperzoo::Split split{images, targets, nullptr, {nullptr, 0}};
     hyperzoo::LossSums so_far{sums[0], sums[1]};
     const Size outputs = network(handle).plan().outputs;
     do {
@@ -127,11 +133,13 @@ HYPERZOO_API Size hyperzoo_evaluate(void* handle, const std::uint8_t* images,
 
 // The gradient of the mean loss over the first `count` images: [parameter].
 HYPERZOO_API void hyperzoo_gradient(void* handle, const std::uint8_t* images,
-                                    const std::int64_t* targets, Size count, float* gradient,
+                                    const std::int64_t* targets, Size count,
+                                    const std::uint8_t* masks, Size mask_stride, float* gradient,
                                     double* sums) {
     const hyperzoo::FlushDenormals flush;
     hyperzoo::LossSums so_far{0, 0};
-    network(handle).gradient({images, targets, nullptr}, 0, count, gradient, so_far);
+    network(handle).gradient({images, targets, nullptr, {masks, mask_stride}}, 0, count, gradient,
+                             so_far);
     sums[0] = so_far.loss;
     sums[1] = so_far.right;
 }

@@ -29,7 +29,16 @@ constexpr Size kPositionsByBlock = 64;
 // takes one image position of two blocks at once.
 constexpr Size kPair = 2;
 
-enum class Activation : std::int32_t { linear = 0, tanh = 1, relu = 2 };
+// The first three can be part of a convolution or dense layer; the others are layers of their own.
+enum class Activation : std::int32_t {
+    linear = 0,
+    tanh = 1,
+    relu = 2,
+    sigmoid = 3,
+    gelu = 4,
+    silu = 5,
+    leaky_relu = 6,
+};
 
 struct Grid {
     Size channels, height, width;
@@ -66,6 +75,26 @@ struct Pool {
     bool maximum;
     Activation in_activation;
     Size in_stride, out_stride;
+};
+
+// An activation of its own, a dropout or a batch normalisation: as many values out as in.
+struct Elementwise {
+    Grid in, out;
+    Activation in_activation;   // of the layer that wrote `in`
+    Activation activation;
+    float scale;                // of what a dropout keeps
+    Size in_stride, out_stride; // floats from block to block
+};
+
+// What a dropout keeps: 1 or 0 for [value][image], from the first image of a block on.
+struct Masks {
+    const std::uint8_t* kept;   // null where all is kept, after training
+    Size stride;                // bytes from a value to the next
+};
+
+// What a batch normalisation does, by channel; `inverse` is of the root of the variance.
+struct Normalisation {
+    const float *mean, *inverse, *gamma, *beta;
 };
 
 }  // namespace hyperzoo

@@ -29,7 +29,7 @@ struct AdamStep {
     float second;   // 1 - beta_2
 };
 
-enum class Function : std::int32_t { tanh = 0, exp = 1, log = 2, log1p = 3, fma = 4 };
+enum class Function : std::int32_t { tanh = 0, exp = 1, log = 2, log1p = 3, fma = 4, erf = 5 };
 
 struct Kernels {
     const char* name;
@@ -57,6 +57,23 @@ struct Kernels {
 
     void (*pool_forward)(const Pool&, const float* in, float* out, Size blocks);
     void (*pool_backward)(const Pool&, float* in, const float* out_gradient, Size blocks);
+
+    void (*activate_forward)(const Elementwise&, const float* in, float* out, Size blocks);
+    void (*activate_backward)(const Elementwise&, float* in, const float* out_gradient,
+                              Size blocks);
+    void (*drop_forward)(const Elementwise&, const Masks&, const float* in, float* out,
+                         Size blocks);
+    void (*drop_backward)(const Elementwise&, const Masks&, float* in, const float* out_gradient,
+                          Size blocks);
+    // Mean and variance of every channel over the first `count` images.
+    void (*batch_statistics)(const Elementwise&, const float* in, Size count, float* mean,
+                             float* variance, Size blocks);
+    void (*normalise_forward)(const Elementwise&, const float* in, const Normalisation&,
+                              float* out, Size blocks);
+    // `input` says whether the values of `in` turn into their gradient.
+    void (*normalise_backward)(const Elementwise&, float* in, const float* out_gradient,
+                               const Normalisation&, Size count, float* gamma_gradient,
+                               float* beta_gradient, bool input, Size blocks);
 
     // Cross-entropy of logits [output][image of the block]. Where `divisor` is not 0 the logits
     // are replaced by the gradient of the mean over that many images.

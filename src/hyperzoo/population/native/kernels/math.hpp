@@ -95,6 +95,25 @@ HYPERZOO_INLINE Vector log1p(Vector x) {
     return log(u) - ((u - all(1)) - x) / u;
 }
 
+// (erf(x) - x) / x by powers of x^2 for |x| < 1, and -log(1 - erf(x)) by powers of x up to 4, beyond
+// which the nearest float is 1.
+constexpr float kErf[7] = {0x1.06eba8p-3f,  -0x1.81273ep-2f, 0x1.ce2cf8p-4f, -0x1.b7f90cp-6f,
+                           0x1.5405aap-8f,  -0x1.a3f6cap-11f, 0x1.4969aep-14f};
+constexpr float kErfFar[8] = {-0x1.762b8ap-13f, 0x1.212918p+0f,  0x1.44410ep-1f,
+                              0x1.bbb0b2p-4f,   -0x1.9c047ap-6f, 0x1.1210fp-8f,
+                              -0x1.c9f36cp-12f, 0x1.65426ep-16f};
+
+HYPERZOO_INLINE Vector erf(Vector x) {
+    const Vector size = as_floats(bits(x) & ~kSignBit), square = x * x;
+    Vector c = all(kErf[6]);
+    for (int k = 5; k >= 0; --k) c = fma(c, square, all(kErf[k]));
+    const Vector near = fma(c, size, size), capped = at_most(size, all(4));
+    c = all(kErfFar[7]);
+    for (int k = 6; k >= 0; --k) c = fma(c, capped, all(kErfFar[k]));
+    const Vector result = size < all(1) ? near : all(1) - exp(-c);
+    return as_floats(bits(result) | (bits(x) & kSignBit));
+}
+
 template <Activation activation, int N>
 HYPERZOO_INLINE void activate(Vector (&x)[N]) {
     if (activation == Activation::tanh) tanh(x);

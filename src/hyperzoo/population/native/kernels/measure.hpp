@@ -15,6 +15,7 @@ HYPERZOO_INLINE Vector apply_one(Function function, Vector x, Vector y, Vector z
         case Function::log: return log(x);
         case Function::log1p: return log1p(x);
         case Function::fma: return fma(x, y, z);
+        case Function::erf: return erf(x);
     }
     return x;
 }

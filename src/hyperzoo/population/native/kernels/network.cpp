@@ -61,10 +61,12 @@ class Network::Timer {
 Network::Network(Plan plan, const Kernels& kernels, Size batch)
     : plan_(std::move(plan)),
       kernels_(kernels),
-      chunk_images_(rounded_up(std::min(batch, kChunk), kPair * kernels.lanes)),
+      // What is normalised by the batch needs all of it at once.
+      chunk_images_(rounded_up(plan_.by_batch ? batch : std::min(batch, kChunk),
+                               kPair * kernels.lanes)),
       weights_(plan_.parameters),
       gradient_(plan_.parameters),
-      chunk_gradient_(batch > kChunk ? plan_.parameters : 0),
+      chunk_gradient_(batch > chunk_images_ ? plan_.parameters : 0),
       first_moment_(plan_.parameters),
       second_moment_(plan_.parameters) {
     const Size blocks = chunk_images_ / kernels_.lanes;
@@ -75,8 +77,13 @@ Network::Network(Plan plan, const Kernels& kernels, Size batch)
     }
     stages_.resize(plan_.layers.size());
     for (Size number = 0; number < layers(); ++number) plan_stage(number);
+    Size widest = 0;
+    for (const Layer& layer : plan_.layers) widest = std::max(widest, layer.out.channels);
+    no_bias_ = Floats(widest);
+    no_bias_gradient_ = Floats(widest);
     while (by_block_ < layers()) {
         const Grid& out = layer(by_block_).out;
+        if (layer(by_block_).kind == LayerKind::batch_norm) break;
         if (out.height * out.width < kPositionsByBlock && stage(by_block_).by_block == false &&
             layer(by_block_).has_weights()) {
             break;
@@ -108,6 +115,17 @@ void Network::plan_stage(Size number) {
     const Activation before = number == 0 ? Activation::linear : layer(number - 1).activation;
     const Size in_stride = stride(number), out_stride = stride(number + 1);
     stage.by_block = false;
+    if (from.is_elementwise()) {
+        stage.elementwise = {from.in, from.out, before, from.function,
+                             static_cast<float>(from.scale), in_stride, out_stride};
+        if (from.kind == LayerKind::batch_norm) {
+            const auto channels = static_cast<std::size_t>(from.in.channels);
+            stage.mean.resize(channels);
+            stage.variance.resize(channels);
+            stage.inverse.resize(channels);
+        }
+        return;
+    }
     if (!from.has_weights()) {
         stage.pool = {from.in, from.out, from.window_height, from.window_width,
                       from.kind == LayerKind::max_pool, before, in_stride, out_stride};
@@ -162,8 +180,10 @@ Size Network::blocks_of(Size images) const {
     return rounded_up(images, kPair * kernels_.lanes) / kernels_.lanes;
 }
 
-void Network::forward(const Split& split, Size begin, Size count) {
+void Network::forward(const Split& split, Size begin, Size count, bool training) {
     set_targets(split, begin, count);
+    training_ = training;
+    count_ = count;
     const Size blocks = blocks_of(count);
     const ImageBatch batch{split.images, static_cast<Size>(places_.size()),
                            split.order ? split.order + begin : nullptr, begin, count,
@@ -183,11 +203,77 @@ void Network::forward_layer(Size number, Size block, Size blocks) {
     Stage& stage = this->stage(number);
     const float* in = values(number) + block * stride(number);
     float* out = values(number + 1) + block * stride(number + 1);
-    if (layer(number).has_weights()) {
+    if (layer(number).is_elementwise()) {
+        forward_elementwise(number, block, blocks);
+    } else if (layer(number).has_weights()) {
         kernels_.forward(stage.convolution, in, weights_.data() + layer(number).weights,
-                         weights_.data() + layer(number).biases, out, blocks);
+                         bias(number), out, blocks);
     } else {
         kernels_.pool_forward(stage.pool, in, out, blocks);
+    }
+}
+
+void Network::forward_elementwise(Size number, Size block, Size blocks) {
+    Stage& stage = this->stage(number);
+    const Elementwise& own = stage.elementwise;
+    const float* in = values(number) + block * stride(number);
+    float* out = values(number + 1) + block * stride(number + 1);
+    if (layer(number).kind == LayerKind::activation) {
+        return kernels_.activate_forward(own, in, out, blocks);
+    }
+    if (layer(number).kind == LayerKind::dropout) {
+        return kernels_.drop_forward(own, masks(number, block), in, out, blocks);
+    }
+    const float* running = weights_.data() + layer(number).biases + own.in.channels;
+    if (training_) {
+        kernels_.batch_statistics(own, in, count_, stage.mean.data(), stage.variance.data(),
+                                  blocks);
+    } else {
+        std::copy_n(running, own.in.channels, stage.mean.data());
+        std::copy_n(running + own.in.channels, own.in.channels, stage.variance.data());
+    }
+    for (std::size_t channel = 0; channel < stage.mean.size(); ++channel) {
+        const double variance = static_cast<double>(stage.variance[channel]);
+        stage.inverse[channel] =
+            static_cast<float>(1 / std::sqrt(variance + layer(number).epsilon));
+    }
+    kernels_.normalise_forward(own, in, normalisation(number), out, blocks);
+}
+
+const float* Network::bias(Size number) {
+    return layer(number).bias ? weights_.data() + layer(number).biases : no_bias_.data();
+}
+
+float* Network::bias_gradient(Size number, float* gradient) {
+    return layer(number).bias ? gradient + layer(number).biases : no_bias_gradient_.data();
+}
+
+Masks Network::masks(Size number, Size block) const {
+    if (!training_ || masks_.kept == nullptr) return {nullptr, 0};
+    const std::uint8_t* own = masks_.kept + layer(number).masks * masks_.stride;
+    return {own + block * kernels_.lanes, masks_.stride};
+}
+
+Normalisation Network::normalisation(Size number) {
+    const Stage& stage = this->stage(number);
+    return {stage.mean.data(), stage.inverse.data(), weights_.data() + layer(number).weights,
+            weights_.data() + layer(number).biases};
+}
+
+// Running mean and variance move towards the batch's.
+void Network::follow_statistics() {
+    for (Size number = 0; number < layers(); ++number) {
+        if (layer(number).kind != LayerKind::batch_norm) continue;
+        const Stage& stage = this->stage(number);
+        const Size channels = stage.elementwise.in.channels;
+        const float step = static_cast<float>(1 - layer(number).momentum);
+        float* running = weights_.data() + layer(number).biases + channels;
+        for (Size channel = 0; channel < channels; ++channel) {
+            const auto at = static_cast<std::size_t>(channel);
+            float &mean = running[channel], &variance = running[channels + channel];
+            mean += (stage.mean[at] - mean) * step;
+            variance += (stage.variance[at] - variance) * step;
+        }
     }
 }
 
@@ -217,11 +303,11 @@ void Network::backward(Size blocks, float* gradient) {
             }
         }
     }
-    for (Size number = plan_.first_with_weights; number < by_block_; ++number) {
+    for (Size number = plan_.first_with_weights; number < layers(); ++number) {
         Stage& stage = this->stage(number);
         if (!stage.by_block) continue;
         kernels_.reduce_lanes(stage.convolution, stage.lanes.data(), stage.bias_lanes.data(),
-                              gradient + layer(number).weights, gradient + layer(number).biases);
+                              gradient + layer(number).weights, bias_gradient(number, gradient));
     }
 }
 
@@ -229,6 +315,9 @@ void Network::backward_layer(Size number, Size block, Size blocks, float* gradie
     float* in = values(number) + block * stride(number);
     const float* out = values(number + 1) + block * stride(number + 1);
     Stage& stage = this->stage(number);
+    if (layer(number).is_elementwise()) {
+        return backward_elementwise(number, block, blocks, gradient);
+    }
     if (!layer(number).has_weights()) {
         const Timer timer(*this, number, Pass::input_gradient);
         kernels_.pool_backward(stage.pool, in, out, blocks);
@@ -242,6 +331,23 @@ void Network::backward_layer(Size number, Size block, Size blocks, float* gradie
     kernels_.input_gradient(stage.convolution, out, weights, in, blocks);
 }
 
+void Network::backward_elementwise(Size number, Size block, Size blocks, float* gradient) {
+    const Timer timer(*this, number, Pass::input_gradient);
+    float* in = values(number) + block * stride(number);
+    const float* out = values(number + 1) + block * stride(number + 1);
+    const Elementwise& own = stage(number).elementwise;
+    switch (layer(number).kind) {
+        case LayerKind::activation:
+            return kernels_.activate_backward(own, in, out, blocks);
+        case LayerKind::dropout:
+            return kernels_.drop_backward(own, masks(number, block), in, out, blocks);
+        default:
+            return kernels_.normalise_backward(
+                own, in, out, normalisation(number), count_, gradient + layer(number).weights,
+                gradient + layer(number).biases, number != plan_.first_with_weights, blocks);
+    }
+}
+
 void Network::weight_gradient(Size number, Size block, Size blocks, float* gradient) {
     const Timer timer(*this, number, Pass::weight_gradient);
     Stage& stage = this->stage(number);
@@ -251,13 +357,13 @@ void Network::weight_gradient(Size number, Size block, Size blocks, float* gradi
     } else {
         kernels_.weight_gradient(stage.convolution, values(number), values(number + 1),
                                  gradient + layer(number).weights,
-                                 gradient + layer(number).biases, blocks);
+                                 bias_gradient(number, gradient), blocks);
     }
 }
 
 void Network::chunk(const Split& split, Size begin, Size count, Size batch, float* gradient,
                     LossSums& sums) {
-    forward(split, begin, count);
+    forward(split, begin, count, true);
     {
         const Timer timer(*this, layers(), Pass::other);
         kernels_.loss(values(layers()), stride(layers()), plan_.outputs, targets_.data(), count,
@@ -270,6 +376,8 @@ void Network::differentiate(const Split& split, Size begin, Size count, LossSums
     pack();
     for (Size done = 0; done < count; done += chunk_images_) {
         const Size here = std::min(chunk_images_, count - done);
+        masks_ = {split.masks.kept == nullptr ? nullptr : split.masks.kept + done,
+                  split.masks.stride};
         float* gradient = done == 0 ? gradient_.data() : chunk_gradient_.data();
         chunk(split, begin + done, here, count, gradient, sums);
         if (done > 0) kernels_.add(gradient_.data(), gradient, gradient_.size());
@@ -294,6 +402,7 @@ void Network::step(const Split& split, Size begin, Size count, double learning_r
     const Timer timer(*this, layers(), Pass::weight_gradient);
     kernels_.adam(step, gradient_.data(), weights_.data(), first_moment_.data(),
                   second_moment_.data(), weights_.size());
+    follow_statistics();
 }
 
 void Network::evaluate(const Split& split, Size begin, Size count, float* logits,
@@ -301,7 +410,7 @@ void Network::evaluate(const Split& split, Size begin, Size count, float* logits
     const Size outputs = plan_.outputs, block = kernels_.lanes;
     for (Size done = 0; done < count; done += chunk_images_) {
         const Size here = std::min(chunk_images_, count - done);
-        forward(split, begin + done, here);
+        forward(split, begin + done, here, false);
         float* from = values(layers());
         kernels_.loss(from, stride(layers()), outputs, targets_.data(), here, 0, sums);
         for (Size image = 0; image < here; ++image) {

@@ -30,6 +30,7 @@ struct Split {
     const std::uint8_t* images;     // [image][row][column][channel]
     const std::int64_t* targets;    // [image]
     const std::int64_t* order;      // positions; null for the images' own order
+    Masks masks;                    // [value of any dropout][image of the call]
 };
 
 enum class Pass : std::int32_t { other = 0, forward = 1, input_gradient = 2, weight_gradient = 3 };
@@ -66,6 +67,8 @@ class Network {
     struct Stage {
         Convolution convolution;
         Pool pool;
+        Elementwise elementwise;
+        std::vector<float> mean, variance, inverse; // of a batch normalisation, by channel
         Floats packed;              // weights in the order of the input's gradient
         Floats lanes, bias_lanes;   // of a layer whose gradient is summed block by block
         bool by_block;
@@ -86,9 +89,16 @@ class Network {
     void chunk(const Split& split, Size begin, Size count, Size batch, float* gradient,
                LossSums& sums);
     void set_targets(const Split& split, Size begin, Size count);
-    void forward(const Split& split, Size begin, Size count);
+    void forward(const Split& split, Size begin, Size count, bool training);
     void forward_layer(Size number, Size block, Size blocks);
+    void forward_elementwise(Size number, Size block, Size blocks);
     void backward(Size blocks, float* gradient);
+    void backward_elementwise(Size number, Size block, Size blocks, float* gradient);
+    const float* bias(Size number);
+    float* bias_gradient(Size number, float* gradient);
+    Masks masks(Size number, Size block) const;
+    Normalisation normalisation(Size number);
+    void follow_statistics();
     void backward_layer(Size number, Size block, Size blocks, float* gradient);
     void weight_gradient(Size number, Size block, Size blocks, float* gradient);
 
@@ -102,6 +112,10 @@ class Network {
     std::vector<Stage> stages_;
     std::vector<std::int32_t> places_, targets_;
     std::vector<std::uint8_t> blank_;
+    Floats no_bias_, no_bias_gradient_;  // of layers without one: zeros, and what nobody reads
+    Masks masks_ = {nullptr, 0};        // of the call that is running
+    Size count_ = 0;                    // its images
+    bool training_ = false;
     Floats weights_, gradient_, chunk_gradient_, first_moment_, second_moment_;
     double power_1_ = 1, power_2_ = 1;  // beta_1^steps, beta_2^steps
     bool measuring_ = false;

@@ -9,6 +9,8 @@
 #include "convolution.hpp"
 #include "weight_gradient.hpp"
 #include "pool.hpp"
+#include "elementwise.hpp"
+#include "norm.hpp"
 #include "loss.hpp"
 #include "adam.hpp"
 #include "images.hpp"
@@ -19,8 +21,9 @@ namespace hyperzoo {
 const Kernels& HYPERZOO_TABLE() {
     static const Kernels table = {
         HYPERZOO_NAME, W, gather, forward, pack, input_gradient,
-        weight_lanes, reduce_lanes, weight_gradient, pool_forward, pool_backward, loss, adam, add,
-        apply, fma_peak,
+        weight_lanes, reduce_lanes, weight_gradient, pool_forward, pool_backward,
+        activate_forward, activate_backward, drop_forward, drop_backward, batch_statistics,
+        normalise_forward, normalise_backward, loss, adam, add, apply, fma_peak,
     };
     return table;
 }
