@@ -32,8 +32,8 @@ from hyperzoo.plan import ALL_CLASSES, PlannedNetwork
 from hyperzoo.population import Parameters
 from hyperzoo.words import counted
 from hyperzoo.zoo import FinishedNetwork, Zoo, layout, open_zoo
-from hyperzoo.zoo.document import ZooDocument, check_class_names, in_order
-from hyperzoo.zoo.origin import Imported, NetworkKey
+from hyperzoo.zoo.document import ZooDocument, check_class_names
+from hyperzoo.zoo.origin import Imported, NetworkKey, in_order
 from hyperzoo.zoo.write import write_imported_zoo
 
 UNKNOWN_IMAGES = "images that are not known"

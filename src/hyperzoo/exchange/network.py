@@ -91,6 +91,8 @@ def match_layers(
     candidates = _candidates(sorted(biases))
     for architecture in candidates:
         table = _table(architecture, "keras")
+        if {p.keras_name for p in architecture.parameters} != {"kernel", "bias"}:
+            continue  # its layers are no pairs
         wanted = list(zip(table[::2], table[1::2], strict=True))
         if sorted(wanted) != sorted(layers.values()):
             continue

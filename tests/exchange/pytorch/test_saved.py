@@ -182,8 +182,7 @@ def test_names_of_a_sequential(tmp_path: Path, kind: str):
         t.numpy().tobytes() for t in state.values()
     ]
     assert network.notes == (
-        "names were told by order and shape, in the only way that fits: "
-        "0.weight, 2.weight, 4.weight, 8.weight",
+        "names were told by order and shape, in the only way that fits: 0, 2, 4, 8",
     )
 
 
@@ -335,3 +334,42 @@ def test_the_initial_weights_of_a_module_answer_as_it_does(tmp_path: Path):
         assert torch.allclose(
             forward(network.architecture, weights, images), MODULE(images), atol=1e-6
         )
+
+
+@pytest.mark.parametrize("kind", ["torch", "safetensors"])
+@pytest.mark.parametrize("prefix", ["module.", "net."])
+def test_a_residual_network_with_counts_of_batches(tmp_path: Path, kind: str, prefix: str):
+    state = random_state("resnet8", 3)
+    counts = {
+        name.replace("running_var", "num_batches_tracked"): torch.tensor(7)
+        for name in state
+        if name.endswith("running_var")
+    }
+    saved = renamed(state | counts, lambda name: prefix + name)
+    path = tmp_path / "all_0.file"
+    torch.save(saved, path) if kind == "torch" else save_file(saved, path)
+    network = read(path)
+    assert network.architecture == get_architecture("resnet8", 3)
+    assert same(network, state)
+
+
+def test_a_residual_network_of_other_names_goes_by_the_order_of_its_layers(tmp_path: Path):
+    state = random_state("resnet8", 3)
+    layers = list(dict.fromkeys(name.rpartition(".")[0] for name in state))
+    saved = renamed(state, lambda name: f"f.{layers.index(name.rpartition('.')[0])}."
+                    f"{name.rpartition('.')[2]}")  # fmt: skip
+    torch.save(saved, tmp_path / "all_0.pt")
+    network = read(tmp_path / "all_0.pt")
+    assert same(network, state)
+    assert network.notes[-1].startswith("names were told by order and shape")
+    del saved["f.0.weight"]
+    torch.save(saved, tmp_path / "all_0.pt")
+    with pytest.raises(ForeignFileError, match="expected the tensors of a known architecture"):
+        read(tmp_path / "all_0.pt")
+
+
+def test_whole_numbers_are_no_weights(tmp_path: Path):
+    save_file(STATE | {"conv1.weight": torch.ones(16, 1, 3, 3, dtype=torch.int64)},
+              tmp_path / "a.safetensors")  # fmt: skip
+    with pytest.raises(ForeignFileError, match=r"'conv1\.weight' has whole numbers; expected"):
+        read(tmp_path / "a.safetensors")

@@ -8,24 +8,22 @@ import reprlib
 from collections.abc import Iterator
 from typing import Any
 
-from hyperzoo.architectures import Architecture
-from hyperzoo.architectures.layers import Conv2d, Dense, GlobalAveragePool, Layer, Pool2d
+from hyperzoo.architectures import Architecture, architecture_names
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.keras.effective import (
     MODELS,
-    Facts,
     Folding,
     check_shape,
     is_model,
     leaves,
 )
+from hyperzoo.exchange.keras.layers import Facts, keras_model
 
 KERAS_VERSION = "2.15.0"
 MODEL_NAME = "sequential"
 LEARNING_RATE_WIDTH = 24
 """Characters that every float64 fits into: see `training_config`."""
 
-_POOLS = {"average": "AveragePooling2D", "max": "MaxPooling2D"}
 _PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 """Of layers whose weights are float32. The published networks were trained in mixed float16."""
 
@@ -35,79 +33,47 @@ _ONCE_MISSING = {"groups": 1, "keepdims": False}
 
 def keras_layers(architecture: Architecture) -> Iterator[tuple[str, str, Facts]]:
     """Class name, name and own settings of every layer that Keras needs, in order."""
-    counts: dict[str, int] = {}
-
-    def named(class_name: str) -> str:
-        base = _snake_case(class_name)
-        counts[base] = counts.get(base, 0) + 1
-        return base + (f"_{counts[base] - 1}" if counts[base] > 1 else "")
-
-    flat = False
-    for layer in architecture.layers:
-        if isinstance(layer, Dense) and not flat:
-            yield "Flatten", named("Flatten"), {"data_format": "channels_last"}
-        flat = isinstance(layer, Dense | GlobalAveragePool)
-        class_name, settings = _settings(layer)
-        if layer is architecture.layers[-1]:
-            settings["activation"] = "sigmoid" if architecture.outputs == 1 else "softmax"
-        yield class_name, named(class_name), settings
-
-
-def _snake_case(class_name: str) -> str:
-    return {
-        "Conv2D": "conv2d",
-        "AveragePooling2D": "average_pooling2d",
-        "MaxPooling2D": "max_pooling2d",
-        "GlobalAveragePooling2D": "global_average_pooling2d",
-    }.get(class_name, class_name.lower())
-
-
-def _settings(layer: Layer) -> tuple[str, Facts]:
-    """Keras's class of a layer, and what determines what it computes."""
-    match layer:
-        case Conv2d():
-            return "Conv2D", {
-                "filters": layer.filters,
-                "kernel_size": [layer.kernel, layer.kernel],
-                "strides": [layer.stride, layer.stride],
-                "padding": layer.padding,
-                "data_format": "channels_last",
-                "dilation_rate": [1, 1],
-                "groups": 1,
-                "activation": layer.activation,
-                "use_bias": True,
-            }
-        case Pool2d():
-            return _POOLS[layer.kind], {
-                "pool_size": [layer.size, layer.size],
-                "padding": "valid",
-                "strides": [layer.size, layer.size],
-                "data_format": "channels_last",
-            }
-        case GlobalAveragePool():
-            return "GlobalAveragePooling2D", {"data_format": "channels_last", "keepdims": False}
-        case Dense():
-            return "Dense", {
-                "units": layer.units,
-                "activation": layer.activation,
-                "use_bias": True,
-            }
+    for layer in keras_model(architecture):
+        yield layer.class_name, layer.name, layer.settings
 
 
 def model_config(architecture: Architecture) -> str:
     """The JSON from which `load_model` of Keras 2 and of Keras 3 builds the model."""
     shape = [None, *architecture.input_shape]
+    name = MODEL_NAME if architecture.name in architecture_names() else architecture.name
     layers: list[Facts] = []
-    for class_name, name, settings in keras_layers(architecture):
+    for layer in keras_model(architecture):
+        settings = layer.settings
         if not layers:
-            layers.append(_input_layer(name, shape))
+            layers.append(_input_layer(layer.name, shape))
             settings = {"batch_input_shape": shape} | settings
-        config = {"name": name, "trainable": True, "dtype": "float32"} | settings
+        config = {"name": layer.name, "trainable": True, "dtype": "float32"} | settings
         if "use_bias" in settings:
             config |= _TRAINING_DETAILS
-        layers.append({"class_name": class_name, "config": config})
-    model = {"class_name": "Sequential", "config": {"name": MODEL_NAME, "layers": layers}}
-    return json.dumps(model)
+        layers.append({"class_name": layer.class_name, "config": config})
+    if architecture.is_straight:
+        model: Facts = {"name": name, "layers": layers}
+        return json.dumps({"class_name": "Sequential", "config": model})
+    return json.dumps({"class_name": "Functional", "config": _joined(architecture, name, layers)})
+
+
+def _joined(architecture: Architecture, name: str, layers: list[Facts]) -> Facts:
+    """The config of a Functional model: every layer tells whose outputs it takes."""
+    image = layers[0]["config"]["name"]
+    inputs: list[tuple[str, ...]] = [()]
+    inputs += [layer.inputs or (image,) for layer in keras_model(architecture)]
+    for layer, names in zip(layers, inputs, strict=True):
+        if names:
+            layer["config"].pop("batch_input_shape", None)
+        layer["name"] = layer["config"]["name"]
+        layer["inbound_nodes"] = [[[other, 0, 0, {}] for other in names]] if names else []
+    return {
+        "name": name,
+        "trainable": True,
+        "layers": layers,
+        "input_layers": [[image, 0, 0]],
+        "output_layers": [[layers[-1]["name"], 0, 0]],
+    }
 
 
 def _input_layer(first: str, shape: list[int | None]) -> Facts:
@@ -269,6 +235,23 @@ def _told(precision: str) -> tuple[str, ...]:
         f"computed in {precision} where they were made; their weights are float32 and kept as they "
         "are, their answers here are those of float32",
     )
+
+
+def precision_notes(config: Facts, source: str) -> tuple[str, ...]:
+    """What is to be said of what the layers of a model compute in.
+
+    Args:
+        config: the model's, with its list of layers.
+        source: the file, for messages.
+
+    Raises:
+        ForeignFileError: a layer has weights of another kind than float32.
+    """
+    found = {
+        _precision(layer["config"].get("dtype"), f"{source}: {layer['class_name']}")
+        for layer in config["config"]["layers"]
+    }
+    return _told(max(found, key=_PRECISIONS.index))
 
 
 def _check_line(model: Facts, source: str) -> None:

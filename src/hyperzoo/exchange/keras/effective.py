@@ -13,8 +13,7 @@ from typing import Any
 from hyperzoo.architectures import Architecture
 from hyperzoo.architectures.layers import Conv2d, Shape
 from hyperzoo.errors import ForeignFileError
-
-Facts = dict[str, Any]
+from hyperzoo.exchange.keras.layers import Facts
 
 MODELS = ("Sequential", "Functional", "Model")
 """What is a model; it may also stand among the layers of another."""

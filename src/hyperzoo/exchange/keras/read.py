@@ -12,6 +12,7 @@ Nothing in a file is executed, and no class that it names is loaded: `load_model
 """
 
 import io
+import json
 import re
 import reprlib
 import struct
@@ -21,10 +22,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hyperzoo.architectures import Architecture
+from hyperzoo.architectures.parameters import parameters_of
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.keras import hdf5
-from hyperzoo.exchange.keras.config import check_config, read_config
+from hyperzoo.exchange.keras.architecture import architecture_of
+from hyperzoo.exchange.keras.config import check_config, precision_notes, read_config
 from hyperzoo.exchange.keras.effective import is_model, leaves
 from hyperzoo.exchange.network import (
     ForeignNetwork,
@@ -56,9 +61,19 @@ def read_keras(path: Path) -> ForeignNetwork:
     if zipfile.is_zipfile(io.BytesIO(content)) and not content.startswith(hdf5.MAGIC):
         config, content = _unpack(content, source)
     with hdf5.open_hdf5(content, source) as file:
-        architecture, layers, config = _layers(file, source, config)
-        # Before any number is read.
-        notes = () if config is None else check_config(config, architecture, source)
+        try:
+            architecture, layers, config = _layers(file, source, config)
+            # Before any number is read.
+            notes = () if config is None else check_config(config, architecture, source)
+        except ForeignFileError as error:
+            own = _own_network(file, path.name, source)
+            if own is None:
+                raise
+            if isinstance(own, ForeignFileError):
+                raise ForeignFileError(
+                    f"{error}\nNor is it a network of its own layers: {own}"
+                ) from error
+            return own
         tensors = [hdf5.numbers(dataset) for layer in layers for dataset in layer]
     return ForeignNetwork(
         name=path.name,
@@ -166,6 +181,66 @@ def _snake_case(name: str) -> str:
     """As Keras names groups: GlobalAveragePooling2D -> global_average_pooling2d."""
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def _own_network(file: Any, name: str, source: str) -> ForeignNetwork | ForeignFileError | None:
+    """The network of a whole model whose config declares layers of its own.
+
+    None where the file has no config; why not, where that declares what hyperzoo has not.
+    """
+    if "model_config" not in file.attrs or not hdf5.has_group(file, "model_weights"):
+        return None
+    try:
+        config = json.loads(hdf5.text_attribute(file, "model_config", source))
+        architecture, layers = architecture_of(config, source=source)
+        group, tensors = hdf5.step(file, "model_weights", source), {}
+        _check_order(group, config, layers, source)
+        notes = precision_notes(config, source)
+        steps = [step for step in architecture.steps if any(parameters_of(step))]
+        for step, layer_name in zip(steps, layers, strict=True):
+            layer = hdf5.step(group, layer_name, source)
+            names = hdf5.names_attribute(layer, "weight_names", source)
+            ends = {own.rpartition("/")[2].removesuffix(":0"): own for own in names}
+            expected = [parameter.keras_name for parameter in parameters_of(step)]
+            if sorted(ends) != sorted(expected):
+                raise ForeignFileError(
+                    f"{source}: layer {reprlib.repr(layer_name)}: expected {', '.join(expected)}, "
+                    f"got {reprlib.repr(names)}"
+                )
+            for parameter in parameters_of(step):
+                dataset = _walk(layer, ends[parameter.keras_name], source)
+                found = hdf5.tensor(dataset, source)
+                if found != parameter.keras_shape:
+                    raise ForeignFileError(
+                        f"{source}: layer {reprlib.repr(layer_name)}: {parameter.keras_name}: "
+                        f"expected shape {parameter.keras_shape}, got {found}"
+                    )
+                stacked = parameter.from_keras(hdf5.numbers(dataset)[np.newaxis])
+                tensors[parameter.name] = np.ascontiguousarray(stacked[0])
+    except ForeignFileError as error:
+        return error
+    except (ValueError, RecursionError) as error:
+        return ForeignFileError(f"the model's config is damaged: {reprlib.repr(str(error))}")
+    return ForeignNetwork(
+        name=name,
+        architecture=architecture,
+        weights=tensors,
+        source=source,
+        notes=notes,
+    )
+
+
+def _check_order(group: Any, config: Any, layers: Sequence[str], source: str) -> None:
+    """Refuse a file that lists its weights in another order than its model: Keras goes by order."""
+    declared = [layer["config"]["name"] for layer in config["config"]["layers"]]
+    expected = [name for name in declared if name in layers]
+    listed = hdf5.names_attribute(group, "layer_names", source)
+    found = [name for name in listed if name in layers]
+    if found != expected:
+        raise ForeignFileError(
+            f"{source}: expected weights of {reprlib.repr(expected)} in that order, got "
+            f"{reprlib.repr(found)}"
+        )
 
 
 def _shapes(layers: Sequence[Layer], source: str) -> list[tuple[int, ...]]:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture, Parameter, architecture_names, get_architecture
-from hyperzoo.errors import ForeignFileError
+from hyperzoo.errors import ExportError, ForeignFileError
 from hyperzoo.exchange.format import Export, Meter
 from hyperzoo.exchange.network import ForeignNetwork, torch_weights
 from hyperzoo.exchange.pickles.items import read_items
@@ -72,6 +72,12 @@ class LayerwisePickle(PublishedPickle):
     def write(self, export: Export) -> int:
         """One file, `layerwise.pkl`, which `pickle.load` opens; written layer by layer."""
         zoo, written = export.zoo, 0
+        if not _has_pairs(zoo.architecture):
+            raise ExportError(
+                f"a row of {FILE_NAME} is a layer's bias and kernel, and '{zoo.architecture.name}' "
+                "has layers without a bias, or batch normalisation; export it as keras-h5 or "
+                "pytorch"
+            )
         with (export.folder / FILE_NAME).open("wb") as file:
             file.write(START + b"]")
             for class_name in zoo.classes:
@@ -92,6 +98,15 @@ class LayerwisePickle(PublishedPickle):
             file.write(END)
         _warn_of_other_indices(export.planned)
         return 1
+
+
+def _has_pairs(architecture: Architecture) -> bool:
+    """Whether every layer has a bias and a kernel, as the format has it."""
+    table = architecture.published_order
+    return len(table) % 2 == 0 and all(
+        (bias.keras_name, kernel.keras_name) == ("bias", "kernel")
+        for bias, kernel in zip(table[::2], table[1::2], strict=True)
+    )
 
 
 def _layers(architecture: Architecture) -> dict[str, tuple[Parameter, Parameter]]:
@@ -195,6 +210,8 @@ def _architecture_of(sizes: Mapping[str, int], source: str) -> Architecture:
         known = rest == 0 and 1 <= outputs <= _MAX_OUTPUTS
         architecture = get_architecture(name, outputs if known else 1)
         table = architecture.parameters
+        if not _has_pairs(architecture):
+            continue
         expected = [k.size + b.size for k, b in zip(table[::2], table[1::2], strict=True)]
         shown.append(f"{name}: {', '.join(map(str, expected))}")
         if expected == found:

@@ -5,11 +5,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hyperzoo.architectures import Architecture, architecture_names, get_architecture
-from hyperzoo.errors import ForeignFileError
+from hyperzoo.architectures import (
+    Architecture,
+    architecture_from,
+    architecture_names,
+    get_architecture,
+)
+from hyperzoo.errors import ArchitectureError, ForeignFileError
+from hyperzoo.exchange.pytorch.load import COUNTED
 
 _MOST_LEVELS = 4
-_KINDS = {"weight": 0, "bias": 1}
+_KINDS = ("weight", "bias", "running_mean", "running_var")
 _NUMBERS = re.compile(r"[0-9]{1,9}")
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -95,7 +101,13 @@ def _dicts(content: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...
     """Every dict with tensors under names, by the keys that lead to it."""
     import torch
 
-    own = {k: v for k, v in content.items() if isinstance(k, str) and isinstance(v, torch.Tensor)}
+    own = {
+        key: value
+        for key, value in content.items()
+        if isinstance(key, str)
+        and isinstance(value, torch.Tensor)
+        and key.rpartition(".")[2] != COUNTED
+    }
     if own:
         yield path, own
     for key, value in content.items():
@@ -162,11 +174,36 @@ def fit(shapes: Shapes, source: str, *, ordered: bool) -> Fit:
     for architecture in candidates:
         if _fits_shapes(list(shapes.values()), architecture):
             order = _in_order(shapes, architecture, source, ordered=ordered)
-            told = ", ".join(order[::2])
+            told = ", ".join(dict.fromkeys(_layer_of(name) for name in order))
             own = {p.name: n for p, n in zip(architecture.parameters, order, strict=True)}
             note = f"names were told by order and shape, in the only way that fits: {told[:200]}"
             return Fit(architecture=architecture, names=own, notes=(*notes, note))
     raise ForeignFileError(_mismatch(shapes, candidates, source))
+
+
+def declared_fit(shapes: Shapes, said: Mapping[str, Any], source: str) -> Fit:
+    """How tensors are those of the layers that a file of hyperzoo's tells.
+
+    Args:
+        shapes: name -> shape.
+        said: what the file says of its network, as `Pytorch.write` does.
+        source: the file, for messages.
+
+    Raises:
+        ForeignFileError: the layers can't be built, or have other tensors.
+    """
+    try:
+        architecture = architecture_from({**said, "name": said.get("architecture")})
+    except ArchitectureError as error:
+        raise ForeignFileError(f"{source}: the layers that it tells: {error}") from error
+    expected = {p.name: p.shape for p in architecture.parameters}
+    if shapes != expected:
+        differing = sorted(expected.items() ^ shapes.items())[0][0]
+        raise ForeignFileError(
+            f"{source}: its tensors are not those of the layers that it tells: {differing}: "
+            f"expected shape {expected.get(differing)}, got {shapes.get(differing)}"
+        )
+    return Fit(architecture=architecture, names={name: name for name in expected}, notes=())
 
 
 def _architectures(shapes: Mapping[str, Any]) -> list[Architecture]:
@@ -196,38 +233,46 @@ def _in_order(
     shapes: Shapes, architecture: Architecture, source: str, *, ordered: bool
 ) -> list[str]:
     """The file's names in the order of the architecture's table."""
-    layers = _layers(shapes, source)
-    table = [p.shape for p in architecture.parameters]
-    wanted = list(zip(table[::2], table[1::2], strict=True))
-    found = {layer: (shapes[w], shapes[b]) for layer, (w, b) in layers.items()}
+    found = _layers(shapes, source)
+    table = _layers({p.name: p.shape for p in architecture.parameters}, architecture.name)
+    wanted = list(table.values())
+    for name, own in found.items():
+        if len(own) == 1 and not any(len(layer) == 1 for layer in wanted):
+            raise ForeignFileError(f"{source}: the layer {name[:80]!r} has a {own[0][0]} alone")
     if sorted(found.values()) != sorted(wanted):
         raise ForeignFileError(_mismatch(shapes, [architecture], source))
     trusted = ordered and list(found.values()) == wanted
-    queues = {pair: [own for own in found if found[own] == pair] for pair in set(wanted)}
+    queues = {layer: [own for own in found if found[own] == layer] for layer in set(wanted)}
     queues = {
-        pair: own if len(own) == 1 else _alike(own, source, architecture, trusted=trusted)
-        for pair, own in queues.items()
+        layer: own if len(own) == 1 else _alike(own, source, architecture, trusted=trusted)
+        for layer, own in queues.items()
     }
-    order = [queues[pair].pop(0) for pair in wanted]
-    return [name for layer in order for name in layers[layer]]
+    order = [queues[layer].pop(0) for layer in wanted]
+    return [f"{own}.{kind}" for own in order for kind, _ in found[own]]
 
 
-def _layers(shapes: Shapes, source: str) -> dict[str, tuple[str, str]]:
-    """Layer -> the names of its weight and its bias, in the file's order."""
-    found: dict[str, dict[str, str]] = {}
-    for name in shapes:
-        layer, _, kind = name.rpartition(".")
+_Layer = tuple[tuple[str, tuple[int, ...]], ...]
+"""Kind and shape of each tensor of a layer, in the order of `_KINDS`."""
+
+
+def _layers(shapes: Shapes, source: str) -> dict[str, _Layer]:
+    """Layer -> its tensors, in the file's order."""
+    found: dict[str, dict[str, tuple[int, ...]]] = {}
+    for name, shape in shapes.items():
+        layer, kind = _layer_of(name), name.rpartition(".")[2]
         if kind not in _KINDS:
             raise ForeignFileError(
                 f"{source}: expected names that end in .weight and .bias, got {name[:80]!r}"
             )
-        found.setdefault(layer, {})[kind] = name
-    for layer, own in found.items():
-        if len(own) < 2:
-            raise ForeignFileError(
-                f"{source}: the layer {layer[:80]!r} has a {next(iter(own))} alone"
-            )
-    return {layer: (own["weight"], own["bias"]) for layer, own in found.items()}
+        found.setdefault(layer, {})[kind] = shape
+    return {
+        layer: tuple((kind, own[kind]) for kind in _KINDS if kind in own)
+        for layer, own in found.items()
+    }
+
+
+def _layer_of(name: str) -> str:
+    return name.rpartition(".")[0]
 
 
 def _alike(

@@ -19,7 +19,10 @@ MAX_BYTES = 256 * 2**20
 """More than any known network's state_dict takes."""
 
 _GLOBAL = re.compile(r"GLOBAL ([^\s]+)")
-_WIDTHS = {"F32": 4, "F16": 2, "BF16": 2, "F64": 8}
+COUNTED = "num_batches_tracked"
+"""PyTorch counts batches beside its running statistics; no answer depends on it."""
+
+_WIDTHS = {"F32": 4, "F16": 2, "BF16": 2, "F64": 8, "I64": 8}
 _MOST_PLACEHOLDERS = 64
 _BOOKKEEPING = re.compile(
     r"(pytorch_lightning|lightning|lightning_fabric|lightning_utilities|omegaconf)\..*"
@@ -181,7 +184,13 @@ def load_safetensors(
         raise ForeignFileError(
             f"{error}; expected a safetensors file of float32, float16, bfloat16 or float64"
         ) from error
-    found = {name: _stored(content, place) for name, place in file.places.items()}
+    places = {n: place for n, place in file.places.items() if n.rpartition(".")[2] != COUNTED}
+    if whole := [name for name, place in places.items() if place.dtype == "I64"]:
+        raise ForeignFileError(
+            f"{path}: {whole[0][:80]!r} has whole numbers; expected a safetensors file of float32, "
+            "float16, bfloat16 or float64"
+        )
+    found = {name: _stored(content, place) for name, place in places.items()}
     tensors = {name: tensor for name, (tensor, _) in found.items()}
     return tensors, done_to(note for _, note in found.values()), file.metadata
 

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hyperzoo.architectures import architecture_facts
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.content import Content, look
 from hyperzoo.exchange.format import Export, OneNetworkFormat
 from hyperzoo.exchange.network import ForeignNetwork
-from hyperzoo.exchange.pytorch.choose import fit, inner_tensors
+from hyperzoo.exchange.pytorch.choose import declared_fit, fit, inner_tensors
 from hyperzoo.exchange.pytorch.load import (
     MAX_BYTES,
     done_to,
@@ -59,7 +60,10 @@ class Pytorch(OneNetworkFormat):
             tensors = {name: tensor for name, (tensor, _) in found.items()}
             notes = beside + done_to(note for _, note in found.values())
         shapes = {name: tensor.shape for name, tensor in tensors.items()}
-        fitted = fit(shapes, source, ordered=not safe)
+        if "layers" in said:
+            fitted = declared_fit(shapes, said, source)
+        else:
+            fitted = fit(shapes, source, ordered=not safe)
         return ForeignNetwork(
             name=path.name,
             architecture=fitted.architecture,
@@ -72,7 +76,8 @@ class Pytorch(OneNetworkFormat):
     def write(self, export: Export) -> int:
         """A file a network."""
         for network, weights in export.networks():
-            metadata = {"id": network.id, "architecture": export.zoo.architecture.name}
+            facts = architecture_facts(export.zoo.architecture)
+            metadata = {"id": network.id, "architecture": facts.pop("name"), **facts}
             path = export.folder / f"{network.id}.safetensors"
             path.write_bytes(encode_tensors(weights, metadata))
         return len(export.planned)

@@ -11,8 +11,14 @@ import torch
 
 from hyperzoo.exchange.exporting import export_zoo
 from hyperzoo.zoo import open_zoo
+from tests.architectures.declarations import EVERY
+from tests.exchange.own_zoo import own_zoo
 from tests.zoo.makers import make_zoo, recipe
 
+OWN = (
+    "cnn-s", "even kernels", "pooled activations", "normalised", "dropped out", "residual",
+    "overlapping",
+)  # fmt: skip
 VARIED = {"learning_rate": {"log_uniform": [1e-4, 1e-2]}}
 
 
@@ -36,6 +42,15 @@ def main(root: Path) -> None:
             export_zoo(zoo, written, folder / written)
         generator = np.random.default_rng(0)
         images = generator.integers(0, 256, (16, 32, 32, channels), dtype=np.uint8)
+        np.savez(folder / "expected.npz", images=images, **_expected(zoo, images))
+
+    for name in OWN:
+        zoo = own_zoo(root / name.replace(" ", "-") / "zoo", EVERY[name], networks_per_class=2)
+        folder = root / name.replace(" ", "-")
+        for written in ("keras-h5", "weights-h5"):
+            export_zoo(zoo, written, folder / written)
+        shape = zoo.architecture.input_shape
+        images = np.random.default_rng(0).integers(0, 256, (16, *shape), dtype=np.uint8)
         np.savez(folder / "expected.npz", images=images, **_expected(zoo, images))
 
 

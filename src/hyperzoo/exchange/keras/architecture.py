@@ -1,0 +1,319 @@
+"""The architecture that a Keras model's config declares.
+
+Layers in a line, and residual blocks: two ways that part at a layer and that an addition joins. All
+else is refused by its layer's name. What is read is a list of tables like a recipe's, which are
+checked as a recipe's are.
+"""
+
+import re
+import reprlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from hyperzoo.architectures import (
+    Architecture,
+    architecture_names,
+    declared_architecture,
+    known_as,
+)
+from hyperzoo.architectures.layers import LEAK
+from hyperzoo.errors import ArchitectureError, ForeignFileError
+from hyperzoo.exchange.keras.layers import Facts
+
+
+def architecture_of(
+    config: Mapping[str, Any], *, source: str
+) -> tuple[Architecture, tuple[str, ...]]:
+    """The architecture that a Keras model's config declares.
+
+    Args:
+        config: a Sequential or Functional model's, as Keras 2 and Keras 3 write it.
+        source: the file, for messages.
+
+    Returns:
+        The architecture, and Keras's names of the layers that have weights, in the order of its
+        steps.
+
+    Raises:
+        ForeignFileError: it has what hyperzoo has not, or can't be understood.
+    """
+    try:
+        return _Reader(config, source).read()
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError, RecursionError) as error:
+        if isinstance(error, ForeignFileError):
+            raise
+        raise ForeignFileError(
+            f"{source}: the model's config is damaged: {reprlib.repr(str(error))}"
+        ) from error
+
+
+class _Reader:
+    """Reads a model's config, layer after layer."""
+
+    def __init__(self, config: Mapping[str, Any], source: str) -> None:
+        self._source = source
+        kind = config["class_name"]
+        if kind not in ("Sequential", "Functional", "Model"):
+            raise ForeignFileError(
+                f"{source}: expected a Sequential or a Functional model, got {reprlib.repr(kind)}"
+            )
+        self._functional = kind != "Sequential"
+        self._outputs = config["config"].get("output_layers") if self._functional else None
+        model = config["config"]
+        self._name = model.get("name")
+        self._layers: dict[str, tuple[str, Facts]] = {}
+        self._followers: dict[str, list[str]] = {}
+        self._inputs: dict[str, list[str]] = {}
+        self._weighted: list[str] = []
+        previous: list[str] = []
+        for layer in model["layers"]:
+            own = layer["config"]
+            name = str(own["name"])
+            if name in self._layers:
+                raise self._refused(name, "has a name that comes twice")
+            nodes = layer.get("inbound_nodes", []) if self._functional else None
+            before = list(previous) if nodes is None else self._named(name, nodes)
+            self._layers[name], self._inputs[name] = (str(layer["class_name"]), own), before
+            for other in before:
+                self._followers.setdefault(other, []).append(name)
+            previous = [name]
+
+    def _refused(self, name: str, what: str) -> ForeignFileError:
+        return ForeignFileError(f"{self._source}: layer {reprlib.repr(name)} {what}")
+
+    def _named(self, name: str, nodes: Any) -> list[str]:
+        """The layers whose outputs a layer takes."""
+        if nodes == []:
+            return []
+        (node,) = nodes
+        if isinstance(node, dict):  # Keras 3
+            (tensors,) = node["args"]
+            tensors = tensors if isinstance(tensors, list) else [tensors]
+            found = [tensor["config"]["keras_history"][0] for tensor in tensors]
+        else:
+            found = [tensor[0] for tensor in node]
+        if not all(isinstance(other, str) and other in self._layers for other in found):
+            raise self._refused(name, "takes what no layer before it gives")
+        return list(found)
+
+    def read(self) -> tuple[Architecture, tuple[str, ...]]:
+        if not self._layers:
+            raise ForeignFileError(f"{self._source}: the model has no layers")
+        first = next(iter(self._layers))
+        starts = [name for name in self._layers if not self._inputs[name]]
+        if starts != [first]:
+            raise self._refused(starts[-1], "begins a second way; expected one input")
+        shape = self._input_shape(first)
+        entries: list[Facts] = []
+        if self._layers[first][0] != "InputLayer":
+            self._append(first, entries)
+        last_name = self._line(first, entries)
+        if self._functional and self._outputs not in ([[last_name, 0, 0]], [last_name, 0, 0]):
+            raise ForeignFileError(
+                f"{self._source}: expected the last layer, {reprlib.repr(last_name)}, as the one "
+                f"output, got {reprlib.repr(self._outputs)}"
+            )
+        if not entries:
+            raise ForeignFileError(f"{self._source}: the model has no layers")
+        last = entries[-1]
+        units, answer = last.get("dense"), last.pop("activation", "linear")
+        if type(units) is not int or answer not in ("linear", "sigmoid", "softmax"):
+            raise ForeignFileError(
+                f"{self._source}: expected a dense layer of probabilities or logits at the end, "
+                f"got {reprlib.repr(last)} with activation {reprlib.repr(answer)}"
+            )
+        last["dense"] = "outputs"
+        own = _own_name(self._name)
+        try:
+            architecture = known_as(declared_architecture(own, entries, shape, units))
+        except ArchitectureError as error:
+            raise ForeignFileError(f"{self._source}: {error}") from error
+        return architecture, tuple(self._weighted)
+
+    def _input_shape(self, first: str) -> tuple[int, int, int]:
+        own = self._layers[first][1]
+        found = own.get("batch_input_shape", own.get("batch_shape"))
+        if (
+            not isinstance(found, list)
+            or len(found) != 4
+            or not all(type(size) is int and 1 <= size <= 4096 for size in found[1:])
+        ):
+            raise self._refused(
+                first,
+                "does not tell the images' height, width and channels: its input's shape is "
+                f"{reprlib.repr(found)}",
+            )
+        return found[1], found[2], found[3]
+
+    def _only_follower(self, name: str) -> str:
+        followers = self._followers.get(name, [])
+        if len(followers) != 1:
+            raise self._refused(
+                name, f"is followed by {len(followers)} layers; expected layers in a line and "
+                "residual blocks, which an addition ends"
+            )  # fmt: skip
+        return followers[0]
+
+    def _line(self, name: str, entries: list[Facts]) -> str:
+        """Read what follows a layer, to the end; returns the last layer."""
+        while followers := self._followers.get(name, []):
+            if len(followers) == 2:
+                name = self._block(name, followers, entries)
+                continue
+            (name,) = followers if len(followers) == 1 else [self._only_follower(name)]
+            if self._layers[name][0] == "Add":
+                raise self._refused(name, "adds what did not part before")
+            self._append(name, entries)
+        return name
+
+    def _block(self, start: str, followers: Sequence[str], entries: list[Facts]) -> str:
+        """Read a residual block; returns its addition."""
+        joins = {self._end_of_branch(name) for name in followers}
+        if len(joins) != 1:
+            raise self._refused(start, "is followed by branches that no addition joins")
+        (join,) = joins
+        branches: dict[str, list[Facts]] = {}
+        weighted: dict[str, list[str]] = {}
+        for name in followers:
+            before, self._weighted = self._weighted, []
+            branch: list[Facts] = []
+            end = start  # what the addition takes of an empty branch
+            while name != join:
+                self._append(name, branch)
+                end, name = name, self._only_follower(name)
+            branches[end], weighted[end] = branch, self._weighted
+            self._weighted = before
+        body, around = self._inputs[join]
+        if not branches[body] or not _is_shortcut(branches[around]):
+            body, around = around, body  # a sum may be written either way round
+        self._weighted += weighted[body] + weighted[around]
+        block: Facts = {"residual": branches[body], "activation": "linear"}
+        if branches[around]:
+            block["shortcut"] = branches[around]
+        entries.append(block)
+        return join
+
+    def _end_of_branch(self, name: str) -> str:
+        """The addition to which a branch leads."""
+        while self._layers[name][0] != "Add":
+            name = self._only_follower(name)
+        return name
+
+    def _append(self, name: str, entries: list[Facts]) -> None:
+        """Add a layer to the entries, or its activation to the last of them."""
+        class_name, own = self._layers[name]
+        match class_name:
+            case "Activation" | "ReLU" | "LeakyReLU":
+                before: Facts = entries[-1] if entries else {"flatten": True}
+                if before.get("activation", "linear") != "linear" or {"dropout", "flatten"} & set(
+                    before
+                ):
+                    raise self._refused(name, "is an activation that follows no layer that can")
+                before["activation"] = self._own_activation(name, class_name, own)
+            case _ if class_name in _READERS:
+                if own.get("data_format", "channels_last") != "channels_last":
+                    raise self._refused(name, "has its channels first; expected channels last")
+                entry = _READERS[class_name](own)
+                if entry is not None and "norm" in entry and own["axis"] not in _axes(entries):
+                    entry = None
+                if entry is None:
+                    raise self._refused(
+                        name, f"({class_name}) has settings that hyperzoo has not: "
+                        f"{reprlib.repr(own)}"
+                    )  # fmt: skip
+                if "dense" in entry and entries and "flatten" in entries[-1]:
+                    entries.pop()  # a dense layer flattens by itself
+                entries.append(entry)
+                if {"conv", "dense", "norm"} & set(entry):
+                    self._weighted.append(name)
+            case _:
+                raise self._refused(
+                    name, f"is a {reprlib.repr(class_name)}, which hyperzoo has not"
+                )
+
+    def _own_activation(self, name: str, class_name: str, own: Facts) -> Any:
+        if class_name == "Activation":
+            return _activation(own)
+        slope: Any = own.get("alpha", own.get("negative_slope", 0))
+        plain = not own.get("max_value") and not own.get("threshold")
+        if class_name == "ReLU" and plain and slope == 0:
+            return "relu"
+        if class_name == "LeakyReLU" and abs(slope - LEAK) < 1e-6:
+            return "leaky_relu"
+        raise self._refused(name, f"expected a slope of {LEAK} (or 0), got {reprlib.repr(slope)}")
+
+
+def _own_name(name: Any) -> str:
+    """What the network is called: as the model, where that says anything."""
+    if not isinstance(name, str) or not name.isprintable() or not 1 <= len(name) <= 200:
+        return "keras"
+    # Keras numbers the models that it names itself, so that those of one process differ.
+    numbered = re.fullmatch(r"(sequential|functional|model)_[0-9]+", name)
+    # The name of a built-in network would promise that network's layers.
+    return numbered[1] if numbered else "keras" if name in architecture_names() else name
+
+
+def _activation(own: Facts) -> Any:
+    name = own["activation"]
+    return "silu" if name == "swish" else name
+
+
+def _square(value: Any) -> int | None:
+    """The size of a square window or step, however Keras wrote it."""
+    sizes: Any = [value, value] if type(value) is int else value
+    return sizes[0] if len(sizes) == 2 and sizes[0] == sizes[1] else None
+
+
+def _convolution(own: Facts) -> Facts | None:
+    if _square(own.get("dilation_rate", 1)) != 1 or own.get("groups", 1) != 1:
+        return None
+    return {
+        "conv": own["filters"],
+        "kernel": _square(own["kernel_size"]),
+        "stride": _square(own["strides"]),
+        "padding": own["padding"],
+        "activation": _activation(own),
+        "bias": own["use_bias"],
+    }
+
+
+def _pool(kind: str, own: Facts) -> Facts | None:
+    if own["padding"] != "valid":
+        return None
+    size = _square(own["pool_size"])
+    return {"pool": kind, "size": size, "stride": _square(own["strides"])} if size else None
+
+
+def _norm(own: Facts) -> Facts | None:
+    if not own["center"] or not own["scale"]:
+        return None
+    return {"norm": "batch", "momentum": own["momentum"], "epsilon": own["epsilon"]}
+
+
+def _axes(entries: Sequence[Facts]) -> tuple[Any, ...]:
+    """How Keras may write the axis of channels after some layers."""
+    flat = any({"dense", "flatten"} & entry.keys() or entry.get("pool") == "global"
+               for entry in entries)  # fmt: skip
+    last = 1 if flat else 3
+    return -1, [-1], last, [last]
+
+
+def _is_shortcut(branch: Sequence[Facts]) -> bool:
+    """Whether a branch may be a shortcut: 1x1 convolutions and normalisations."""
+    return all("norm" in entry or entry.get("kernel") == 1 for entry in branch)
+
+
+_READERS: dict[str, Callable[[Facts], Facts | None]] = {
+    "Conv2D": _convolution,
+    "Dense": lambda own: {
+        "dense": own["units"],
+        "activation": _activation(own),
+        "bias": own["use_bias"],
+    },
+    "AveragePooling2D": lambda own: _pool("average", own),
+    "MaxPooling2D": lambda own: _pool("max", own),
+    "GlobalAveragePooling2D": lambda own: None if own.get("keepdims") else {"pool": "global"},
+    "BatchNormalization": _norm,
+    "Dropout": lambda own: {"dropout": own["rate"]},
+    "Flatten": lambda own: {"flatten": True},
+}
