@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from hyperzoo.architectures import declared_architecture
 from hyperzoo.cli.main import app
 from hyperzoo.errors import GenerationError, VerificationError
+from hyperzoo.generation import fit
+from hyperzoo.zoo import open_zoo
+from tests.exchange.own_zoo import own_zoo
 from tests.generation.makers import images, source_zoo
 
 
@@ -48,6 +52,18 @@ def test_generate_show_and_make_again(place: Path):
     assert "equal bit for bit" in said
     with pytest.raises(VerificationError, match="never trained"):
         run("verify", folder, "--retrain", "owl_2")
+
+
+def test_other_layers_of_the_same_name(place: Path):
+    layers = [{"conv": 2, "kernel": 3, "activation": "tanh"}, {"dense": "outputs"}]
+    others = [{"conv": 2, "kernel": 3, "activation": "relu"}, {"dense": "outputs"}]
+    for name, own in (("one", layers), ("other", others)):
+        chosen = declared_architecture("own", own, (32, 32, 1), 1)
+        own_zoo(place / name, chosen, networks_per_class=8)
+    fit(open_zoo(place / "one"), "copy").save(place / "g")
+    with pytest.raises(GenerationError, match="are 'own' with 1, of other layers; give a generat"):
+        run("generate", place / "other", "--images", place / "noise.npz",
+            "--out", place / "new", "--with", place / "g")  # fmt: skip
 
 
 def test_wrong_usage(place: Path):

@@ -18,6 +18,7 @@ from hyperzoo.cluster.training import CLUSTER_FOLDER, open_training, prepare_zoo
 from hyperzoo.cluster.work import Shard, parse_shard, read_pieces, write_pieces
 from hyperzoo.cluster.worker import run_worker
 from hyperzoo.errors import ClusterError, ZooMismatchError, ZooNotFoundError
+from hyperzoo.recipe import parse_recipe
 from hyperzoo.train import train_zoo
 from hyperzoo.zoo import open_zoo
 from hyperzoo.zoo.bundle import INCOMING_FOLDER, deliver
@@ -32,7 +33,7 @@ from tests.cluster.makers import (
     tiny,
     wait_until,
 )
-from tests.helpers import few
+from tests.helpers import few, part_files
 
 
 def test_one_worker_makes_what_train_makes(tmp_path: Path, reference: Path):
@@ -44,6 +45,22 @@ def test_one_worker_makes_what_train_makes(tmp_path: Path, reference: Path):
     assert sum(steps) == 10 * PARTS
     assert_same(zoo, reference)
     assert run_worker(training, training.pieces).found == training.pieces
+
+
+def test_a_zoo_of_its_own_layers(tmp_path: Path):
+    document = tiny(1).canonical()
+    document["architecture"] = {
+        "name": "own",
+        "layers": [{"conv": 2, "kernel": 5, "stride": 4}, {"norm": "batch"}, {"dense": "outputs"}],
+    }
+    own = parse_recipe(document)
+    zoo = tmp_path / "zoo"
+    prepare_zoo(own, zoo, images=images())
+    training = open_training(zoo)
+    run_worker(training, training.pieces)
+    train_zoo(own, tmp_path / "reference", images=images())
+    assert part_files(zoo) == part_files(tmp_path / "reference")
+    assert open_zoo(zoo).architecture == own.network(1)
 
 
 @pytest.mark.slow

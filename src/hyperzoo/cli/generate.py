@@ -142,11 +142,13 @@ def parse_split(text: str) -> Split:
 
 def _check_same_architecture(zoo: Zoo, generator: Generator, file: Path) -> None:
     own, other = zoo.architecture, generator.architecture
-    if (own.name, own.outputs) != (other.name, other.outputs):
+    if own != other:
+        alike = (own.name, own.outputs) == (other.name, other.outputs)
         raise GenerationError(
             f"{file} makes networks of '{other.name}' with {other.outputs} output(s), but those of "
-            f"{zoo.path} are '{own.name}' with {own.outputs}; give a generator that was fitted on "
-            "such a zoo"
+            f"{zoo.path} are '{own.name}' with {own.outputs}"
+            + (", of other layers" if alike else "")
+            + "; give a generator that was fitted on such a zoo"
         )
 
 

@@ -17,8 +17,14 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperzoo.architectures import Architecture, get_architecture
-from hyperzoo.errors import GenerationError, did_you_mean
+from hyperzoo.architectures import (
+    Architecture,
+    architecture_facts,
+    architecture_from,
+    architecture_names,
+    get_architecture,
+)
+from hyperzoo.errors import ArchitectureError, GenerationError, did_you_mean
 from hyperzoo.generation.draw import Draw
 from hyperzoo.generation.registry import Setting, State, get_method
 from hyperzoo.generation.split import Split
@@ -112,11 +118,12 @@ class Generator:
                 raise GenerationError(f"{name}: expected 0 to {MOST_SEED}, got {value}")
         draw = Draw(seed, class_name, index)
         with one_thread():
-            return (
-                get_method(self.method)
-                .load()
-                .make(self.state, self.architecture, self.classes, draw)
-            )
+            method = get_method(self.method).load()
+            made = method.make(self.state, self.architecture, self.classes, draw)
+        for p in self.architecture.parameters:
+            if p.keras_name == "moving_variance":  # methods know of numbers only, not of squares
+                np.maximum(made[p.name], 0, out=made[p.name])
+        return made
 
     @cached_property
     def encoded(self) -> bytes:
@@ -127,8 +134,7 @@ class Generator:
             "method": self.method,
             "seed": self.seed,
             "settings": dict(self.state.settings),
-            "architecture": self.architecture.name,
-            "outputs": self.architecture.outputs,
+            **_told(self.architecture),
             "kind": self.kind,
             "classes": list(self.classes),
             "image_classes": list(self.image_classes),
@@ -181,7 +187,7 @@ def load_generator(path: str | Path) -> Generator:
         get_method(generator.method).load().check(
             generator.state, generator.architecture, generator.classes
         )
-    except (GenerationError, ValueError) as error:
+    except (ArchitectureError, GenerationError, ValueError) as error:
         raise GenerationError(f"{path}: not a generator that can be used: {error}") from None
     return generator
 
@@ -201,7 +207,7 @@ def _parsed(file: TensorFile) -> Generator:
     return Generator(
         method=method.name,
         seed=_number(metadata, "seed", 0, MOST_SEED),
-        architecture=get_architecture(_text(metadata, "architecture"), outputs),
+        architecture=_architecture(metadata, outputs),
         kind=cast(Literal["one-vs-all", "multi-class"], kind),
         classes=_names(metadata, "classes", 1),
         image_classes=_names(metadata, "image_classes", 1),
@@ -211,6 +217,21 @@ def _parsed(file: TensorFile) -> Generator:
             settings=_settings(metadata.get("settings")),
         ),
     )
+
+
+def _told(architecture: Architecture) -> dict[str, Any]:
+    """What the file says of the architecture; of a built-in one its name, as it always did."""
+    facts = architecture_facts(architecture)
+    if architecture.name in architecture_names():
+        return {"architecture": architecture.name, "outputs": architecture.outputs}
+    return {"architecture": facts.pop("name"), **facts}
+
+
+def _architecture(metadata: Mapping[str, Any], outputs: int) -> Architecture:
+    name = _text(metadata, "architecture")
+    if "layers" in metadata:
+        return architecture_from({**metadata, "name": name})
+    return get_architecture(name, outputs)
 
 
 def _fitted_on(table: object) -> FittedOn:

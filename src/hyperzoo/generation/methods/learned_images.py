@@ -31,6 +31,7 @@ from torch.nn import functional
 from hyperzoo.analysis.alignment import align
 from hyperzoo.architectures import Architecture
 from hyperzoo.architectures.forward import forward
+from hyperzoo.architectures.layers import BatchNorm
 from hyperzoo.architectures.symmetry import hidden_units, move_units
 from hyperzoo.cores import usable_cores
 from hyperzoo.errors import GenerationError
@@ -60,7 +61,12 @@ TRIALS = 12
 
 
 def refusal(data: TrainingSet) -> str | None:
-    """Any declared network can be had so."""
+    """Why it can't be fitted: batches of learned images have no statistics to normalise by."""
+    if any(isinstance(step.layer, BatchNorm) for step in data.architecture.steps):
+        return (
+            "its networks have batch normalisation, and the few learned images of a step have not "
+            "the statistics of a batch; take another, such as --method flow-matching"
+        )
     return None
 
 
