@@ -21,7 +21,7 @@ from hyperzoo.architectures.layers import (
 from hyperzoo.architectures.module import build_module
 from hyperzoo.architectures.steps import Step
 
-__all__ = ["build_module", "forward", "training_forward"]
+__all__ = ["Pass", "build_module", "forward", "training_forward"]
 
 
 def forward(architecture: Architecture, parameters: Mapping[str, Tensor], images: Tensor) -> Tensor:
@@ -37,7 +37,7 @@ def forward(architecture: Architecture, parameters: Mapping[str, Tensor], images
     Returns:
         [image, output].
     """
-    return _Pass(architecture, parameters).run(images)
+    return Pass(architecture, parameters).run(images)
 
 
 def training_forward(
@@ -63,13 +63,19 @@ def training_forward(
     return logits, training.statistics
 
 
-class _Pass:
-    """A pass after training."""
+class Pass:
+    """A pass after training, for those who want to look at or change what is summed up in it.
+
+    Args:
+        architecture: the network's declaration.
+        parameters: PyTorch name -> tensor in PyTorch's axes.
+    """
 
     def __init__(self, architecture: Architecture, parameters: Mapping[str, Tensor]) -> None:
         self._architecture, self._parameters = architecture, parameters
 
     def run(self, images: Tensor) -> Tensor:
+        """The logits of images [image, channel, height, width]: [image, output]."""
         values = [images]
         for step in self._architecture.steps:
             values.append(self._step(step, [values[place] for place in step.inputs]))
@@ -78,21 +84,14 @@ class _Pass:
     def _step(self, step: Step, inputs: list[Tensor]) -> Tensor:
         values = inputs[0]
         match step.layer:
-            case Conv2d() as layer:
-                padding, values = _pad(layer, step, values)
-                weight, bias = self._affine(step.name)
-                values = functional.conv2d(
-                    values, weight, bias, stride=layer.stride, padding=padding
-                )
+            case Conv2d() | Dense():
+                values = self.sums(step, values)
             case Pool2d(kind="average") as layer:
                 values = functional.avg_pool2d(values, layer.size, layer.step)
             case Pool2d() as layer:
                 values = functional.max_pool2d(values, layer.size, layer.step)
             case GlobalAveragePool():
                 values = values.mean(dim=(2, 3))
-            case Dense():
-                weight, bias = self._affine(step.name)
-                values = functional.linear(values.flatten(1), weight, bias)
             case BatchNorm() as layer:
                 values = self._normalise(step.name, layer, values)
             case Dropout() as layer:
@@ -103,8 +102,14 @@ class _Pass:
                 values = inputs[0] + inputs[1]
         return FUNCTIONS[step.layer.activation](values)
 
-    def _affine(self, name: str) -> tuple[Tensor, Tensor | None]:
-        return self._parameters[f"{name}.weight"], self._parameters.get(f"{name}.bias")
+    def sums(self, step: Step, values: Tensor) -> Tensor:
+        """What a convolution or a dense layer sums up of its inputs, before its activation."""
+        weight = self._parameters[f"{step.name}.weight"]
+        bias = self._parameters.get(f"{step.name}.bias")
+        if isinstance(step.layer, Conv2d):
+            padding, values = _pad(step.layer, step, values)
+            return functional.conv2d(values, weight, bias, step.layer.stride, padding)
+        return functional.linear(values.flatten(1), weight, bias)
 
     def _normalise(self, name: str, layer: BatchNorm, values: Tensor) -> Tensor:
         own = self._parameters
@@ -117,7 +122,7 @@ class _Pass:
         return values
 
 
-class _Training(_Pass):
+class _Training(Pass):
     """A pass in training."""
 
     def __init__(

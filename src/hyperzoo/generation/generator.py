@@ -33,6 +33,7 @@ from hyperzoo.zoo.tensors import TensorFile, encode_tensors, open_tensors
 
 _FORMAT, _VERSION = "hyperzoo generator", 1
 _MAX_OUTPUTS = 10_000
+_WIDTHS = {"F32": 4, "F16": 2, "U8": 1}
 MOST_SEED = 2**63 - 1
 
 
@@ -181,7 +182,7 @@ def load_generator(path: str | Path) -> Generator:
         raise GenerationError(
             f"{path}: no such file; `hyperzoo generate ZOO --method NAME --save FILE` writes one"
         )
-    file = open_tensors(path)
+    file = open_tensors(path, widths=_WIDTHS)
     try:
         generator = _parsed(file)
         get_method(generator.method).load().check(
@@ -213,7 +214,7 @@ def _parsed(file: TensorFile) -> Generator:
         image_classes=_names(metadata, "image_classes", 1),
         fitted_on=_fitted_on(metadata.get("fitted_on")),
         state=State(
-            tensors={name: np.array(file.tensor(name), np.float32) for name in file.places},
+            tensors={name: np.array(file.tensor(name)) for name in file.places},
             settings=_settings(metadata.get("settings")),
         ),
     )

@@ -6,7 +6,7 @@ This module loads neither PyTorch nor SciPy; a method's file is imported when it
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,11 +29,11 @@ class State:
     """What a fitted method knows.
 
     Attributes:
-        tensors: name -> float32 array without empty axes.
+        tensors: name -> float32, float16 or uint8 array without empty axes.
         settings: name -> whole number, number or text.
     """
 
-    tensors: Mapping[str, NDArray[np.float32]]
+    tensors: Mapping[str, NDArray[Any]]
     settings: Mapping[str, Setting] = field(default_factory=dict)
 
 
@@ -79,6 +79,12 @@ class Method:
 
 
 _METHODS = (
+    Method(
+        name="projection",
+        about="fresh initialisation, given a distilled function layer by layer",
+        module="projection",
+        needs_images=True,
+    ),
     Method(
         name="learned-images",
         about="fresh initialisation, a learned template, and steps on learned images",
@@ -172,7 +178,7 @@ _METHODS = (
     ),
 )
 
-BEST = "learned-images"
+BEST = "projection"
 """The method that the leaderboard found best."""
 
 METHODS: dict[str, Method] = {method.name: method for method in _METHODS}
@@ -190,8 +196,15 @@ def get_method(name: str) -> Method:
     return METHODS[name]
 
 
-def require_tensors(state: State, expected: Mapping[str, tuple[int, ...]]) -> None:
-    """Check the names and shapes of a state's tensors, and that they hold numbers.
+def require_tensors(
+    state: State, expected: Mapping[str, tuple[int, ...]], kinds: Mapping[str, str] = {}
+) -> None:
+    """Check the names, shapes and types of a state's tensors, and that they hold numbers.
+
+    Args:
+        state: the state.
+        expected: name -> shape, of every tensor.
+        kinds: name -> NumPy's name of its type, where it is not float32.
 
     Raises:
         GenerationError: with what is not as expected.
@@ -206,6 +219,9 @@ def require_tensors(state: State, expected: Mapping[str, tuple[int, ...]]) -> No
             f"tensor '{name}': expected {expected.get(name, 'none')}, got {found.get(name, 'none')}"
         )
     for name, tensor in state.tensors.items():
+        kind = kinds.get(name, "float32")
+        if tensor.dtype.name != kind:
+            raise GenerationError(f"tensor '{name}': expected {kind}, got {tensor.dtype.name}")
         if not np.isfinite(tensor).all():
             raise GenerationError(f"tensor '{name}': numbers that are not finite")
 

@@ -19,18 +19,24 @@ MAX_HEADER_BYTES = 16 * 2**20
 MAX_AXES = 16
 WIDTHS = {"F32": 4}
 """Bytes a number, by safetensors' name of the type: a zoo's are all of this one."""
+_KINDS = {"F32": "<f4", "F16": "<f2", "U8": "u1"}
+"""The types that are written and read here, by safetensors' names: NumPy's names."""
 
 
-def encode_tensors(tensors: Mapping[str, NDArray[np.float32]], metadata: dict[str, Any]) -> bytes:
+def encode_tensors(tensors: Mapping[str, NDArray[Any]], metadata: dict[str, Any]) -> bytes:
     """The content of a safetensors file.
 
     Args:
-        tensors: name -> float32 array.
+        tensors: name -> array; float16 and uint8 stay what they are, all else becomes float32.
         metadata: JSON values. They go under one key, because with several the library's order,
             and so the bytes, differ from run to run.
     """
     # The library silently mistakes arrays that are not C-contiguous.
-    contiguous = {name: np.ascontiguousarray(t, dtype="<f4") for name, t in tensors.items()}
+    kinds = {"float16": "<f2", "uint8": "u1"}
+    contiguous = {
+        name: np.ascontiguousarray(tensor, dtype=kinds.get(tensor.dtype.name, "<f4"))
+        for name, tensor in tensors.items()
+    }
     return save(contiguous, metadata={"hyperzoo": json.dumps(metadata, sort_keys=True)})
 
 
@@ -65,10 +71,14 @@ class TensorFile:
     places: Mapping[str, Place]
     mapped: NDArray[np.uint8] | None
 
-    def tensor(self, name: str) -> NDArray[np.float32]:
-        """A tensor that can't be written to; a view of the file where it is mapped."""
+    def tensor(self, name: str) -> NDArray[Any]:
+        """A tensor that can't be written to; a view of the file where it is mapped.
+
+        float32, where `open_tensors` was not told to allow float16 and uint8 too.
+        """
         place = self.places[name]
-        return self._numbers(place.begin, place.end).reshape(place.shape)
+        kind = _KINDS[place.dtype]
+        return self._numbers(place.begin, place.end, kind, place.width).reshape(place.shape)
 
     def row(self, name: str, row: int) -> NDArray[np.float32]:
         """One entry of a tensor's first axis; no other is read."""
@@ -77,14 +87,14 @@ class TensorFile:
         begin = place.begin + row * size
         return self._numbers(begin, begin + size).reshape(place.shape[1:])
 
-    def _numbers(self, begin: int, end: int) -> NDArray[np.float32]:
+    def _numbers(self, begin: int, end: int, kind: str = "<f4", width: int = 4) -> NDArray[Any]:
         if self.mapped is not None:
-            return self.mapped[begin:end].view("<f4")
+            return self.mapped[begin:end].view(kind)
         try:
-            numbers = np.fromfile(self.path, dtype="<f4", count=(end - begin) // 4, offset=begin)
+            numbers = np.fromfile(self.path, kind, count=(end - begin) // width, offset=begin)
         except OSError as error:
             raise _unreadable(self.path, error) from error
-        if 4 * len(numbers) != end - begin:
+        if width * len(numbers) != end - begin:
             raise ZooFormatError(f"{self.path}: the file has been cut short since it was opened")
         numbers.setflags(write=False)
         return numbers

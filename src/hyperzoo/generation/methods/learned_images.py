@@ -6,7 +6,7 @@ the template is added, and a few steps of gradient descent on a few learned imag
 answers and learned step sizes, adapt the sum to the very numbers that were drawn. Template,
 images, answers and step sizes are found by back-propagation through those steps, so that the
 logits of what comes out are the mean logits of the class's training networks, on images as
-networks meet them that were not trained on them: training images moved by a few pixels and, where
+networks meet them that were not trained on them: training images moved by a pixel or two and, where
 the networks take a mirrored image for nearly the same, mirrored.
 
 Networks that all aim at the mean would agree too much. So each aims beside it: the answers are
@@ -32,12 +32,12 @@ from hyperzoo.analysis.alignment import align
 from hyperzoo.architectures import Architecture
 from hyperzoo.architectures.forward import forward
 from hyperzoo.architectures.layers import BatchNorm
-from hyperzoo.architectures.symmetry import hidden_units, move_units
 from hyperzoo.cores import usable_cores
 from hyperzoo.errors import GenerationError
 from hyperzoo.generation.draw import Draw
 from hyperzoo.generation.generator import one_thread
-from hyperzoo.generation.methods.unseen import Answers, unseen_answers
+from hyperzoo.generation.methods.unit_order import in_random_order
+from hyperzoo.generation.methods.unseen import Answers, Batches, agreement, unseen_answers
 from hyperzoo.generation.registry import Meter, State, require_setting, require_tensors
 from hyperzoo.generation.training_set import TrainingSet
 
@@ -47,8 +47,8 @@ FIT_STEPS = 500
 STEPS, IMAGES, GRID = 4, 64, 16
 """Steps of gradient descent that make a network, on how many images, learned on which grid."""
 
-BATCH, POSITIVE_SHARE = 128, 0.25
-"""Images in a step of the fit, and how many of them are the class's own."""
+BATCH = 128
+"""Images in a step of the fit."""
 
 DIRECTIONS = 16
 """Ways in which training networks differ from their mean, at most."""
@@ -128,24 +128,8 @@ def make(
     }
     with torch.no_grad():
         found = _made(architecture, learned, draw, keep_graph=False)
-    weights = {name: tensor.detach().numpy()[None] for name, tensor in found.items()}
-    return {
-        name: np.ascontiguousarray(tensor[0], np.float32)
-        for name, tensor in _disordered(architecture, weights, draw).items()
-    }
-
-
-def _disordered(
-    architecture: Architecture, weights: dict[str, NDArray[np.float32]], draw: Draw
-) -> dict[str, NDArray[np.float32]]:
-    """The same functions with hidden units in a random order and, where that is free, signs."""
-    orders, signs = {}, {}
-    for group in hidden_units(architecture):
-        orders[group.layer] = draw.permutation(f"order/{group.layer}", group.units)[None]
-        if group.signs:
-            numbers = draw.uniforms(f"signs/{group.layer}", group.units)
-            signs[group.layer] = np.where(numbers < 0.5, -1, 1)[None]
-    return move_units(architecture, weights, orders, signs)
+    weights = {name: tensor.detach().numpy() for name, tensor in found.items()}
+    return in_random_order(architecture, weights, draw)
 
 
 def _made(
@@ -202,8 +186,8 @@ def _fit_class(
     own = data.of_class(label)
     targets = answers.of_class(data, label)  # [network, image, output]
     mean = torch.from_numpy(targets.mean(axis=0))
-    pools = _pools(data, answers, label)
-    chosen = _chosen(generator, pools, IMAGES)
+    batches = Batches(data, answers, label, generator)
+    chosen = batches.rows(IMAGES)
     learned = {
         "images": functional.adaptive_avg_pool2d(answers.pixels(chosen), GRID),
         "answers": mean[chosen].clone(),
@@ -222,7 +206,7 @@ def _fit_class(
     for step in range(FIT_STEPS):
         # Draws of the fit have a class name that no sample can have.
         draw = Draw(seed, f"fit of {data.classes[label]}", step)
-        batch = _chosen(generator, pools, BATCH)
+        batch = batches.rows(BATCH)
         made = _made(data.architecture, {**learned, **fixed}, draw, keep_graph=True)
         miss = forward(data.architecture, made, answers.pixels(batch)) - mean[batch]
         excess = sum(
@@ -243,26 +227,6 @@ def _groups(learned: dict[str, Tensor]) -> list[dict[str, object]]:
     """Adam's groups: images, answers and step sizes learn faster than weights do."""
     speeds = {"images": 3e-3, "answers": 2e-2, "rates": 2e-2}
     return [{"params": [tensor], "lr": speeds.get(name, 1e-3)} for name, tensor in learned.items()]
-
-
-def _pools(data: TrainingSet, answers: Answers, label: int) -> tuple[NDArray[np.int64], ...]:
-    """The images that a step draws from: the class's own and all others; or all as one."""
-    if data.kind == "multi-class":
-        return (np.arange(len(answers.images)),)
-    own = data.targets(label)[answers.sources] == 1
-    return np.flatnonzero(own), np.flatnonzero(~own)
-
-
-def _chosen(
-    generator: np.random.Generator, pools: tuple[NDArray[np.int64], ...], count: int
-) -> NDArray[np.int64]:
-    """Some images, of the class's own a share."""
-    if len(pools) == 1:
-        return generator.choice(pools[0], count)
-    own = round(POSITIVE_SHARE * count)
-    return np.concatenate(
-        [generator.choice(pools[0], own), generator.choice(pools[1], count - own)]
-    )
 
 
 def _square_norm(stacked: NDArray[np.float32]) -> float:
@@ -329,10 +293,11 @@ def _directions(
     kept = min(DIRECTIONS, count - 1)
     directions = axes[:kept] * (spread[:kept, None] / np.sqrt(count - 1))
     directions = directions.reshape(kept, *said.shape[1:])
-    shown = answers.pixels(np.arange(min(len(answers.images), 1000)))
-    wanted = _agreement(answers.of_class(data, label)[:TRIALS, : len(shown)])
+    rows = np.linspace(0, len(answers.images) - 1, min(len(answers.images), 1000)).astype(np.int64)
+    shown = answers.pixels(rows)
+    wanted = agreement(answers.of_class(data, label)[:TRIALS, rows])
 
-    def agreement(strength: float) -> float:
+    def agreement_at(strength: float) -> float:
         state = learned | {"directions": directions * strength}
         said = []
         with torch.no_grad():
@@ -340,18 +305,12 @@ def _directions(
                 draw = Draw(seed, f"choice of {data.classes[label]}", index)
                 made = _made(data.architecture, state, draw, keep_graph=False)
                 said.append(forward(data.architecture, made, shown).numpy())
-        return _agreement(np.stack(said))
+        return agreement(np.stack(said))
 
-    found = {strength: agreement(strength) for strength in STRENGTHS}
+    found = {strength: agreement_at(strength) for strength in STRENGTHS}
     best = min(found, key=lambda strength: abs(found[strength] - wanted))
     chosen: Tensor = directions * best
     return chosen
-
-
-def _agreement(logits: NDArray[np.float32]) -> float:
-    """The mean correlation of two networks' logits [network, image, output]."""
-    table = np.atleast_2d(np.corrcoef(logits.reshape(len(logits), -1)))
-    return float(table[np.triu_indices(len(table), 1)].mean())
 
 
 def _workers(data: TrainingSet) -> int:

@@ -1,10 +1,10 @@
 """How training networks answer to images that they were not trained on, without any such images.
 
 A method may see training images alone, and a network knows those by heart: its answers to them are
-not those that it gives to others. But a training image moved by two pixels, and mirrored where
-that makes no difference to what is in it, is new enough. On Imagenette, LeNet-5 networks' logits
-for such images have the AUC, spread and correlation that they have on validation images
-(docs/generation.md).
+not those that it gives to others. But a training image moved by a pixel, or mirrored and moved by
+two where the mirror makes no difference to what is in it, is new enough. On Imagenette and on
+digits, LeNet-5 networks' logits for such images have the AUC, spread and correlation that they
+have on validation images (docs/generation.md).
 """
 
 from dataclasses import dataclass
@@ -17,11 +17,14 @@ from torch import Tensor
 from hyperzoo.generation.training_set import TrainingSet
 from hyperzoo.population import evaluate
 
-MOVES = 16
-"""An image is moved by up to this part of its side, each way."""
+MOVES, MOVES_MIRRORED = 32, 16
+"""An image is moved by up to this part of its side, each way; by more where it is mirrored too."""
 
-LEAST_IMAGES = 8_000
-"""Fewer training images are moved more than once."""
+COPIES, LEAST_IMAGES = 1, 8_000
+"""Every training image is moved so many times; more often where there are fewer images."""
+
+POSITIVE_SHARE = 0.25
+"""Of the images in a step of a fit, how many are of the network's own class."""
 
 MIRROR_AGREEMENT = 0.7
 """Mirrored images are used where networks' logits for an image and its mirror correlate so."""
@@ -52,11 +55,44 @@ class Answers:
         return own
 
 
+class Batches:
+    """Rows of images for the steps of a fit, of the network's own class a share.
+
+    Args:
+        data: the training set.
+        answers: the images.
+        label: the class of the networks that are fitted.
+        generator: draws.
+    """
+
+    def __init__(
+        self, data: TrainingSet, answers: Answers, label: int, generator: np.random.Generator
+    ) -> None:
+        self._generator = generator
+        self._pools = [np.arange(len(answers.images))]
+        if data.kind == "one-vs-all":
+            own = data.targets(label)[answers.sources] == 1
+            self._pools = [np.flatnonzero(own), np.flatnonzero(~own)]
+
+    def rows(self, count: int) -> NDArray[np.int64]:
+        """Some images, drawn anew: int64 [image]."""
+        own = round(POSITIVE_SHARE * count) if len(self._pools) > 1 else count
+        counts = (own, count - own)[: len(self._pools)]
+        drawn = zip(self._pools, counts, strict=True)
+        return np.concatenate([self._generator.choice(pool, some) for pool, some in drawn])
+
+
+def agreement(logits: NDArray[np.float32]) -> float:
+    """The mean correlation of two networks' logits [network, image, output]."""
+    table = np.atleast_2d(np.corrcoef(logits.reshape(len(logits), -1)))
+    return float(table[np.triu_indices(len(table), 1)].mean())
+
+
 def unseen_answers(data: TrainingSet, seed: int) -> Answers:
     """Move the training images, and ask the training networks."""
     assert data.images is not None  # the registry says that the method needs images
     generator = np.random.default_rng([seed, 0])
-    copies = -(-LEAST_IMAGES // len(data.images))
+    copies = max(COPIES, -(-LEAST_IMAGES // len(data.images)))
     sources = np.tile(np.arange(len(data.images)), copies)
     mirror = _mirror_is_alike(data)
     images = np.concatenate([_moved(data.images, generator, mirror) for _ in range(copies)])
@@ -74,7 +110,7 @@ def _moved(
 ) -> NDArray[np.uint8]:
     """Each image moved by a few pixels, edges repeated, and mirrored or not."""
     count, height, width, _ = images.shape
-    most = max(1, min(height, width) // MOVES)
+    most = max(1, min(height, width) // (MOVES_MIRRORED if mirror else MOVES))
     padded = np.pad(images, ((0, 0), (most, most), (most, most), (0, 0)), mode="edge")
     down, right = generator.integers(0, 2 * most + 1, (2, count))
     moved = np.empty_like(images)
