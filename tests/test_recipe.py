@@ -333,3 +333,29 @@ def test_a_share_of_the_images_and_noisy_labels():
 def test_shares_that_there_are_not(key: str, value: float, message: str):
     with pytest.raises(RecipeError, match=message):
         parse_recipe(changed(training={key: value}))
+
+
+def test_optimizers_have_their_keys():
+    plain = parse_recipe(MINIMAL)
+    same = {"optimizer": "adam", "momentum": 0.0, "nesterov": False, "weight_decay": 0.0, "l2": 0.0}
+    assert parse_recipe(changed(training=same)).digest == plain.digest
+    descent = {"optimizer": "sgd", "momentum": 0.9, "nesterov": True, "l2": 1e-4}
+    own = parse_recipe(changed(training=descent))
+    assert own.canonical()["training"] == plain.canonical()["training"] | descent
+    assert parse_recipe(own.canonical()) == own
+
+
+@pytest.mark.parametrize(
+    ("training", "message"),
+    [
+        ({"optimizer": "sdg"}, "training.optimizer: .* got 'sdg'; did you mean 'sgd'"),
+        ({"momentum": 0.9}, "training.momentum is of optimizer = 'sgd' or 'rmsprop'; leave it out"),
+        ({"optimizer": "sgd", "nesterov": True}, "nesterov = true needs a momentum above 0"),
+        ({"optimizer": "rmsprop", "momentum": 0.5, "nesterov": True}, "nesterov is of optimizer ="),
+        ({"optimizer": "adamw"}, "'adamw' needs a training.weight_decay above 0, such as 0.01"),
+        ({"l2": -1.0}, "training.l2: input should be greater than or equal to 0, got -1.0"),
+    ],
+)
+def test_optimizers_without_what_they_need(training: dict[str, Any], message: str):
+    with pytest.raises(RecipeError, match=message):
+        parse_recipe(changed(training=training))

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from hyperzoo.randomness import uniforms
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 PART_SIZE = 50
 """Networks in a part, the unit that is written, resumed and sent as one."""
 
+Rule = Literal["adam", "descent", "nesterov", "rmsprop"]
+
 ALL_CLASSES = "all"
 """The class that every network of a multi-class zoo belongs to."""
 
@@ -23,22 +25,50 @@ ALL_CLASSES = "all"
 class PlannedNetwork:
     """A network's identity and the hyper-parameters that are its own.
 
+    Where they are not drawn for each network they are the recipe's; docs/training.md defines them.
+
     Attributes:
         class_name: the class it detects, or `ALL_CLASSES`.
         index: 0, 1, 2, ... within the class.
-        learning_rate: Adam's; 0 where it is not known, or there was no training.
+        learning_rate: the optimizer's; 0 where it is not known, or there was no training.
         batch_size: images a step; 0 where it is not known.
+        optimizer: "adam", "adamw", "sgd" or "rmsprop".
+        momentum: 0 to below 1, of sgd and rmsprop.
+        nesterov: whether sgd looks ahead.
+        weight_decay: decoupled, of all that is trained; 0 for none.
+        l2: factor of the kernels' squares in what is minimised; 0 for none.
     """
 
     class_name: str
     index: int
     learning_rate: float
     batch_size: int
+    optimizer: str = "adam"
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    l2: float = 0.0
 
     @property
     def id(self) -> str:
         """The network's name in the zoo, e.g. "church_649"."""
         return f"{self.class_name}_{self.index}"
+
+    @property
+    def has_plain_adam(self) -> bool:
+        """Whether Adam trains it, with neither weight decay nor l2."""
+        return self.rule == "adam" and self.weight_decay == self.l2 == 0
+
+    @property
+    def rule(self) -> Rule:
+        """How its gradients become steps, whatever their sizes."""
+        match self.optimizer:
+            case "rmsprop":
+                return "rmsprop"
+            case "sgd":
+                return "nesterov" if self.nesterov and self.momentum > 0 else "descent"
+            case _:
+                return "adam"
 
 
 def network_classes(recipe: "Recipe", image_classes: Sequence[str]) -> tuple[str, ...]:
@@ -124,6 +154,11 @@ def _planned(recipe: "Recipe", class_name: str, index: int) -> PlannedNetwork:
         index=index,
         learning_rate=float(drawn("learning_rate", training.learning_rate, vary.learning_rate)),
         batch_size=int(drawn("batch_size", training.batch_size, vary.batch_size)),
+        optimizer=training.optimizer,
+        momentum=training.momentum,
+        nesterov=training.nesterov,
+        weight_decay=training.weight_decay,
+        l2=training.l2,
     )
 
 

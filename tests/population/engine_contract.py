@@ -23,6 +23,17 @@ from hyperzoo.population.task import (
     targets,
     training_images,
 )
+from tests.population.training_by_definition import train_by_definition
+
+OPTIMIZERS: list[dict[str, Any]] = [
+    {"optimizer": "adamw", "weight_decay": 0.3},
+    {"optimizer": "adam", "l2": 0.02},
+    {"optimizer": "sgd"},
+    {"optimizer": "sgd", "momentum": 0.9, "weight_decay": 0.5},
+    {"optimizer": "sgd", "momentum": 0.8, "nesterov": True, "l2": 0.1},
+    {"optimizer": "rmsprop", "l2": 0.01},
+    {"optimizer": "rmsprop", "momentum": 0.7, "weight_decay": 0.1},
+]
 
 Events = list[EpochRecord | TrainedNetwork]
 
@@ -151,6 +162,29 @@ class EngineContract:
             for parameter, after in expected.items():
                 np.testing.assert_allclose(
                     found[position].parameters[parameter], after, rtol=1e-3, atol=2e-5
+                )
+
+    @pytest.mark.parametrize("own", OPTIMIZERS, ids=str)
+    def test_optimizers_equal_the_float64_reference(
+        self, own: dict[str, Any], grey_digits: ImageSet
+    ):
+        """Three steps of each, of networks whose sizes of steps differ, beside one another."""
+        cohort = [
+            network(ALL_CLASSES, index, batch_size=50, **own | {"learning_rate": rate})
+            for index, rate in enumerate((0.01, 0.003))
+        ]
+        chosen = settings(kind="multi-class", epochs=1)
+        engine = type(self).make(2)
+        if engine.name == "gpu":
+            with pytest.raises(EngineError, match=r"plain Adam only, and all_0 has '\w+'; use eng"):
+                run(engine, smallcnn(10), cohort, grey_digits, chosen)
+            return
+        found = run(engine, smallcnn(10), cohort, grey_digits, chosen)
+        for position, planned in enumerate(cohort):
+            expected = train_by_definition(smallcnn(10), planned, grey_digits, chosen)
+            for parameter, after in expected.items():
+                np.testing.assert_allclose(
+                    found[position].parameters[parameter], after, rtol=1e-4, atol=2e-6
                 )
 
     @pytest.mark.parametrize("declared", [lenet5, smallcnn])

@@ -61,6 +61,11 @@ class Parameter:
         return self.keras_name == "bias"
 
     @property
+    def is_kernel(self) -> bool:
+        """Whether it is the weight of a convolution or a dense layer."""
+        return self.keras_name == "kernel"
+
+    @property
     def is_trained(self) -> bool:
         """Whether a gradient trains it: all but the running statistics."""
         return self.keras_name not in ("moving_mean", "moving_variance")

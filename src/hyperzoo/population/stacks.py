@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.images import ImageSet
-from hyperzoo.plan import PlannedNetwork
+from hyperzoo.plan import PlannedNetwork, Rule
 from hyperzoo.population.engine import Settings
 from hyperzoo.population.task import noisy_labels, targets, training_images
 
@@ -16,7 +16,7 @@ from hyperzoo.population.task import noisy_labels, targets, training_images
 def cut_into_stacks(
     cohort: Sequence[PlannedNetwork], images: ImageSet, settings: Settings, size: int
 ) -> list[list[int]]:
-    """Cut a cohort into stacks whose networks take steps of the same size.
+    """Cut a cohort into stacks whose networks take steps of the same kind and size.
 
     Args:
         cohort: the networks.
@@ -28,9 +28,9 @@ def cut_into_stacks(
         Positions within the cohort, of each stack.
     """
 
-    def shape(position: int) -> tuple[int, int]:
+    def shape(position: int) -> tuple[int, int, Rule]:
         network = cohort[position]
-        return network.batch_size, len(own_images(network, images, settings))
+        return network.batch_size, len(own_images(network, images, settings)), network.rule
 
     if size == 1:
         return [[position] for position in range(len(cohort))]

@@ -30,13 +30,11 @@ from hyperzoo.population.engine import (
 )
 from hyperzoo.population.loss import answered_right, image_losses
 from hyperzoo.population.machine import keep_freed_memory, processor_name
+from hyperzoo.population.optimizers import Optimizer
 from hyperzoo.population.stacks import both_targets, cut_into_stacks, own_images
 from hyperzoo.population.start import Start, given_starts, starting_weights
 from hyperzoo.population.task import dropout_masks, image_order
 from hyperzoo.population.workers import Event, run_on_threads
-
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
-"""Adam's constants, as Keras sets them."""
 
 EVALUATION_BATCH = 128
 """Validation images in one forward pass; fixed, because rounding may depend on it."""
@@ -167,7 +165,7 @@ def _scaled(pixels: Tensor) -> Tensor:
 
 
 class _Stack:
-    """Networks trained in step: parameters and Adam's moments are [network, parameter]."""
+    """Networks trained in step: parameters are [network, parameter]."""
 
     def __init__(
         self,
@@ -196,9 +194,7 @@ class _Stack:
         self._leaves = {
             name: view.detach().requires_grad_() for name, view in self._views(self.flat).items()
         }
-        self._first_moment = torch.zeros_like(self.flat)
-        self._second_moment = torch.zeros_like(self.flat)
-        self._steps = 0
+        self._optimizer = Optimizer(architecture, networks, self.flat)
 
     def _views(self, flat: Tensor) -> dict[str, Tensor]:
         """[network, parameter] -> name -> [network, *shape], sharing memory."""
@@ -288,7 +284,7 @@ class _Stack:
         }
 
     def step(self, images: Tensor, batch_targets: Tensor, masks: Mapping[str, Tensor]) -> Tensor:
-        """One step of Adam.
+        """One step of the optimizer.
 
         Args:
             images: [network, image, channel, height, width], scaled.
@@ -305,7 +301,10 @@ class _Stack:
             losses.mean(dim=1).sum(), list(self._leaves.values()), materialize_grads=True
         )
         with torch.no_grad():
-            self._adam(torch.cat([gradient.flatten(1) for gradient in gradients], dim=1))
+            self._optimizer.step(
+                torch.cat([gradient.flatten(1) for gradient in gradients], dim=1),
+                [network.learning_rate for network in self._networks],
+            )
             for name, running in statistics.items():
                 self._leaves[name].copy_(running)
             return torch.stack(
@@ -338,20 +337,6 @@ class _Stack:
             parameters, images
         )
         return stacked
-
-    def _adam(self, gradient: Tensor) -> None:
-        """Keras's form of Adam: epsilon is added to the root before bias correction.
-
-        It is the form that Kingma and Ba, "Adam: a method for stochastic optimization", 2015,
-        give at the end of section 2.
-        """
-        self._steps += 1
-        correction = (1 - BETA_2**self._steps) ** 0.5 / (1 - BETA_1**self._steps)
-        rates = [network.learning_rate * correction for network in self._networks]
-        rate = torch.tensor(rates, dtype=self.flat.dtype, device=self._device)[:, None]
-        self._first_moment.lerp_(gradient, 1 - BETA_1)
-        self._second_moment.lerp_(gradient.square(), 1 - BETA_2)
-        self.flat -= self._first_moment * rate / (self._second_moment.sqrt() + EPSILON)
 
     @torch.no_grad()
     def _evaluate(

@@ -3,9 +3,10 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, PrivateAttr, ValidationError
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from hyperzoo.architectures import (
     Architecture,
@@ -19,7 +20,7 @@ from hyperzoo.recipe.images import Images
 from hyperzoo.recipe.problems import problems_of
 from hyperzoo.recipe.section import NAME, Section
 from hyperzoo.recipe.task import Task
-from hyperzoo.recipe.training import Training
+from hyperzoo.recipe.training import ALWAYS_TOLD, HAVE_MOMENTUM, Training
 from hyperzoo.recipe.vary import Vary
 
 
@@ -37,6 +38,27 @@ class Recipe(Section):
     architecture: ArchitectureChoice
     training: Training = Training()
     vary: Vary = Vary()
+
+    @model_validator(mode="after")
+    def _optimizers_have_what_they_need(self) -> Self:
+        training, drawn = self.training, self.vary.drawn
+        if "optimizer" in drawn:
+            return self
+        if training.momentum and training.optimizer not in HAVE_MOMENTUM:
+            raise PydanticCustomError(
+                "training,optimizer",
+                "training.momentum is of optimizer = 'sgd' or 'rmsprop'; leave it out",
+            )
+        if training.nesterov and training.optimizer != "sgd":
+            raise PydanticCustomError(
+                "training,optimizer", "training.nesterov is of optimizer = 'sgd'; leave it out"
+            )
+        if training.optimizer == "adamw" and not (training.weight_decay or "weight_decay" in drawn):
+            raise PydanticCustomError(
+                "training,optimizer",
+                "training.optimizer = 'adamw' needs a training.weight_decay above 0, such as 0.01",
+            )
+        return self
 
     # The folder of the recipe's file; relative image paths start there.
     _folder: Path | None = PrivateAttr(default=None)
@@ -95,9 +117,9 @@ class Recipe(Section):
         images have a fingerprint.
         """
         document = self.model_dump(mode="json", exclude_none=True, exclude={"images": {"path"}})
-        for key in ("precision", "train_fraction", "label_noise"):
-            if getattr(self.training, key) == Training.model_fields[key].default:
-                # Older than the key, so that digests of recipes without it stay what they were.
+        for key, field in Training.model_fields.items():
+            if key not in ALWAYS_TOLD and getattr(self.training, key) == field.default:
+                # Digests are older than the key, and stay what they were.
                 del document["training"][key]
         if self.architecture.layers is not None:
             # However they were written: a default that is spelled out changes nothing.

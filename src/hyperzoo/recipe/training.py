@@ -17,12 +17,24 @@ def _increasing(epochs: tuple[int, ...]) -> tuple[int, ...]:
 LearningRate = Annotated[float, Field(gt=0, le=10)]
 BatchSize = Annotated[int, Field(ge=1, le=65536)]
 
+HAVE_MOMENTUM = ("sgd", "rmsprop")
+"""The optimizers to which momentum means something; others pass it over."""
+
+ALWAYS_TOLD = {
+    "optimizer", "learning_rate", "batch_size", "epochs", "keep", "checkpoint_epochs",
+}  # fmt: skip
+"""Keys that a recipe's canonical form always has; later ones only where they are no default."""
+
 
 class Training(Section):
     """`[training]`: how every network is trained."""
 
-    optimizer: Literal["adam"] = "adam"
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
     learning_rate: LearningRate = 1e-3
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    nesterov: bool = False
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0
+    l2: Annotated[float, Field(ge=0, le=1)] = 0.0
     batch_size: BatchSize = 128
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 25
     keep: Literal["last", "best"] = "last"
@@ -35,6 +47,14 @@ class Training(Section):
         Field(strict=False),
         AfterValidator(_increasing),
     ] = ()
+
+    @model_validator(mode="after")
+    def _momentum_has_an_optimizer(self) -> Self:
+        if self.nesterov and self.momentum == 0:
+            raise PydanticCustomError(
+                "nesterov,momentum", "nesterov = true needs a momentum above 0, such as 0.9"
+            )
+        return self
 
     @model_validator(mode="after")
     def _checkpoints_lie_within(self) -> Self:

@@ -57,6 +57,11 @@ class Vary(Section):
     learning_rate: Distribution | None = None
     batch_size: Distribution | None = None
 
+    @property
+    def drawn(self) -> tuple[str, ...]:
+        """The hyper-parameters that are drawn."""
+        return tuple(key for key in type(self).model_fields if getattr(self, key) is not None)
+
     @field_validator("learning_rate")
     @classmethod
     def _possible_learning_rates(cls, drawn: Distribution | None) -> Distribution | None:

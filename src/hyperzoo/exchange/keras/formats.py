@@ -47,7 +47,9 @@ class KerasModels(_KerasFiles):
 
     def write(self, export: Export) -> int:
         """A file a network."""
-        return _write(export, whole_model_template(export.zoo.architecture), "_model.h5")
+        adam = all(network.has_plain_adam for network in export.planned)
+        template = whole_model_template(export.zoo.architecture, adam=adam)
+        return _write(export, template, "_model.h5")
 
 
 class KerasWeights(_KerasFiles):

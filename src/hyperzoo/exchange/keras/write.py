@@ -58,10 +58,14 @@ class Template:
         return bytes(content)
 
 
-def whole_model_template(architecture: Architecture) -> Template:
+def whole_model_template(architecture: Architecture, *, adam: bool = True) -> Template:
     """A whole model as Keras 2.15 writes it, `model_weights/conv2d/conv2d/kernel:0` and so on.
 
     `load_model` of Keras 2 and of Keras 3 reads it. It has no state of an optimizer.
+
+    Args:
+        architecture: of the networks.
+        adam: whether plain Adam trained them; of others the file does not say how to train on.
 
     Raises:
         MissingExtraError: h5py is not installed.
@@ -73,7 +77,8 @@ def whole_model_template(architecture: Architecture) -> Template:
         file.attrs["keras_version"] = KERAS_VERSION
         file.attrs["backend"] = "tensorflow"
         file.attrs["model_config"] = model_config(architecture)
-        file.attrs["training_config"] = training_config(architecture, None)
+        if adam:
+            file.attrs["training_config"] = training_config(architecture, None)
         group = file.create_group("model_weights")
         names = [name for _, name, _ in keras_layers(architecture)]
         group.attrs["layer_names"] = _bytes(names)

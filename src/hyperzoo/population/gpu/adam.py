@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from hyperzoo.population.gpu.memory import Memory
-from hyperzoo.population.torch_engine import BETA_1, BETA_2, EPSILON
+from hyperzoo.population.optimizers import BETA_1, BETA_2, EPSILON
 
 
 class Adam:

@@ -106,6 +106,7 @@ class GpuEngine(Engine):
                 memory.
         """
         check(architecture)
+        _check_optimizers(cohort)
         if tuple(architecture.input_shape) != images.image_shape:
             raise EngineError(
                 f"'{architecture.name}' takes images of shape {architecture.input_shape}, got "
@@ -164,6 +165,18 @@ class GpuEngine(Engine):
         # What torch has freed it keeps, and gives out again.
         free += torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
         return max(1, int(free * SHARE / bytes_a_network))
+
+
+def _check_optimizers(cohort: Sequence[PlannedNetwork]) -> None:
+    """Refuse optimizers whose steps the stack can't take."""
+    for network in cohort:
+        if not network.has_plain_adam:
+            other = "weight_decay" if network.weight_decay else "l2"
+            own = network.optimizer if network.rule != "adam" else other
+            raise EngineError(
+                f"the GPU engine trains with plain Adam only, and {network.id} has '{own}'; use "
+                "engine 'torch', on a GPU with --device cuda"
+            )
 
 
 def _halving(

@@ -160,6 +160,10 @@ class _Trainer:
             for own in both_targets(planned, data.source, settings)
         )
         self._subset = own_images(planned, data.source, settings)
+        network.use(
+            planned.rule, momentum=planned.momentum, weight_decay=planned.weight_decay,
+            l2=planned.l2,
+        )  # fmt: skip
         network.load(starting_weights(architecture, planned, settings.seed, start))
 
     def train(self, stopped: Callable[[], bool]) -> Iterator[Event]:

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.errors import EngineError
+from hyperzoo.plan import Rule
 
-INTERFACE = 2
+INTERFACE = 3
 """The version of the C interface that this file speaks."""
 
 PASSES = ("other", "forward", "input gradient", "weight gradient")
@@ -35,6 +36,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "bytes": (_SIZE, [_POINTER]),
     "load": (None, [_POINTER] * 2),
     "save": (None, [_POINTER] * 2),
+    "use": (None, [_POINTER, _SIZE] + [_NUMBER] * 3),
     "train": (_SIZE, [_POINTER] * 4 + [_SIZE] * 3 + [_NUMBER] * 2 + [_POINTER, _SIZE, _POINTER]),
     "evaluate": (_SIZE, [_POINTER] * 3 + [_SIZE] * 3 + [_NUMBER] + [_POINTER] * 2),
     "gradient": (None, [_POINTER] * 3 + [_SIZE, _POINTER, _SIZE] + [_POINTER] * 2),
@@ -148,9 +150,14 @@ class Network:
             self._library.hyperzoo_delete(self._handle)
 
     def load(self, parameters: NDArray[np.float32]) -> None:
-        """Set the weights, [parameter] in the order of the table, and forget Adam's moments."""
+        """Set the weights, [parameter] in the order of the table, and forget all moments."""
         self._expect(parameters, np.float32, (self.parameter_count,))
         self._library.hyperzoo_load(self._handle, parameters.ctypes.data)
+
+    def use(self, rule: Rule, *, momentum: float, weight_decay: float, l2: float) -> None:
+        """Choose the optimizer of the weights that are loaded from now on."""
+        number = ("adam", "descent", "nesterov", "rmsprop").index(rule)
+        self._library.hyperzoo_use(self._handle, number, momentum, weight_decay, l2)
 
     def save(self) -> NDArray[np.float32]:
         """A copy of the weights, [parameter] in the order of the table."""
@@ -178,7 +185,7 @@ class Network:
             order: [position], images in the order in which they are met.
             begin: the position to go on from.
             batch: images a step.
-            learning_rate: Adam's.
+            learning_rate: of these steps.
             seconds: when to return, checked after every step.
             sums: float64 [2], to which losses and right answers are added.
             masks: what dropouts keep in one step, as `pack_masks` lays it out; with them it is

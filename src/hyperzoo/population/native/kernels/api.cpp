@@ -32,7 +32,7 @@ hyperzoo::Network& network(void* handle) { return *static_cast<hyperzoo::Network
 }  // namespace
 
 // Changes when any function's arguments do.
-HYPERZOO_API std::int64_t hyperzoo_interface() { return 2; }
+HYPERZOO_API std::int64_t hyperzoo_interface() { return 3; }
 
 // The variant in use, or null where the processor lacks the one that was asked for.
 HYPERZOO_API const char* hyperzoo_variant() {
@@ -87,6 +87,12 @@ HYPERZOO_API void hyperzoo_load(void* handle, const float* parameters) {
 
 HYPERZOO_API void hyperzoo_save(void* handle, float* parameters) {
     network(handle).save(parameters);
+}
+
+// Chooses the optimizer (hyperzoo::Rule) of the networks that are loaded from now on.
+HYPERZOO_API void hyperzoo_use(void* handle, std::int64_t rule, double momentum,
+                               double weight_decay, double l2) {
+    network(handle).use({static_cast<hyperzoo::Rule>(rule), momentum, weight_decay, l2});
 }
 
 // Trains on the order's images from `begin` on, in batches, until all are met or the time is

@@ -29,6 +29,21 @@ struct AdamStep {
     float second;   // 1 - beta_2
 };
 
+// The constants of a step of gradient descent with momentum.
+struct MomentumStep {
+    float rate;
+    float momentum;
+    bool nesterov;
+};
+
+// The constants of a step of RMSprop.
+struct RmsStep {
+    float rate;
+    float momentum;
+    float epsilon;
+    float second;   // 1 - rho
+};
+
 enum class Function : std::int32_t { tanh = 0, exp = 1, log = 2, log1p = 3, fma = 4, erf = 5 };
 
 struct Kernels {
@@ -83,6 +98,13 @@ struct Kernels {
 
     void (*adam)(const AdamStep&, const float* gradient, float* weights, float* first,
                  float* second, Size count);
+    void (*descend)(const MomentumStep&, const float* gradient, float* weights, float* velocity,
+                    Size count);
+    void (*rmsprop)(const RmsStep&, const float* gradient, float* weights, float* velocity,
+                    float* second, Size count);
+    // Adds to each number `factor` times its share of another.
+    void (*add_share)(float factor, const float* share, const float* others, float* numbers,
+                      Size count);
     void (*add)(float* sums, const float* terms, Size count);
 
     void (*apply)(Function, const float* in, float* out, Size count);

@@ -12,7 +12,7 @@ namespace hyperzoo {
 namespace {
 
 constexpr Size kAlignment = 64;
-constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEpsilon = 1e-7;
+constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kRho = 0.9, kEpsilon = 1e-7;
 
 Size rounded_up(Size count, Size multiple) { return (count + multiple - 1) / multiple * multiple; }
 
@@ -68,7 +68,19 @@ Network::Network(Plan plan, const Kernels& kernels, Size batch)
       gradient_(plan_.parameters),
       chunk_gradient_(batch > chunk_images_ ? plan_.parameters : 0),
       first_moment_(plan_.parameters),
-      second_moment_(plan_.parameters) {
+      second_moment_(plan_.parameters),
+      kernels_share_(plan_.parameters),
+      trained_share_(plan_.parameters) {
+    std::fill_n(trained_share_.data(), plan_.parameters, 1.0f);
+    for (const Layer& layer : plan_.layers) {
+        if (layer.has_weights()) {
+            std::fill_n(kernels_share_.data() + layer.weights, layer.biases - layer.weights, 1.0f);
+        }
+        if (layer.kind == LayerKind::batch_norm) {
+            const Size channels = layer.biases - layer.weights;
+            std::fill_n(trained_share_.data() + layer.biases + channels, 2 * channels, 0.0f);
+        }
+    }
     const Size blocks = chunk_images_ / kernels_.lanes;
     for (Size number = 0; number <= layers(); ++number) {
         const Grid& grid = number == 0 ? plan_.input : layer(number - 1).out;
@@ -106,7 +118,7 @@ Network::Network(Plan plan, const Kernels& kernels, Size batch)
     for (const Stage& stage : stages_) {
         bytes_ += (stage.packed.size() + stage.lanes.size() + stage.bias_lanes.size()) * 4;
     }
-    bytes_ += (4 * weights_.size() + chunk_gradient_.size()) * 4;
+    bytes_ += (6 * weights_.size() + chunk_gradient_.size()) * 4;
 }
 
 void Network::plan_stage(Size number) {
@@ -393,16 +405,48 @@ void Network::gradient(const Split& split, Size begin, Size count, float* gradie
 void Network::step(const Split& split, Size begin, Size count, double learning_rate,
                    LossSums& sums) {
     differentiate(split, begin, count, sums);
-    // Products, not std::pow, whose last bit depends on the system.
-    power_1_ *= kBeta1;
-    power_2_ *= kBeta2;
-    const double rate = learning_rate * (std::sqrt(1 - power_2_) / (1 - power_1_));
-    const AdamStep step{static_cast<float>(rate), static_cast<float>(kEpsilon),
-                        static_cast<float>(1 - kBeta1), static_cast<float>(1 - kBeta2)};
-    const Timer timer(*this, layers(), Pass::weight_gradient);
-    kernels_.adam(step, gradient_.data(), weights_.data(), first_moment_.data(),
-                  second_moment_.data(), weights_.size());
+    {
+        const Timer timer(*this, layers(), Pass::weight_gradient);
+        optimize(learning_rate);
+    }
     follow_statistics();
+}
+
+void Network::optimize(double learning_rate) {
+    float *gradient = gradient_.data(), *weights = weights_.data();
+    float *first = first_moment_.data(), *second = second_moment_.data();
+    const Size count = weights_.size();
+    if (optimizer_.l2 != 0) {
+        kernels_.add_share(static_cast<float>(2 * optimizer_.l2), kernels_share_.data(), weights,
+                           gradient, count);
+    }
+    if (optimizer_.weight_decay != 0) {
+        const double lost = learning_rate * optimizer_.weight_decay;
+        kernels_.add_share(static_cast<float>(-lost), trained_share_.data(), weights, weights,
+                           count);
+    }
+    const auto momentum = static_cast<float>(optimizer_.momentum);
+    switch (optimizer_.rule) {
+        case Rule::adam: {
+            // Products, not std::pow, whose last bit depends on the system.
+            power_1_ *= kBeta1;
+            power_2_ *= kBeta2;
+            const double rate = learning_rate * (std::sqrt(1 - power_2_) / (1 - power_1_));
+            const AdamStep step{static_cast<float>(rate), static_cast<float>(kEpsilon),
+                                static_cast<float>(1 - kBeta1), static_cast<float>(1 - kBeta2)};
+            return kernels_.adam(step, gradient, weights, first, second, count);
+        }
+        case Rule::rmsprop: {
+            const RmsStep step{static_cast<float>(learning_rate), momentum,
+                               static_cast<float>(kEpsilon), static_cast<float>(1 - kRho)};
+            return kernels_.rmsprop(step, gradient, weights, first, second, count);
+        }
+        default: {
+            const MomentumStep step{static_cast<float>(learning_rate), momentum,
+                                    optimizer_.rule == Rule::nesterov};
+            return kernels_.descend(step, gradient, weights, first, count);
+        }
+    }
 }
 
 void Network::evaluate(const Split& split, Size begin, Size count, float* logits,

@@ -35,6 +35,15 @@ struct Split {
 
 enum class Pass : std::int32_t { other = 0, forward = 1, input_gradient = 2, weight_gradient = 3 };
 
+enum class Rule : std::int64_t { adam = 0, descent = 1, nesterov = 2, rmsprop = 3 };
+
+// How gradients become steps. Weight decay is decoupled: w -= rate decay w before a step, of all
+// that is trained. The penalty is l2 times the sum of the squares of kernels.
+struct Optimizer {
+    Rule rule;
+    double momentum, weight_decay, l2;
+};
+
 class Network {
   public:
     // `batch` is the largest number of images that a call may ask for at once.
@@ -43,14 +52,16 @@ class Network {
     const Plan& plan() const { return plan_; }
     Size bytes() const { return bytes_; }
 
-    // Parameters in the order of the parameter table; a new network forgets Adam's moments.
+    // Parameters in the order of the parameter table; a new network forgets the
+    // optimizer's moments.
     void load(const float* parameters);
+    void use(const Optimizer& optimizer) { optimizer_ = optimizer; }
     void save(float* parameters) const;
 
     // All three work on images [begin, begin + count) of the order and add what they met to
     // `sums`, image after image, so that no sum depends on how a call is cut into chunks.
 
-    // One step of Adam.
+    // One step of the optimizer.
     void step(const Split& split, Size begin, Size count, double learning_rate, LossSums& sums);
     // The gradient of the mean loss alone: [parameter].
     void gradient(const Split& split, Size begin, Size count, float* gradient, LossSums& sums);
@@ -58,7 +69,7 @@ class Network {
     void evaluate(const Split& split, Size begin, Size count, float* logits, LossSums& sums);
 
     // Seconds spent by [layer][pass] since the last call; the last row is work between layers:
-    // gathering images, packing weights, the loss, Adam. Null where they are not measured.
+    // gathering images, packing weights, the loss, the optimizer. Null where they are not measured.
     static constexpr Size kPasses = 4;
     void measure(bool on);
     const std::vector<std::array<double, kPasses>>& seconds() const { return seconds_; }
@@ -99,6 +110,7 @@ class Network {
     Masks masks(Size number, Size block) const;
     Normalisation normalisation(Size number);
     void follow_statistics();
+    void optimize(double learning_rate);
     void backward_layer(Size number, Size block, Size blocks, float* gradient);
     void weight_gradient(Size number, Size block, Size blocks, float* gradient);
 
@@ -117,6 +129,8 @@ class Network {
     Size count_ = 0;                    // its images
     bool training_ = false;
     Floats weights_, gradient_, chunk_gradient_, first_moment_, second_moment_;
+    Floats kernels_share_, trained_share_;  // 1 of the parameters that are kernels, or trained
+    Optimizer optimizer_ = {Rule::adam, 0, 0, 0};
     double power_1_ = 1, power_2_ = 1;  // beta_1^steps, beta_2^steps
     bool measuring_ = false;
     std::vector<std::array<double, kPasses>> seconds_;
