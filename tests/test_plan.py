@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hyperzoo.plan import PART_SIZE, plan_parts
+from hyperzoo.plan import PART_SIZE, PlannedNetwork, plan_parts
 from hyperzoo.recipe import Recipe, parse_recipe
 
 CLASSES = ("cat", "dog", "owl")
@@ -71,3 +71,16 @@ def test_drawn_batch_sizes():
     assert sum(counts.values()) == 900
     # 300 of each expected, with a standard deviation of 14.
     assert all(abs(count - 300) < 70 for count in counts.values())
+
+
+def test_learning_rates_of_schedules():
+    """As CosineAnnealingLR (T_max: all epochs) and StepLR of torch.optim.lr_scheduler have them."""
+    values = {"class_name": "a", "index": 0, "learning_rate": 0.1, "batch_size": 1}
+    cosine = PlannedNetwork(**values, schedule="cosine")
+    found = [cosine.learning_rate_in(epoch, 4) for epoch in (1, 2, 3, 4)]
+    assert found == pytest.approx([0.1, 0.0853553390593, 0.05, 0.0146446609407], rel=1e-11)
+    step = PlannedNetwork(**values, schedule="step", step_epochs=2, step_factor=0.5)
+    assert [step.learning_rate_in(epoch, 9) for epoch in (1, 2, 3, 4, 5)] == [
+        0.1, 0.1, 0.05, 0.05, 0.025,
+    ]  # fmt: skip
+    assert PlannedNetwork(**values).learning_rate_in(7, 9) == 0.1

@@ -353,6 +353,8 @@ def test_optimizers_have_their_keys():
         ({"optimizer": "sgd", "nesterov": True}, "nesterov = true needs a momentum above 0"),
         ({"optimizer": "rmsprop", "momentum": 0.5, "nesterov": True}, "nesterov is of optimizer ="),
         ({"optimizer": "adamw"}, "'adamw' needs a training.weight_decay above 0, such as 0.01"),
+        ({"step_epochs": 3}, "training.step_epochs is of schedule = 'step'; leave it out"),
+        ({"schedule": "cosin"}, "training.schedule: .* did you mean 'cosine'"),
         ({"l2": -1.0}, "training.l2: input should be greater than or equal to 0, got -1.0"),
     ],
 )

@@ -37,6 +37,9 @@ class PlannedNetwork:
         nesterov: whether sgd looks ahead.
         weight_decay: decoupled, of all that is trained; 0 for none.
         l2: factor of the kernels' squares in what is minimised; 0 for none.
+        schedule: of the learning rate over the epochs: "constant", "cosine" or "step".
+        step_epochs: epochs after which a "step" schedule lowers the rate.
+        step_factor: by which it does.
     """
 
     class_name: str
@@ -48,11 +51,30 @@ class PlannedNetwork:
     nesterov: bool = False
     weight_decay: float = 0.0
     l2: float = 0.0
+    schedule: str = "constant"
+    step_epochs: int = 10
+    step_factor: float = 0.1
 
     @property
     def id(self) -> str:
         """The network's name in the zoo, e.g. "church_649"."""
         return f"{self.class_name}_{self.index}"
+
+    def learning_rate_in(self, epoch: int, epochs: int) -> float:
+        """The learning rate of an epoch.
+
+        Args:
+            epoch: 1 for the first.
+            epochs: how many there are.
+        """
+        if self.schedule == "cosine":
+            share = (1 + math.cos(math.pi * (epoch - 1) / epochs)) / 2
+            # To twelve digits, on which all mathematics libraries agree.
+            return self.learning_rate * float(f"{share:.12g}")
+        if self.schedule == "step":
+            steps = (epoch - 1) // self.step_epochs
+            return self.learning_rate * math.prod([self.step_factor] * steps)
+        return self.learning_rate
 
     @property
     def has_plain_adam(self) -> bool:
@@ -159,6 +181,9 @@ def _planned(recipe: "Recipe", class_name: str, index: int) -> PlannedNetwork:
         nesterov=training.nesterov,
         weight_decay=training.weight_decay,
         l2=training.l2,
+        schedule=training.schedule,
+        step_epochs=training.step_epochs,
+        step_factor=training.step_factor,
     )
 
 

@@ -187,6 +187,22 @@ class EngineContract:
                     found[position].parameters[parameter], after, rtol=1e-4, atol=2e-6
                 )
 
+    def test_schedules_equal_the_float64_reference(self, grey_digits: ImageSet):
+        """Networks of several schedules beside one another, over three epochs of one step."""
+        cohort = [
+            network(ALL_CLASSES, 0, batch_size=150, learning_rate=0.01, schedule="cosine"),
+            network(ALL_CLASSES, 1, batch_size=150, schedule="step", step_epochs=1),
+            network(ALL_CLASSES, 2, batch_size=150),
+        ]
+        chosen = settings(kind="multi-class", epochs=3)
+        found = run(type(self).make(2), smallcnn(10), cohort, grey_digits, chosen)
+        for position, planned in enumerate(cohort):
+            expected = train_by_definition(smallcnn(10), planned, grey_digits, chosen)
+            for parameter, after in expected.items():
+                np.testing.assert_allclose(
+                    found[position].parameters[parameter], after, rtol=1e-3, atol=2e-5
+                )
+
     @pytest.mark.parametrize("declared", [lenet5, smallcnn])
     def test_some_epochs_stay_close_to_the_float64_reference(
         self, declared: Any, digits: ImageSet, grey_digits: ImageSet

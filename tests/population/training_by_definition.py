@@ -59,6 +59,11 @@ def train_by_definition(
     count = 0
     for epoch in range(1, settings.epochs + 1):
         order = image_order(planned, np.arange(len(wanted)), settings.seed, epoch)
+        rate = planned.learning_rate
+        if planned.schedule == "cosine":  # torch.optim.lr_scheduler.CosineAnnealingLR, T_max epochs
+            rate *= (1 + np.cos(np.pi * (epoch - 1) / settings.epochs)) / 2
+        if planned.schedule == "step":  # StepLR
+            rate *= planned.step_factor ** ((epoch - 1) // planned.step_epochs)
         for step, begin in enumerate(range(0, len(order), planned.batch_size)):
             batch = order[begin : begin + planned.batch_size]
             masks = dropout_masks(architecture, planned, settings.seed, epoch, step, len(batch))
@@ -74,5 +79,5 @@ def train_by_definition(
             own = {name: tensor.detach() for name, tensor in leaves.items()} | running
             count += 1
             gradients = dict(zip(trained, found, strict=True))
-            own |= optimized(planned, own, gradients, state, planned.learning_rate, count)
+            own |= optimized(planned, own, gradients, state, rate, count)
     return {name: tensor.numpy() for name, tensor in own.items()}

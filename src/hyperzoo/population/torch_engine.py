@@ -258,6 +258,7 @@ class _Stack:
             for network, subset in zip(self._networks, self._subsets, strict=True)
         ]
         order = torch.tensor(np.stack(orders), device=self._device)
+        rates = [own.learning_rate_in(epoch, self._settings.epochs) for own in self._networks]
         total = torch.zeros((2, len(self._networks)), dtype=torch.float64, device=self._device)
         for number, batch in enumerate(order.split(self._networks[0].batch_size, dim=1)):
             if stopped():
@@ -266,6 +267,7 @@ class _Stack:
                 _scaled(self._data.train[batch]),
                 self._train_targets.gather(1, batch),
                 self._masks(epoch, number, batch.shape[1]),
+                rates,
             )
         loss, accuracy = (total / order.shape[1]).cpu().numpy()
         return loss, accuracy
@@ -283,13 +285,20 @@ class _Stack:
             for name in drawn[0]
         }
 
-    def step(self, images: Tensor, batch_targets: Tensor, masks: Mapping[str, Tensor]) -> Tensor:
+    def step(
+        self,
+        images: Tensor,
+        batch_targets: Tensor,
+        masks: Mapping[str, Tensor],
+        rates: Sequence[float],
+    ) -> Tensor:
         """One step of the optimizer.
 
         Args:
             images: [network, image, channel, height, width], scaled.
             batch_targets: int64 [network, image].
             masks: name of every dropout -> bool [network, channel, height, width, image].
+            rates: the learning rates, [network].
 
         Returns:
             [2, network]: the sums over the images of loss and of right answers, before the step.
@@ -302,8 +311,7 @@ class _Stack:
         )
         with torch.no_grad():
             self._optimizer.step(
-                torch.cat([gradient.flatten(1) for gradient in gradients], dim=1),
-                [network.learning_rate for network in self._networks],
+                torch.cat([gradient.flatten(1) for gradient in gradients], dim=1), rates
             )
             for name, running in statistics.items():
                 self._leaves[name].copy_(running)

@@ -40,8 +40,19 @@ class Recipe(Section):
     vary: Vary = Vary()
 
     @model_validator(mode="after")
-    def _optimizers_have_what_they_need(self) -> Self:
+    def _keys_have_what_they_need(self) -> Self:
         training, drawn = self.training, self.vary.drawn
+        stray = [
+            key
+            for key in ("step_epochs", "step_factor")
+            if getattr(training, key) != Training.model_fields[key].default
+        ]
+        if stray and training.schedule != "step" and "schedule" not in drawn:
+            raise PydanticCustomError(
+                "training,schedule",
+                "training.{key} is of schedule = 'step'; leave it out",
+                {"key": min(stray)},
+            )
         if "optimizer" in drawn:
             return self
         if training.momentum and training.optimizer not in HAVE_MOMENTUM:

@@ -35,6 +35,9 @@ class Training(Section):
     nesterov: bool = False
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0
     l2: Annotated[float, Field(ge=0, le=1)] = 0.0
+    schedule: Literal["constant", "cosine", "step"] = "constant"
+    step_epochs: Annotated[int, Field(ge=1, le=100_000)] = 10
+    step_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
     batch_size: BatchSize = 128
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 25
     keep: Literal["last", "best"] = "last"

@@ -26,17 +26,19 @@ class Adam:
         # On the device, so that a captured step counts on.
         self._steps = memory.zeros("adam.steps", (1,), torch.float64)
 
-    def start(self, flat: Tensor, rates: Tensor) -> None:
+    def start(self, flat: Tensor) -> None:
         """Begin anew.
 
         Args:
             flat: the weights, float32 [network, parameter].
-            rates: the learning rates, float64 [network].
         """
         self.flat.copy_(flat)
-        self._rates.copy_(rates[:, None])
         for state in (self._first_moment, self._second_moment, self._steps):
             state.zero_()
+
+    def set_rates(self, rates: Tensor) -> None:
+        """Set the learning rates, float64 [network]."""
+        self._rates.copy_(rates[:, None])
 
     def step(self) -> None:
         """Take a step; `gradient` serves as scratch and is lost.

@@ -134,31 +134,34 @@ class Stack:
                 steps += [captured(partial(work, run), self._device)] * times
         return steps
 
-    def start(self, flat: Tensor, rates: Tensor, train_targets: Tensor, targets: Tensor) -> None:
+    def start(self, flat: Tensor, train_targets: Tensor, targets: Tensor) -> None:
         """Begin anew with these networks.
 
         Args:
             flat: initial weights, float32 [network, parameter].
-            rates: learning rates, float64 [network].
             train_targets: int64 [network, training_image], of all training images.
             targets: int64 [network, validation_image].
         """
-        self._adam.start(flat, rates)
+        self._adam.start(flat)
         self._train_targets.copy_(train_targets)
         self._targets.copy_(targets)
         self.kept.copy_(flat)
 
-    def train_epoch(self, order: Tensor, stopped: Callable[[], bool]) -> Tensor | None:
+    def train_epoch(
+        self, order: Tensor, rates: Tensor, stopped: Callable[[], bool]
+    ) -> Tensor | None:
         """One pass over the training images.
 
         Args:
             order: int64 [network, image], the images as each network meets them.
+            rates: learning rates, float64 [network].
             stopped: whether to end early.
 
         Returns:
             float64 [2, network]: mean loss, and share of right answers; None when stopped.
         """
         self._order.copy_(order)
+        self._adam.set_rates(rates)
         self._totals.zero_()
         return self._totals / self._epoch if self._pass(self._train_steps, stopped) else None
 

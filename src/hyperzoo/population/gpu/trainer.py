@@ -66,7 +66,7 @@ class Trainer:
                 for epoch in range(1, settings.epochs + 1):
                     order = _stacked([future.result() for future in orders])
                     orders = self._orders(pool, epoch + 1) if epoch < settings.epochs else []
-                    training = stack.train_epoch(order, stopped)
+                    training = stack.train_epoch(order, self._rates(epoch), stopped)
                     validation = stack.evaluate(stopped) if training is not None else None
                     if training is None or validation is None:
                         return
@@ -83,18 +83,22 @@ class Trainer:
         yield from self._trained(kept_epochs, checkpoints)
 
     def _start(self, pool: ThreadPoolExecutor) -> None:
-        """Load initial weights, learning rates and targets."""
+        """Load initial weights and targets."""
 
         def initial(network: PlannedNetwork, start: Start) -> NDArray[np.float32]:
             return starting_weights(self._architecture, network, self._settings.seed, start)
 
-        rates = [network.learning_rate for network in self._networks]
         self._stack.start(
             _stacked(list(pool.map(initial, self._networks, self._starts))),
-            torch.tensor(rates, dtype=torch.float64),
             _stacked([train for train, _ in self._targets]),
             _stacked([held_out for _, held_out in self._targets]),
         )
+
+    def _rates(self, epoch: int) -> Tensor:
+        """The learning rates of an epoch, float64 [network]."""
+        epochs = self._settings.epochs
+        rates = [network.learning_rate_in(epoch, epochs) for network in self._networks]
+        return torch.tensor(rates, dtype=torch.float64)
 
     def _orders(self, pool: ThreadPoolExecutor, epoch: int) -> list[Future[NDArray[np.int64]]]:
         """Have the orders of an epoch's images drawn, one for each network."""

@@ -209,6 +209,7 @@ class _Trainer:
     def _train_epoch(self, epoch: int, stopped: Callable[[], bool]) -> NDArray[np.float64] | None:
         """One pass over the training images: mean loss and accuracy, [2]."""
         planned, sums, done = self._planned, np.zeros(2), 0
+        rate = planned.learning_rate_in(epoch, self._settings.epochs)
         order = np.ascontiguousarray(
             image_order(planned, self._subset, self._settings.seed, epoch), np.int64
         )
@@ -217,7 +218,7 @@ class _Trainer:
                 return None
             done = self._network.train(
                 self._data.train, self._train_targets, order, done, planned.batch_size,
-                planned.learning_rate, PATIENCE, sums, self._masks(epoch, done, len(order)),
+                rate, PATIENCE, sums, self._masks(epoch, done, len(order)),
             )  # fmt: skip
         return sums / len(order)
 
