@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperzoo.randomness import permutation, raw_words, uniforms
+from hyperzoo.randomness import normal_quantiles, normals, permutation, raw_words, uniforms
 
 
 def test_the_stream_is_pinned():
@@ -52,3 +52,23 @@ def test_uniforms_are_even():
     counts, _ = np.histogram(numbers, bins=20, range=(0, 1))
     # 5,000 expected in each bin, with a standard deviation of 69.
     assert abs(counts - 5000).max() < 5 * 69
+
+
+def test_quantiles_of_the_normal_distribution():
+    from scipy.special import ndtri
+
+    shares = np.concatenate(
+        [np.linspace(0, 1, 20_003)[1:-1], 10.0 ** -np.arange(1, 17), [2.0**-54]]
+    )
+    np.testing.assert_allclose(normal_quantiles(shares), ndtri(shares), rtol=5e-15, atol=1e-15)
+
+
+def test_normal_numbers_are_pinned():
+    """Made by the four operations and square roots alone: these bits are the same everywhere."""
+    found = normals(7, "church", 3, "test", 3)
+    assert [number.hex() for number in found] == [
+        "0x1.d847df4a8c47fp-3",
+        "-0x1.46d34e262e231p+1",
+        "-0x1.5b6071a2fab21p+0",
+    ]
+    assert abs(normals(0, "a", 0, "b", 100_000).std() - 1) < 0.01

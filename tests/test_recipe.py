@@ -355,6 +355,8 @@ def test_optimizers_have_their_keys():
         ({"optimizer": "adamw"}, "'adamw' needs a training.weight_decay above 0, such as 0.01"),
         ({"step_epochs": 3}, "training.step_epochs is of schedule = 'step'; leave it out"),
         ({"schedule": "cosin"}, "training.schedule: .* did you mean 'cosine'"),
+        ({"initialisation_scale": 0.1}, "is of initialisation = 'uniform', 'normal', 'truncated_"),
+        ({"initialisation": "he_norm"}, "training.initialisation: .* did you mean 'he_normal'"),
         ({"l2": -1.0}, "training.l2: input should be greater than or equal to 0, got -1.0"),
     ],
 )

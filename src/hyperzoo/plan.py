@@ -40,6 +40,9 @@ class PlannedNetwork:
         schedule: of the learning rate over the epochs: "constant", "cosine" or "step".
         step_epochs: epochs after which a "step" schedule lowers the rate.
         step_factor: by which it does.
+        initialisation: the scheme of its initial weights.
+        initialisation_scale: of schemes that have one.
+        initial_bias: with which biases start.
     """
 
     class_name: str
@@ -54,6 +57,9 @@ class PlannedNetwork:
     schedule: str = "constant"
     step_epochs: int = 10
     step_factor: float = 0.1
+    initialisation: str = "glorot_uniform"
+    initialisation_scale: float = 0.05
+    initial_bias: float = 0.0
 
     @property
     def id(self) -> str:
@@ -184,6 +190,9 @@ def _planned(recipe: "Recipe", class_name: str, index: int) -> PlannedNetwork:
         schedule=training.schedule,
         step_epochs=training.step_epochs,
         step_factor=training.step_factor,
+        initialisation=training.initialisation,
+        initialisation_scale=training.initialisation_scale,
+        initial_bias=training.initial_bias,
     )
 
 

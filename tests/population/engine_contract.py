@@ -187,12 +187,12 @@ class EngineContract:
                     found[position].parameters[parameter], after, rtol=1e-4, atol=2e-6
                 )
 
-    def test_schedules_equal_the_float64_reference(self, grey_digits: ImageSet):
-        """Networks of several schedules beside one another, over three epochs of one step."""
+    def test_schedules_and_initialisations_equal_the_float64_reference(self, grey_digits: ImageSet):
+        """Networks that differ in them beside one another, over three epochs of one step."""
         cohort = [
             network(ALL_CLASSES, 0, batch_size=150, learning_rate=0.01, schedule="cosine"),
             network(ALL_CLASSES, 1, batch_size=150, schedule="step", step_epochs=1),
-            network(ALL_CLASSES, 2, batch_size=150),
+            network(ALL_CLASSES, 2, batch_size=150, initialisation="he_normal", initial_bias=0.01),
         ]
         chosen = settings(kind="multi-class", epochs=3)
         found = run(type(self).make(2), smallcnn(10), cohort, grey_digits, chosen)

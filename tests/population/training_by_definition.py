@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from hyperzoo.architectures import Architecture, initial_parameters
+from hyperzoo.architectures import Architecture, Initialisation, initial_parameters
 from hyperzoo.architectures.forward import training_forward
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import PlannedNetwork
@@ -51,7 +51,12 @@ def train_by_definition(
     architecture: Architecture, planned: PlannedNetwork, images: ImageSet, settings: Settings
 ) -> Arrays:
     """All parameters after training."""
-    start = initial_parameters(architecture, settings.seed, planned.class_name, planned.index)
+    start = initial_parameters(
+        architecture, settings.seed, planned.class_name, planned.index,
+        initialisation=Initialisation(
+            planned.initialisation, planned.initialisation_scale, planned.initial_bias
+        ),
+    )  # fmt: skip
     own = {name: torch.tensor(value).double() for name, value in start.items()}
     trained = [p.name for p in architecture.parameters if p.is_trained]
     wanted = torch.tensor(targets(planned, settings.kind, images.train_labels, images.class_names))

@@ -12,7 +12,7 @@ from hyperzoo.architectures.declared import (
     parse_layers,
 )
 from hyperzoo.architectures.facts import architecture_facts, architecture_from
-from hyperzoo.architectures.initialisation import initial_parameters
+from hyperzoo.architectures.initialisation import Initialisation, initial_parameters
 from hyperzoo.architectures.lenet5 import lenet5
 from hyperzoo.architectures.parameters import Parameter
 from hyperzoo.architectures.resnet import resnet8, resnet20
@@ -20,6 +20,7 @@ from hyperzoo.architectures.smallcnn import smallcnn
 
 __all__ = [
     "Architecture",
+    "Initialisation",
     "Parameter",
     "Problem",
     "architecture_facts",

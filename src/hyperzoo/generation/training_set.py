@@ -7,10 +7,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperzoo.architectures import Architecture, initial_parameters
+from hyperzoo.architectures import Architecture
 from hyperzoo.errors import GenerationError
 from hyperzoo.generation.split import Split
 from hyperzoo.images import ImageSet
+from hyperzoo.plan import PlannedNetwork
+from hyperzoo.population.start import own_start
 from hyperzoo.zoo import Zoo
 
 
@@ -25,7 +27,7 @@ class TrainingSet:
         image_classes: the images' classes in label order.
         ids: [network] names.
         labels: int64 [network], positions in `classes`.
-        indices: int64 [network], index of each within its class.
+        planned: [network] class, index and hyper-parameters of each.
         weights: PyTorch name -> float32 [network, *shape].
         images: uint8 [image, height, width, channel], the training split; None where none were
             given.
@@ -39,7 +41,7 @@ class TrainingSet:
     image_classes: tuple[str, ...]
     ids: tuple[str, ...]
     labels: NDArray[np.int64]
-    indices: NDArray[np.int64]
+    planned: tuple[PlannedNetwork, ...]
     weights: dict[str, NDArray[np.float32]]
     images: NDArray[np.uint8] | None
     image_labels: NDArray[np.int64] | None
@@ -63,8 +65,7 @@ class TrainingSet:
                 "one was not; choose another method"
             )
         starts = [
-            initial_parameters(self.architecture, self.recipe_seed, self.classes[label], int(index))
-            for label, index in zip(self.labels, self.indices, strict=True)
+            own_start(self.architecture, network, self.recipe_seed) for network in self.planned
         ]
         return {
             p.name: np.stack([own[p.name] for own in starts]) for p in self.architecture.parameters
@@ -107,6 +108,7 @@ def training_set(zoo: Zoo, split: Split, images: ImageSet | None) -> TrainingSet
                 "`hyperzoo verify` whether the zoo is damaged"
             )
     classes = zoo.models["class"].take(rows).to_pylist()
+    planned = {network.id: network for part in zoo.plan for network in part}
     return TrainingSet(
         architecture=zoo.architecture,
         kind=zoo.kind,
@@ -114,7 +116,7 @@ def training_set(zoo: Zoo, split: Split, images: ImageSet | None) -> TrainingSet
         image_classes=zoo.image_classes,
         ids=tuple(zoo.ids[row] for row in rows),
         labels=np.array([zoo.classes.index(name) for name in classes], np.int64),
-        indices=np.array(zoo.models["index"].take(rows).to_pylist(), np.int64),
+        planned=tuple(planned[zoo.ids[row]] for row in rows),
         weights=weights,
         images=None if images is None else images.train_images,
         image_labels=None if images is None else images.train_labels,

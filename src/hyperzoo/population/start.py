@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperzoo.architectures import Architecture, initial_parameters
+from hyperzoo.architectures import Architecture, Initialisation, initial_parameters
 from hyperzoo.errors import EngineError
 from hyperzoo.plan import PlannedNetwork
 from hyperzoo.population.engine import Parameters
@@ -52,8 +52,23 @@ def starting_weights(
     """float32 [parameter]: those given, else the network's own initial weights."""
     if given is not None:
         return given
-    own = initial_parameters(architecture, seed, network.class_name, network.index)
+    own = own_start(architecture, network, seed)
     return np.concatenate([tensor.ravel() for tensor in own.values()])
+
+
+def own_start(
+    architecture: Architecture, network: PlannedNetwork, seed: int
+) -> dict[str, NDArray[np.float32]]:
+    """The network's own initial weights: PyTorch name -> float32 [*shape]."""
+    return initial_parameters(
+        architecture,
+        seed,
+        network.class_name,
+        network.index,
+        initialisation=Initialisation(
+            network.initialisation, network.initialisation_scale, network.initial_bias
+        ),
+    )
 
 
 def _flat(architecture: Architecture, network: str, given: Parameters) -> NDArray[np.float32]:

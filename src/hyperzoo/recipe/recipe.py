@@ -14,6 +14,7 @@ from hyperzoo.architectures import (
     get_architecture,
     layer_tables,
 )
+from hyperzoo.architectures.initialisation import SCALED
 from hyperzoo.errors import RecipeError
 from hyperzoo.recipe.architecture import ArchitectureChoice, architecture_problems
 from hyperzoo.recipe.images import Images
@@ -52,6 +53,15 @@ class Recipe(Section):
                 "training,schedule",
                 "training.{key} is of schedule = 'step'; leave it out",
                 {"key": min(stray)},
+            )
+        if training.initialisation not in SCALED and (
+            training.initialisation_scale != Training.model_fields["initialisation_scale"].default
+            and "initialisation" not in drawn
+        ):
+            raise PydanticCustomError(
+                "training,initialisation",
+                "training.initialisation_scale is of initialisation = {schemes}; leave it out",
+                {"schemes": ", ".join(map(repr, SCALED))},
             )
         if "optimizer" in drawn:
             return self
