@@ -84,3 +84,50 @@ def test_learning_rates_of_schedules():
         0.1, 0.1, 0.05, 0.05, 0.025,
     ]  # fmt: skip
     assert PlannedNetwork(**values).learning_rate_in(7, 9) == 0.1
+
+
+EVERY = {
+    "optimizer": {"choice": ["adam", "sgd", "rmsprop"]},
+    "momentum": {"choice": [0, 0.9]},
+    "weight_decay": {"log_uniform": [1e-4, 1e-2]},
+    "l2": {"log_uniform": [1e-8, 1e-2]},
+    "schedule": {"choice": ["constant", "cosine"]},
+    "initialisation": {"choice": ["he_normal", "orthogonal"]},
+    "initialisation_scale": {"uniform": [0.01, 0.5]},
+    "initial_bias": {"uniform": [-0.1, 0.1]},
+    "train_fraction": {"choice": [0.1, 0.25, 0.5, 1]},
+    "label_noise": {"uniform": [0, 0.5]},
+}
+
+
+def test_every_hyper_parameter_can_be_drawn():
+    (part,) = plan_parts(recipe(vary=EVERY, networks_per_class=10), CLASSES, [10])
+    for key, distribution in EVERY.items():
+        values = [getattr(network, key) for network in part]
+        if "choice" in distribution:
+            assert set(values) == set(distribution["choice"]), key
+        else:
+            low, high = distribution.get("uniform") or distribution["log_uniform"]
+            assert all(low <= value <= high for value in values), key
+            assert len(set(values)) == len(part), key
+    assert all(type(network.momentum) is float for network in part)
+    # What one key draws does not depend on the others.
+    alone = plan_parts(recipe(vary={"l2": EVERY["l2"]}, networks_per_class=10), CLASSES, [10])[0]
+    assert [network.l2 for network in part] == [network.l2 for network in alone]
+
+
+def test_a_grid_is_a_full_factorial_by_index():
+    vary = {
+        "grid": True,
+        "learning_rate": {"choice": [0.1, 0.2]},
+        "optimizer": {"choice": ["adam", "sgd", "rmsprop"]},
+        "l2": {"log_uniform": [1e-4, 1e-2]},
+    }
+    (part,) = plan_parts(recipe(vary=vary, networks_per_class=12), ["cat", "dog"], [12])
+    points = [(n.learning_rate, n.optimizer) for n in part if n.class_name == "dog"]
+    assert points[:6] == [
+        *((0.1, "adam"), (0.1, "sgd"), (0.1, "rmsprop")),
+        *((0.2, "adam"), (0.2, "sgd"), (0.2, "rmsprop")),
+    ]
+    assert points[6:] == points[:6]
+    assert len({network.l2 for network in part}) == len(part)

@@ -125,7 +125,25 @@ def test_all_problems_are_reported_at_once():
         ({"vary": {"learning_rate": {"choice": [0.1, 20]}}}, "20 is impossible"),
         ({"vary": {"learning_rate": {"uniform": [2, 1]}}}, "lower bound must be less"),
         ({"vary": {"batch_size": {"choice": [32, 1.5]}}}, "1.5 is impossible"),
-        ({"vary": {"momentum": {"choice": [0.9]}}}, "unknown key"),
+        ({"vary": {"momentun": {"choice": [0.9]}}}, "unknown key; did you mean 'momentum'"),
+        (
+            {"vary": {"learning_rate": {"log_uniform": [0, 1]}}},
+            "lower bound must be above 0, which",
+        ),
+        (
+            {"vary": {"optimizer": {"choice": ["adam", "sdg"]}}},
+            "sdg is impossible: input should be",
+        ),
+        ({"vary": {"schedule": {"uniform": [0, 1]}}}, "can only be drawn by choice"),
+        (
+            {"vary": {"train_fraction": {"uniform": [0.0, 1.0]}}},
+            "0.0 is impossible: input should be",
+        ),
+        ({"vary": {"grid": True}}, "grid = true needs a key that is drawn by choice"),
+        (
+            {"vary": {"grid": True, "l2": {"choice": [0, 1e-3, 1e-2]}}},
+            "vary.grid has 3 points, so networks_per_class must be a multiple of that, got 2",
+        ),
     ],
 )
 def test_impossible_values(sections: dict[str, Any], problem: str):

@@ -16,6 +16,7 @@ from hyperzoo.images import ImageSet, load_images
 from hyperzoo.images.npz import write_npz
 from hyperzoo.population.torch_engine import TorchEngine
 from hyperzoo.recipe import Recipe, builtin_recipes, parse_recipe
+from hyperzoo.retrain import retrain_network
 from hyperzoo.train import Progress, train_zoo
 from hyperzoo.zoo import open_zoo, verify_zoo
 from tests.helpers import few, part_files
@@ -267,3 +268,37 @@ def test_time_does_not_enter(images: ImageSet, tmp_path: Path):
         train_zoo(small, tmp_path / name, images=images, engine="torch")
         time.sleep(1.1)
     assert part_files(tmp_path / "first") == part_files(tmp_path / "second")
+
+
+def test_variety_is_in_the_table_and_the_same_for_any_workers_and_cohort(tmp_path: Path):
+    recipe = parse_recipe(
+        {
+            "name": "varied",
+            "networks_per_class": 12,
+            "images": {"source": "digits", "channels": 1},
+            "task": {"kind": "multi-class"},
+            "architecture": {"name": "smallcnn"},
+            "training": {"epochs": 2, "batch_size": 32, "momentum": 0.9, "step_epochs": 1},
+            "vary": {
+                "grid": True,
+                "optimizer": {"choice": ["adamw", "sgd", "rmsprop"]},
+                "initialisation": {"choice": ["he_normal", "orthogonal"]},
+                "schedule": {"choice": ["cosine", "step"]},
+                "weight_decay": {"log_uniform": [1e-3, 1e-2]},
+                "train_fraction": {"uniform": [0.4, 1.0]},
+            },
+        }
+    )
+    images = few(load_images("digits", channels=1), 120, 40)
+    zoo = train_zoo(recipe, tmp_path / "one", images=images, workers=1)
+    other = train_zoo(recipe, tmp_path / "two", images=images, workers=3)
+    assert part_files(tmp_path / "one") == part_files(tmp_path / "two")
+    table = zoo.models.to_pydict()
+    assert list(table)[7:14] == [
+        *("learning_rate", "batch_size", "optimizer", "weight_decay", "schedule"),
+        *("initialisation", "train_fraction"),
+    ]
+    points = zip(table["optimizer"], table["schedule"], table["initialisation"], strict=True)
+    assert len(set(points)) == 12
+    assert verify_zoo(tmp_path / "one").problems == ()
+    assert retrain_network(other, "all_7", images=images).identical

@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from hyperzoo.randomness import uniforms
 
@@ -16,6 +16,9 @@ PART_SIZE = 50
 """Networks in a part, the unit that is written, resumed and sent as one."""
 
 Rule = Literal["adam", "descent", "nesterov", "rmsprop"]
+
+Value = int | float | str
+"""Of a hyper-parameter."""
 
 ALL_CLASSES = "all"
 """The class that every network of a multi-class zoo belongs to."""
@@ -43,6 +46,8 @@ class PlannedNetwork:
         initialisation: the scheme of its initial weights.
         initialisation_scale: of schemes that have one.
         initial_bias: with which biases start.
+        train_fraction: the share of the training images that it sees, above 0.
+        label_noise: the share of their labels that it is told wrongly, below 1.
     """
 
     class_name: str
@@ -60,6 +65,8 @@ class PlannedNetwork:
     initialisation: str = "glorot_uniform"
     initialisation_scale: float = 0.05
     initial_bias: float = 0.0
+    train_fraction: float = 1.0
+    label_noise: float = 0.0
 
     @property
     def id(self) -> str:
@@ -97,6 +104,15 @@ class PlannedNetwork:
                 return "nesterov" if self.nesterov and self.momentum > 0 else "descent"
             case _:
                 return "adam"
+
+
+_KINDS = {
+    entry.name: entry.type
+    for entry in fields(PlannedNetwork)
+    if entry.name not in ("class_name", "index")
+}
+HYPER_PARAMETERS = tuple(_KINDS)
+"""The names of all hyper-parameters, in recipes' `[training]` and `[vary]` and in tables."""
 
 
 def network_classes(recipe: "Recipe", image_classes: Sequence[str]) -> tuple[str, ...]:
@@ -169,34 +185,30 @@ def imported_parts(networks: Sequence[tuple[str, int]]) -> list[tuple[PlannedNet
 
 
 def _planned(recipe: "Recipe", class_name: str, index: int) -> PlannedNetwork:
-    training, vary = recipe.training, recipe.vary
-
-    def drawn(key: str, default: float, distribution: "Distribution | None") -> float:
-        if distribution is None:
-            return default
-        number = uniforms(recipe.seed, class_name, index, f"vary/{key}", 1)[0]
-        return _draw(distribution, float(number))
-
-    return PlannedNetwork(
-        class_name=class_name,
-        index=index,
-        learning_rate=float(drawn("learning_rate", training.learning_rate, vary.learning_rate)),
-        batch_size=int(drawn("batch_size", training.batch_size, vary.batch_size)),
-        optimizer=training.optimizer,
-        momentum=training.momentum,
-        nesterov=training.nesterov,
-        weight_decay=training.weight_decay,
-        l2=training.l2,
-        schedule=training.schedule,
-        step_epochs=training.step_epochs,
-        step_factor=training.step_factor,
-        initialisation=training.initialisation,
-        initialisation_scale=training.initialisation_scale,
-        initial_bias=training.initial_bias,
-    )
+    shared: dict[str, Any] = {key: getattr(recipe.training, key) for key in HYPER_PARAMETERS}
+    own = shared | _drawn(recipe, class_name, index)
+    # TOML has no point in 1, and what is drawn by choice may be either.
+    values: dict[str, Any] = {
+        key: float(own[key]) if kind is float else own[key] for key, kind in _KINDS.items()
+    }
+    return PlannedNetwork(class_name=class_name, index=index, **values)
 
 
-def _draw(distribution: "Distribution", number: float) -> float:
+def _drawn(recipe: "Recipe", class_name: str, index: int) -> dict[str, Value]:
+    """The hyper-parameters that are the network's own."""
+    found: dict[str, Value] = {}
+    axes, place = recipe.vary.grid_axes(), index
+    for key in reversed(axes):  # the last key changes fastest
+        place, position = divmod(place, len(axes[key]))
+        found[key] = axes[key][position]
+    for key in recipe.vary.drawn:
+        if key not in axes:
+            number = uniforms(recipe.seed, class_name, index, f"vary/{key}", 1)[0]
+            found[key] = _draw(getattr(recipe.vary, key), float(number))
+    return found
+
+
+def _draw(distribution: "Distribution", number: float) -> Value:
     """Turn a uniform number in [0, 1) into a value.
 
     Drawn values are rounded to six significant digits: they read well, and a last bit that
@@ -208,6 +220,7 @@ def _draw(distribution: "Distribution", number: float) -> float:
         low, high = distribution.uniform
         value = low + (high - low) * number
     else:
-        low, high = distribution.extremes()
+        assert distribution.log_uniform is not None
+        low, high = distribution.log_uniform
         value = math.exp(math.log(low) + (math.log(high) - math.log(low)) * number)
     return min(max(float(f"{value:.6g}"), low), high)

@@ -367,6 +367,4 @@ def recipe_settings(recipe: Recipe) -> Settings:
         keep=recipe.training.keep,
         checkpoint_epochs=recipe.training.checkpoint_epochs,
         precision=recipe.training.precision,
-        train_fraction=recipe.training.train_fraction,
-        label_noise=recipe.training.label_noise,
     )

@@ -87,11 +87,11 @@ def reference_steps(
     start = own_start if given is None else given
     module.load_state_dict({name: torch.tensor(value).double() for name, value in start.items()})
     told = noisy_labels(
-        planned, images.train_labels, len(images.class_names), chosen.seed, chosen.label_noise
+        planned, images.train_labels, len(images.class_names), chosen.seed, planned.label_noise
     )
     own = targets(planned, chosen.kind, told, images.class_names)
     subset = training_images(
-        planned, own, chosen.seed, chosen.positive_fraction, chosen.train_fraction
+        planned, own, chosen.seed, chosen.positive_fraction, planned.train_fraction
     )
     moments = {name: (torch.zeros_like(p), torch.zeros_like(p)) for name, p in named(module)}
     step = 0
@@ -154,8 +154,11 @@ class EngineContract:
 
     def test_a_share_of_the_images_and_noisy_labels(self, grey_digits: ImageSet):
         """What each network is shown and told is its own."""
-        cohort = [network(ALL_CLASSES, index, batch_size=25) for index in range(2)]
-        chosen = settings(kind="multi-class", epochs=1, train_fraction=0.5, label_noise=0.3)
+        cohort = [
+            network(ALL_CLASSES, 0, batch_size=25, train_fraction=0.5, label_noise=0.3),
+            network(ALL_CLASSES, 1, batch_size=25, train_fraction=0.7),
+        ]
+        chosen = settings(kind="multi-class", epochs=1)
         found = run(type(self).make(1), smallcnn(10), cohort, grey_digits, chosen)
         for position, planned in enumerate(cohort):
             expected = reference_steps(smallcnn(10), planned, grey_digits, chosen)

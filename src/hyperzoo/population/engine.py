@@ -36,8 +36,6 @@ class Settings:
     keep: Literal["last", "best"]
     checkpoint_epochs: tuple[int, ...] = ()
     precision: Precision = "float32"
-    train_fraction: float = 1.0
-    label_noise: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -48,7 +48,7 @@ def both_targets(
     """Targets of all training images, with their noise, and of all validation images."""
     names, kind = images.class_names, settings.kind
     told = noisy_labels(
-        network, images.train_labels, len(names), settings.seed, settings.label_noise
+        network, images.train_labels, len(names), settings.seed, network.label_noise
     )
     return (
         targets(network, kind, told, names),
@@ -64,5 +64,5 @@ def own_images(network: PlannedNetwork, images: ImageSet, settings: Settings) ->
         train_targets,
         settings.seed,
         settings.positive_fraction,
-        settings.train_fraction,
+        network.train_fraction,
     )

@@ -41,6 +41,17 @@ class Recipe(Section):
     vary: Vary = Vary()
 
     @model_validator(mode="after")
+    def _grids_are_full(self) -> Self:
+        if self.networks_per_class % self.vary.grid_points:
+            raise PydanticCustomError(
+                "networks_per_class,vary",
+                "vary.grid has {points} points, so networks_per_class must be a multiple of that, "
+                "got {count}",
+                {"points": self.vary.grid_points, "count": self.networks_per_class},
+            )
+        return self
+
+    @model_validator(mode="after")
     def _keys_have_what_they_need(self) -> Self:
         training, drawn = self.training, self.vary.drawn
         stray = [
@@ -142,6 +153,8 @@ class Recipe(Section):
             if key not in ALWAYS_TOLD and getattr(self.training, key) == field.default:
                 # Digests are older than the key, and stay what they were.
                 del document["training"][key]
+        if not self.vary.grid:
+            del document["vary"]["grid"]  # younger than digests, too
         if self.architecture.layers is not None:
             # However they were written: a default that is spelled out changes nothing.
             document["architecture"]["layers"] = layer_tables(self.network(1))

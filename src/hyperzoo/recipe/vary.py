@@ -1,11 +1,20 @@
 """`[vary]` of a recipe."""
 
-from typing import Annotated, Self
+import math
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from hyperzoo.recipe.section import Section
+from hyperzoo.recipe.training import Training
 
 
 def _ordered(bounds: tuple[float, float] | None) -> tuple[float, float] | None:
@@ -14,11 +23,7 @@ def _ordered(bounds: tuple[float, float] | None) -> tuple[float, float] | None:
     return bounds
 
 
-Bounds = Annotated[
-    tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] | None,
-    Field(strict=False),
-    AfterValidator(_ordered),
-]
+Bounds = Annotated[tuple[float, float] | None, Field(strict=False), AfterValidator(_ordered)]
 
 
 class Distribution(Section):
@@ -31,7 +36,7 @@ class Distribution(Section):
     """
 
     choice: Annotated[
-        tuple[int | float, ...] | None, Field(strict=False, min_length=1, max_length=10_000)
+        tuple[int | float | str, ...] | None, Field(strict=False, min_length=1, max_length=10_000)
     ] = None
     uniform: Bounds = None
     log_uniform: Bounds = None
@@ -46,36 +51,82 @@ class Distribution(Section):
             )
         return self
 
-    def extremes(self) -> tuple[int | float, ...]:
-        """Values between which every drawn value lies."""
+    @field_validator("log_uniform")
+    @classmethod
+    def _has_logarithms(cls, bounds: tuple[float, float] | None) -> tuple[float, float] | None:
+        if bounds is not None and bounds[0] <= 0:
+            raise ValueError("the lower bound must be above 0, which has no logarithm")
+        return bounds
+
+    def extremes(self) -> tuple[int | float | str, ...]:
+        """All values, or those between which every drawn value lies."""
         return self.choice or self.uniform or self.log_uniform or ()
 
 
 class Vary(Section):
-    """`[vary]`: hyper-parameters drawn for each network instead of shared by all."""
+    """`[vary]`: hyper-parameters drawn for each network instead of shared by all.
+
+    Attributes:
+        grid: whether the values of all `choice`s make a full factorial, which the networks of a
+            class go through by their index, the last key of this list fastest.
+    """
 
     learning_rate: Distribution | None = None
     batch_size: Distribution | None = None
+    optimizer: Distribution | None = None
+    momentum: Distribution | None = None
+    weight_decay: Distribution | None = None
+    l2: Distribution | None = None
+    schedule: Distribution | None = None
+    initialisation: Distribution | None = None
+    initialisation_scale: Distribution | None = None
+    initial_bias: Distribution | None = None
+    train_fraction: Distribution | None = None
+    label_noise: Distribution | None = None
+    grid: bool = False
 
     @property
     def drawn(self) -> tuple[str, ...]:
-        """The hyper-parameters that are drawn."""
-        return tuple(key for key in type(self).model_fields if getattr(self, key) is not None)
+        """The hyper-parameters that are drawn, in the order of this section."""
+        return tuple(
+            key for key in type(self).model_fields if isinstance(getattr(self, key), Distribution)
+        )
 
-    @field_validator("learning_rate")
+    @property
+    def grid_points(self) -> int:
+        """How many networks of a class make a full grid; 1 where there is none."""
+        return math.prod(len(values) for values in self.grid_axes().values())
+
+    def grid_axes(self) -> dict[str, tuple[int | float | str, ...]]:
+        """Key -> values, of the full factorial."""
+        chosen = {key: getattr(self, key).choice for key in self.drawn if self.grid}
+        return {key: values for key, values in chosen.items() if values is not None}
+
+    @field_validator("*")
     @classmethod
-    def _possible_learning_rates(cls, drawn: Distribution | None) -> Distribution | None:
-        for value in drawn.extremes() if drawn else ():
-            if not 0 < value <= 10:
-                raise ValueError(f"{value} is impossible; allowed: above 0 and at most 10")
+    def _possible(cls, drawn: Any, info: ValidationInfo) -> Any:
+        """Check all values by what `[training]` allows."""
+        key = info.field_name or ""
+        if not isinstance(drawn, Distribution):
+            return drawn
+        kind = type(Training.model_fields[key].default)
+        if drawn.choice is None and kind is not float:
+            raise ValueError("can only be drawn by choice, as in { choice = [...] }")
+        for value in drawn.extremes():
+            try:
+                Training.model_validate({key: value})
+            except ValidationError as error:
+                detail = error.errors(include_url=False)[0]
+                allowed = detail["msg"].removeprefix("Value error, ")
+                raise ValueError(
+                    f"{value} is impossible: {allowed[0].lower()}{allowed[1:]}"
+                ) from None
         return drawn
 
-    @field_validator("batch_size")
-    @classmethod
-    def _possible_batch_sizes(cls, drawn: Distribution | None) -> Distribution | None:
-        if drawn and drawn.choice is None:
-            raise ValueError("can only be drawn by choice, as in { choice = [32, 64] }")
-        for value in drawn.extremes() if drawn else ():
-            if not isinstance(value, int) or not 1 <= value <= 65536:
-                raise ValueError(f"{value} is impossible; allowed: whole numbers 1 to 65536")
-        return drawn
+    @model_validator(mode="after")
+    def _a_grid_has_axes(self) -> Self:
+        if self.grid and not self.grid_axes():
+            raise PydanticCustomError(
+                "grid,choice", "grid = true needs a key that is drawn by choice = [...]"
+            )
+        return self

@@ -29,6 +29,28 @@ MODELS_SCHEMA = pa.schema(
     ]
 )
 
+ALWAYS_TOLD = ("learning_rate", "batch_size")
+"""The hyper-parameters that every zoo's networks have a column for."""
+
+
+def models_schema(drawn: tuple[str, ...]) -> pa.Schema:
+    """The columns of networks of which some hyper-parameters were drawn.
+
+    Args:
+        drawn: which; those that are not always told have a column of their own after these.
+    """
+    schema, at = MODELS_SCHEMA, MODELS_SCHEMA.get_field_index("batch_size")
+    for key in drawn:
+        if key not in ALWAYS_TOLD:
+            at += 1
+            kind = pa.string() if key in WORDS else pa.float64()
+            schema = schema.insert(at, pa.field(key, kind, nullable=False))
+    return schema
+
+
+WORDS = ("optimizer", "schedule", "initialisation")
+"""The hyper-parameters that are no numbers."""
+
 IMPORTED_MODELS_SCHEMA = pa.schema(
     [
         field.with_nullable(True)

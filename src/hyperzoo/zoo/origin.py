@@ -21,7 +21,7 @@ from hyperzoo.plan import (
     plan_parts,
 )
 from hyperzoo.recipe import Recipe, parse_recipe
-from hyperzoo.zoo.layout import IMPORTED_MODELS_SCHEMA, MODELS_SCHEMA
+from hyperzoo.zoo.layout import IMPORTED_MODELS_SCHEMA, models_schema
 from hyperzoo.zoo.values import a_list, a_text, a_whole_number, an_object, texts, whole_numbers
 
 Kind = Literal["one-vs-all", "multi-class"]
@@ -40,7 +40,11 @@ class Trained:
     """The networks were trained by a recipe."""
 
     recipe: Recipe
-    models_schema: ClassVar[pa.Schema] = MODELS_SCHEMA
+
+    @property
+    def models_schema(self) -> pa.Schema:
+        """The columns of the table of networks."""
+        return models_schema(self.recipe.vary.drawn)
 
     @property
     def name(self) -> str:

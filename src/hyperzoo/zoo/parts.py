@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from hyperzoo.errors import ZooWriteError
-from hyperzoo.plan import PlannedNetwork
+from hyperzoo.plan import HYPER_PARAMETERS, PlannedNetwork
 from hyperzoo.zoo import layout
 from hyperzoo.zoo.document import ZooDocument
 from hyperzoo.zoo.tables import encode_table
@@ -172,7 +172,7 @@ def _models(
 
 
 def planned_rows(part: int, networks: Sequence[PlannedNetwork]) -> list[dict[str, Any]]:
-    """The columns of a part's models file that follow from the plan, a dict a row."""
+    """What a part's models file may say of the plan, a dict a row: all hyper-parameters too."""
     return [
         {
             "id": network.id,
@@ -180,6 +180,7 @@ def planned_rows(part: int, networks: Sequence[PlannedNetwork]) -> list[dict[str
             "index": network.index,
             "part": part,
             "row": row,
+            **{key: getattr(network, key) for key in HYPER_PARAMETERS},
             "learning_rate": network.learning_rate or None,
             "batch_size": network.batch_size or None,
         }
