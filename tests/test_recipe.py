@@ -34,7 +34,10 @@ def test_the_published_recipe():
 
 
 def test_every_built_in_recipe_has_its_own_name():
-    names = ["digits-lenet5", "digits-smallcnn", "imagenette-lenet5", "imagenette-lenet5-20"]
+    names = [
+        *("digits-lenet5", "digits-smallcnn", "imagenette-lenet5", "imagenette-lenet5-20"),
+        *("modelzoos-cnn-m", "modelzoos-cnn-s", "smallcnn-zoo"),
+    ]
     assert list(builtin_recipes()) == names
     for name in builtin_recipes():
         assert load_recipe(name).name == name
@@ -381,3 +384,11 @@ def test_optimizers_have_their_keys():
 def test_optimizers_without_what_they_need(training: dict[str, Any], message: str):
     with pytest.raises(RecipeError, match=message):
         parse_recipe(changed(training=training))
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("smallcnn-zoo", 4970), ("modelzoos-cnn-s", 2464), ("modelzoos-cnn-m", 10853)],
+)
+def test_recipes_after_published_zoos_have_their_parameters(name: str, parameters: int):
+    assert load_recipe(name).network(10).parameter_count == parameters
