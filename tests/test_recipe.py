@@ -142,6 +142,8 @@ def test_all_problems_are_reported_at_once():
             {"vary": {"train_fraction": {"uniform": [0.0, 1.0]}}},
             "0.0 is impossible: input should be",
         ),
+        ({"vary": {"activation": {"choice": ["tanh", "elu"]}}}, "elu is impossible: input should"),
+        ({"vary": {"dropout": {"uniform": [0, 0.5]}}}, "vary.dropout: the architecture has no dro"),
         ({"vary": {"grid": True}}, "grid = true needs a key that is drawn by choice"),
         (
             {"vary": {"grid": True, "l2": {"choice": [0, 1e-3, 1e-2]}}},

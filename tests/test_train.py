@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from hyperzoo.errors import ImageError, RecipeError, ZooMismatchError, ZooWriteError
+from hyperzoo.architectures.forward import build_module
+from hyperzoo.errors import (
+    ArchitectureError,
+    ImageError,
+    RecipeError,
+    ZooMismatchError,
+    ZooWriteError,
+)
+from hyperzoo.exchange.exporting import export_zoo
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.images.npz import write_npz
 from hyperzoo.population.torch_engine import TorchEngine
@@ -302,3 +310,52 @@ def test_variety_is_in_the_table_and_the_same_for_any_workers_and_cohort(tmp_pat
     assert len(set(points)) == 12
     assert verify_zoo(tmp_path / "one").problems == ()
     assert retrain_network(other, "all_7", images=images).identical
+
+
+def test_activation_and_dropout_are_drawn_and_each_network_keeps_its_own(tmp_path: Path):
+    layers = [
+        {"conv": 4, "kernel": 3, "stride": 2, "activation": "relu"},
+        {"dropout": 0.1},
+        {"pool": "global"},
+        {"dense": "outputs"},
+    ]
+    recipe = parse_recipe(
+        {
+            "name": "varied",
+            "networks_per_class": 6,
+            "images": {"source": "digits", "channels": 1, "size": 12},
+            "task": {"kind": "multi-class"},
+            "architecture": {"name": "own", "layers": layers},
+            "training": {"epochs": 1, "batch_size": 32},
+            "vary": {
+                "grid": True,
+                "activation": {"choice": ["tanh", "relu", "gelu"]},
+                "dropout": {"uniform": [0, 0.7]},
+            },
+        }
+    )
+    images = few(load_images("digits", channels=1, size=12), 120, 40)
+    one = train_zoo(recipe, tmp_path / "one", images=images, workers=1, engine="native")
+    train_zoo(recipe, tmp_path / "two", images=images, workers=3, engine="native")
+    assert part_files(tmp_path / "one") == part_files(tmp_path / "two")
+    other = train_zoo(recipe, tmp_path / "torch", images=images, engine="torch")
+    table = one.models.to_pydict()
+    assert table["activation"] == ["tanh", "relu", "gelu"] * 2
+    assert len(set(table["dropout"])) == 6
+    pixels = torch.tensor(images.validation_images).float().permute(0, 3, 1, 2) / 255
+    wanted = torch.tensor(images.validation_labels)
+    for row, network in enumerate(one.ids):
+        for name, tensor in one.arrays(network).items():
+            np.testing.assert_allclose(other.arrays(network)[name], tensor, atol=2e-4)
+        # What comes out of the zoo computes what was trained.
+        loss = torch.nn.functional.cross_entropy(one.network(network)(pixels), wanted)
+        assert float(loss.detach()) == pytest.approx(table["loss"][row], abs=1e-5)
+        assert one.architecture_of(network).layers[0].activation == table["activation"][row]
+    assert verify_zoo(tmp_path / "one").problems == ()
+    assert open_zoo(tmp_path / "one").architecture == recipe.network(10)
+    assert retrain_network(one, "all_5", images=images).identical
+    export_zoo(one, "keras-h5", tmp_path / "keras")
+    config = (tmp_path / "keras" / "all_2_model.h5").read_bytes()
+    assert b'"activation": "gelu"' in config
+    with pytest.raises(ArchitectureError, match="the activation differs from network to network"):
+        build_module(one.architecture)(pixels)

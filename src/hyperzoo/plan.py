@@ -48,6 +48,8 @@ class PlannedNetwork:
         initial_bias: with which biases start.
         train_fraction: the share of the training images that it sees, above 0.
         label_noise: the share of their labels that it is told wrongly, below 1.
+        activation: in place of all activations of the architecture but linear; None for those.
+        dropout: rate of all dropouts of the architecture; None for those.
     """
 
     class_name: str
@@ -67,6 +69,8 @@ class PlannedNetwork:
     initial_bias: float = 0.0
     train_fraction: float = 1.0
     label_noise: float = 0.0
+    activation: str | None = None
+    dropout: float | None = None
 
     @property
     def id(self) -> str:
@@ -113,6 +117,9 @@ _KINDS = {
 }
 HYPER_PARAMETERS = tuple(_KINDS)
 """The names of all hyper-parameters, in recipes' `[training]` and `[vary]` and in tables."""
+
+OF_THE_ARCHITECTURE = ("activation", "dropout")
+"""Those that are no keys of `[training]`: the architecture has them, unless they are drawn."""
 
 
 def network_classes(recipe: "Recipe", image_classes: Sequence[str]) -> tuple[str, ...]:
@@ -185,11 +192,17 @@ def imported_parts(networks: Sequence[tuple[str, int]]) -> list[tuple[PlannedNet
 
 
 def _planned(recipe: "Recipe", class_name: str, index: int) -> PlannedNetwork:
-    shared: dict[str, Any] = {key: getattr(recipe.training, key) for key in HYPER_PARAMETERS}
+    shared: dict[str, Any] = {
+        key: getattr(recipe.training, key)
+        for key in HYPER_PARAMETERS
+        if key not in OF_THE_ARCHITECTURE
+    }
     own = shared | _drawn(recipe, class_name, index)
     # TOML has no point in 1, and what is drawn by choice may be either.
     values: dict[str, Any] = {
-        key: float(own[key]) if kind is float else own[key] for key, kind in _KINDS.items()
+        key: float(own[key]) if kind in (float, float | None) else own[key]
+        for key, kind in _KINDS.items()
+        if key in own
     }
     return PlannedNetwork(class_name=class_name, index=index, **values)
 

@@ -17,6 +17,7 @@ from hyperzoo.architectures.lenet5 import lenet5
 from hyperzoo.architectures.parameters import Parameter
 from hyperzoo.architectures.resnet import resnet8, resnet20
 from hyperzoo.architectures.smallcnn import smallcnn
+from hyperzoo.architectures.variants import varied
 
 __all__ = [
     "Architecture",
@@ -36,4 +37,5 @@ __all__ = [
     "resnet8",
     "resnet20",
     "smallcnn",
+    "varied",
 ]

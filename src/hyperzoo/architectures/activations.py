@@ -1,12 +1,22 @@
 """The activations, in PyTorch: as functions, and as modules."""
 
 from collections.abc import Callable
+from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from hyperzoo.architectures.layers import LEAK, Activation
+from hyperzoo.errors import ArchitectureError
+
+
+def _of_no_network(*_: object) -> NoReturn:
+    raise ArchitectureError(
+        "the activation differs from network to network of this zoo, so that weights alone compute "
+        "nothing; take a network by itself, with zoo.network(id) or zoo.architecture_of(id)"
+    )
+
 
 FUNCTIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
     "linear": lambda sums: sums,
@@ -16,6 +26,7 @@ FUNCTIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
     "gelu": functional.gelu,
     "silu": functional.silu,
     "leaky_relu": lambda sums: functional.leaky_relu(sums, LEAK),
+    "drawn": _of_no_network,
 }
 
 MODULES: dict[Activation, Callable[[], nn.Module]] = {
@@ -25,4 +36,5 @@ MODULES: dict[Activation, Callable[[], nn.Module]] = {
     "gelu": nn.GELU,
     "silu": nn.SiLU,
     "leaky_relu": lambda: nn.LeakyReLU(LEAK),
+    "drawn": _of_no_network,
 }

@@ -11,9 +11,11 @@ from typing import Literal, get_args
 from hyperzoo.errors import ArchitectureError
 
 Shape = tuple[int, int, int]
-Activation = Literal["linear", "tanh", "relu", "sigmoid", "gelu", "silu", "leaky_relu"]
+Activation = Literal["linear", "tanh", "relu", "sigmoid", "gelu", "silu", "leaky_relu", "drawn"]
+"""What follows a layer's sums; "drawn" where it differs from network to network of a zoo."""
 
-ACTIVATIONS: tuple[Activation, ...] = get_args(Activation)
+ACTIVATIONS: tuple[Activation, ...] = tuple(own for own in get_args(Activation) if own != "drawn")
+"""Those that layers can be declared with."""
 
 LEAK = 0.01
 """The slope of leaky_relu below 0: PyTorch's default."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.images import ImageSet
-from hyperzoo.plan import PlannedNetwork, Rule
+from hyperzoo.plan import PlannedNetwork
 from hyperzoo.population.engine import Settings
 from hyperzoo.population.task import noisy_labels, targets, training_images
 
@@ -28,9 +28,11 @@ def cut_into_stacks(
         Positions within the cohort, of each stack.
     """
 
-    def shape(position: int) -> tuple[int, int, Rule]:
+    def shape(position: int) -> tuple[int | float | str, ...]:
         network = cohort[position]
-        return network.batch_size, len(own_images(network, images, settings)), network.rule
+        layers = network.activation or "", -1.0 if network.dropout is None else network.dropout
+        own = len(own_images(network, images, settings))
+        return network.batch_size, own, network.rule, *layers
 
     if size == 1:
         return [[position] for position in range(len(cohort))]

@@ -9,10 +9,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperzoo.architectures import Architecture
+from hyperzoo.architectures import Architecture, varied
 from hyperzoo.architectures.layers import Dropout
 from hyperzoo.plan import PlannedNetwork
 from hyperzoo.randomness import permutation, raw_words, uniforms
+
+
+def own_architecture(architecture: Architecture, network: PlannedNetwork) -> Architecture:
+    """The architecture with the activation and the dropout that are drawn for one network."""
+    return varied(architecture, activation=network.activation, dropout=network.dropout)
 
 
 def targets(

@@ -33,7 +33,7 @@ from hyperzoo.population.machine import keep_freed_memory, processor_name
 from hyperzoo.population.optimizers import Optimizer
 from hyperzoo.population.stacks import both_targets, cut_into_stacks, own_images
 from hyperzoo.population.start import Start, given_starts, starting_weights
-from hyperzoo.population.task import dropout_masks, image_order
+from hyperzoo.population.task import dropout_masks, image_order, own_architecture
 from hyperzoo.population.workers import Event, run_on_threads
 
 EVALUATION_BATCH = 128
@@ -109,7 +109,7 @@ class TorchEngine(Engine):
             members = stacks[position]
             networks = [cohort[member] for member in members]
             trainer = _Stack(
-                architecture, networks, members, data, settings,
+                own_architecture(architecture, networks[0]), networks, members, data, settings,
                 [starts[member] for member in members], self._device,
             )  # fmt: skip
             yield from trainer.train(stopped)

@@ -1,12 +1,14 @@
 """`[architecture]` of a recipe."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from hyperzoo.architectures import architecture_names, parse_layers
+from hyperzoo.architectures import architecture_names, get_architecture, parse_layers
+from hyperzoo.architectures.layers import Layer
+from hyperzoo.architectures.variants import has_activation, has_dropout
 from hyperzoo.errors import did_you_mean
 from hyperzoo.recipe.images import Images
 from hyperzoo.recipe.section import NAME, Section
@@ -41,6 +43,8 @@ def architecture_problems(document: dict[str, Any]) -> Iterator[str]:
     name = choice.get("name")
     if choice.get("layers") is not None:
         yield from _layer_problems(name, choice["layers"], document)
+    elif name in architecture_names():
+        yield from _nothing_to_draw(get_architecture(name, 1).layers, document)
     elif isinstance(name, str) and name not in architecture_names():
         known = architecture_names()
         yield (
@@ -67,5 +71,17 @@ def _layer_problems(name: object, layers: object, document: dict[str, Any]) -> I
         shape = None  # reported by itself
     else:
         shape = (images.size, images.size, images.channels)
-    _, problems = parse_layers(layers, shape, 1)
+    found, problems = parse_layers(layers, shape, 1)
     yield from (f"architecture.layers: {problem}" for problem in problems)
+    yield from _nothing_to_draw(found, document)
+
+
+def _nothing_to_draw(layers: Sequence[Layer], document: dict[str, Any]) -> Iterator[str]:
+    """Which hyper-parameters are drawn of an architecture that has none of the kind."""
+    vary = document.get("vary")
+    if not layers or not isinstance(vary, dict):
+        return
+    if "activation" in vary and not any(map(has_activation, layers)):
+        yield "vary.activation: the architecture has no activation that could be another"
+    if "dropout" in vary and not any(map(has_dropout, layers)):
+        yield "vary.dropout: the architecture has no dropout; add layers such as { dropout = 0.5 }"

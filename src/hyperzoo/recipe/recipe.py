@@ -13,6 +13,7 @@ from hyperzoo.architectures import (
     declared_architecture,
     get_architecture,
     layer_tables,
+    varied,
 )
 from hyperzoo.architectures.initialisation import SCALED
 from hyperzoo.errors import RecipeError
@@ -103,7 +104,7 @@ class Recipe(Section):
         return (self._folder or Path()) / Path(self.images.path).expanduser()
 
     def network(self, outputs: int) -> Architecture:
-        """The network that is trained.
+        """The network that is trained; its activations are "drawn" where they are.
 
         Args:
             outputs: how many logits it gives.
@@ -111,13 +112,15 @@ class Recipe(Section):
         Raises:
             ArchitectureError: there is no built-in network of that name.
         """
+        own = self._declared(outputs)
+        return own if self.vary.activation is None else varied(own, activation="drawn")
+
+    def _declared(self, outputs: int) -> Architecture:
         name, layers = self.architecture.name, self.architecture.layers
         if layers is None:
             return get_architecture(name, outputs)
-        images = self.images
-        return declared_architecture(
-            name, layers, (images.size, images.size, images.channels), outputs
-        )
+        shape = (self.images.size, self.images.size, self.images.channels)
+        return declared_architecture(name, layers, shape, outputs)
 
     def with_changes(
         self,
@@ -157,7 +160,7 @@ class Recipe(Section):
             del document["vary"]["grid"]  # younger than digests, too
         if self.architecture.layers is not None:
             # However they were written: a default that is spelled out changes nothing.
-            document["architecture"]["layers"] = layer_tables(self.network(1))
+            document["architecture"]["layers"] = layer_tables(self._declared(1))
         return document
 
     @property

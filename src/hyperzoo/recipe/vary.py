@@ -1,7 +1,7 @@
 """`[vary]` of a recipe."""
 
 import math
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -63,6 +63,13 @@ class Distribution(Section):
         return self.choice or self.uniform or self.log_uniform or ()
 
 
+class _OfTheArchitecture(Section):
+    """What hyper-parameters of the architecture may be."""
+
+    activation: Literal["tanh", "relu", "sigmoid", "gelu", "silu", "leaky_relu"] = "relu"
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
 class Vary(Section):
     """`[vary]`: hyper-parameters drawn for each network instead of shared by all.
 
@@ -83,6 +90,8 @@ class Vary(Section):
     initial_bias: Distribution | None = None
     train_fraction: Distribution | None = None
     label_noise: Distribution | None = None
+    activation: Distribution | None = None
+    dropout: Distribution | None = None
     grid: bool = False
 
     @property
@@ -109,12 +118,13 @@ class Vary(Section):
         key = info.field_name or ""
         if not isinstance(drawn, Distribution):
             return drawn
-        kind = type(Training.model_fields[key].default)
+        section = _OfTheArchitecture if key in _OfTheArchitecture.model_fields else Training
+        kind = type(section.model_fields[key].default)
         if drawn.choice is None and kind is not float:
             raise ValueError("can only be drawn by choice, as in { choice = [...] }")
         for value in drawn.extremes():
             try:
-                Training.model_validate({key: value})
+                section.model_validate({key: value})
             except ValidationError as error:
                 detail = error.errors(include_url=False)[0]
                 allowed = detail["msg"].removeprefix("Value error, ")

@@ -48,7 +48,7 @@ def models_schema(drawn: tuple[str, ...]) -> pa.Schema:
     return schema
 
 
-WORDS = ("optimizer", "schedule", "initialisation")
+WORDS = ("optimizer", "schedule", "initialisation", "activation")
 """The hyper-parameters that are no numbers."""
 
 IMPORTED_MODELS_SCHEMA = pa.schema(

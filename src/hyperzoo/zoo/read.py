@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from hyperzoo.architectures import Architecture
+from hyperzoo.architectures import Architecture, varied
 from hyperzoo.errors import NetworkNotFoundError, ZooFormatError
 from hyperzoo.plan import PlannedNetwork
 from hyperzoo.recipe import Recipe
@@ -166,8 +166,18 @@ class Zoo:
 
     @property
     def architecture(self) -> Architecture:
-        """The architecture of all networks."""
+        """The architecture of all networks; activations that differ between them are "drawn"."""
         return self._document.architecture
+
+    def architecture_of(self, network_id: str) -> Architecture:
+        """The architecture of one network, with the activation and dropout drawn for it.
+
+        Raises:
+            NetworkNotFoundError: there is no such network.
+        """
+        part, row = self._place(network_id)
+        own = self.plan[part][row]
+        return varied(self.architecture, activation=own.activation, dropout=own.dropout)
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -368,7 +378,7 @@ class Zoo:
         from hyperzoo.architectures.forward import build_module
 
         state = self.state_dict(network_id, epoch)
-        module = build_module(self.architecture)
+        module = build_module(self.architecture_of(network_id))
         module.load_state_dict(state)
         return module.eval()
 

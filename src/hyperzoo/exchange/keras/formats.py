@@ -1,8 +1,11 @@
 """The formats of Keras: whole models, weights, and archives; a file a network."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+from hyperzoo.architectures import Architecture
 from hyperzoo.exchange.content import Content
 from hyperzoo.exchange.format import Export, OneNetworkFormat
 from hyperzoo.exchange.keras.read import read_keras
@@ -24,9 +27,13 @@ class _KerasFiles(OneNetworkFormat):
         return read_keras(path)
 
 
-def _write(export: Export, template: Template, suffix: str) -> int:
-    """Fill a template for every network."""
+def _write(export: Export, make: Callable[[Architecture], Template], suffix: str) -> int:
+    """Fill a template for every network, made anew where the architecture is another."""
+    made: Architecture | None = None
     for network, weights in export.networks():
+        own = export.zoo.architecture_of(network.id)
+        if own != made:
+            made, template = own, make(own)
         content = template.fill(weights, network.learning_rate or None)
         name = file_stem(network.class_name, network.index, export.zoo.architecture) + suffix
         (export.folder / name).write_bytes(content)
@@ -48,8 +55,7 @@ class KerasModels(_KerasFiles):
     def write(self, export: Export) -> int:
         """A file a network."""
         adam = all(network.has_plain_adam for network in export.planned)
-        template = whole_model_template(export.zoo.architecture, adam=adam)
-        return _write(export, template, "_model.h5")
+        return _write(export, partial(whole_model_template, adam=adam), "_model.h5")
 
 
 class KerasWeights(_KerasFiles):
@@ -63,8 +69,7 @@ class KerasWeights(_KerasFiles):
 
     def write(self, export: Export) -> int:
         """A file a network."""
-        template = weights_template(export.zoo.architecture)
-        return _write(export, template, f"_model{_WEIGHTS_SUFFIX}")
+        return _write(export, weights_template, f"_model{_WEIGHTS_SUFFIX}")
 
 
 class KerasArchives(_KerasFiles):

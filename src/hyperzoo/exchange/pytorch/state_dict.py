@@ -76,7 +76,7 @@ class Pytorch(OneNetworkFormat):
     def write(self, export: Export) -> int:
         """A file a network."""
         for network, weights in export.networks():
-            facts = architecture_facts(export.zoo.architecture)
+            facts = architecture_facts(export.zoo.architecture_of(network.id))
             metadata = {"id": network.id, "architecture": facts.pop("name"), **facts}
             path = export.folder / f"{network.id}.safetensors"
             path.write_bytes(encode_tensors(weights, metadata))

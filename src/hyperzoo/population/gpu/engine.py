@@ -22,6 +22,7 @@ from hyperzoo.population.gpu.trainer import Trainer
 from hyperzoo.population.machine import processor_name
 from hyperzoo.population.stacks import cut_into_stacks, own_images
 from hyperzoo.population.start import Start, given_starts
+from hyperzoo.population.task import own_architecture
 from hyperzoo.population.workers import Event, run_on_threads
 
 SHARE = 0.85
@@ -105,7 +106,8 @@ class GpuEngine(Engine):
                 `start` does not fit the networks, or not even one network fits into the GPU's
                 memory.
         """
-        check(architecture)
+        for network in cohort:
+            check(own_architecture(architecture, network))
         _check_optimizers(cohort)
         if tuple(architecture.input_shape) != images.image_shape:
             raise EngineError(
@@ -138,7 +140,7 @@ class GpuEngine(Engine):
             """Buffers for networks that are alike."""
             first = cohort[members[0]]
             return Stack(
-                architecture, len(members), first.batch_size,
+                own_architecture(architecture, first), len(members), first.batch_size,
                 len(own_images(first, images, settings)), pixels, Memory(device),
                 settings.precision, self._fused,
             )  # fmt: skip
@@ -146,7 +148,7 @@ class GpuEngine(Engine):
         def train_one(members: Sequence[int]) -> Iterator[Event]:
             networks = [cohort[member] for member in members]
             trainer = Trainer(
-                architecture, networks, members, images, settings,
+                own_architecture(architecture, networks[0]), networks, members, images, settings,
                 [starts[member] for member in members], room(members, self._device),
                 threads=usable_cores(),
             )  # fmt: skip

@@ -48,6 +48,11 @@ def describe(architecture: Architecture) -> NDArray[np.int64]:
             f"'{architecture.name}' has residual blocks, which the native engine has not; use "
             "engine 'torch'"
         )
+    if any(getattr(step.layer, "activation", "") == "drawn" for step in architecture.steps):
+        raise EngineError(
+            f"the activation of '{architecture.name}' differs from network to network of this zoo; "
+            "take a network by itself, with zoo.architecture_of(id)"
+        )
     layers = [fields for step in architecture.steps for fields in _described(architecture, step)]
     header = [*architecture.input_shape, len(layers)]
     return np.array([*header, *(field for fields in layers for field in fields)], dtype=np.int64)

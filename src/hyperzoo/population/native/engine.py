@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperzoo.architectures import Architecture
+from hyperzoo.architectures import Architecture, varied
 from hyperzoo.cores import usable_cores
 from hyperzoo.errors import EngineError
 from hyperzoo.images import ImageSet
@@ -30,7 +30,7 @@ from hyperzoo.population.native.library import (
 )
 from hyperzoo.population.stacks import both_targets, own_images
 from hyperzoo.population.start import Start, given_starts, starting_weights
-from hyperzoo.population.task import dropout_masks, image_order
+from hyperzoo.population.task import dropout_masks, image_order, own_architecture
 from hyperzoo.population.workers import Event, run_on_threads
 
 ARITHMETIC = "float32 2"
@@ -78,7 +78,8 @@ class NativeEngine(Engine):
         if not is_fast():
             return "the processor has no fused multiply-add, without which the kernels are slow"
         try:
-            Network(describe(architecture), 1)
+            # Any activation will do where it is drawn: the kernels have them all.
+            Network(describe(varied(architecture, activation="tanh")), 1)
         except EngineError as error:
             return str(error)
         return None
@@ -109,10 +110,12 @@ class NativeEngine(Engine):
                 f"'{images.name}' with {images.image_shape}"
             )
         starts = given_starts(architecture, cohort, start)
-        description = describe(architecture)
+        own_ones = [own_architecture(architecture, network) for network in cohort]
+        descriptions = {own: describe(own) for own in own_ones}
         batch = max([EVALUATION_BATCH, *(network.batch_size for network in cohort)])
         # An error of the architecture is the caller's, before any thread starts.
-        Network(description, 1)
+        for description in descriptions.values():
+            Network(description, 1)
         data = _Data(
             images, np.ascontiguousarray(images.train_images),
             np.ascontiguousarray(images.validation_images),
@@ -120,10 +123,11 @@ class NativeEngine(Engine):
         own = threading.local()
 
         def train_one(position: int, stopped: Callable[[], bool]) -> Iterator[Event]:
-            if not hasattr(own, "network"):
-                own.network = Network(description, batch)
+            mine = own_ones[position]
+            if getattr(own, "architecture", None) != mine:
+                own.architecture, own.network = mine, Network(descriptions[mine], batch)
             trainer = _Trainer(
-                own.network, architecture, cohort[position], position, data, settings,
+                own.network, mine, cohort[position], position, data, settings,
                 starts[position],
             )  # fmt: skip
             return trainer.train(stopped)
