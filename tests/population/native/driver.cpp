@@ -16,6 +16,7 @@ void hyperzoo_delete(void*);
 Size hyperzoo_parameters(void*);
 Size hyperzoo_outputs(void*);
 void hyperzoo_load(void*, const float*);
+void hyperzoo_use(void*, std::int64_t, double, double, double);
 void hyperzoo_save(void*, float*);
 Size hyperzoo_dropped(void*);
 Size hyperzoo_train(void*, const std::uint8_t*, const std::int64_t*, const std::int64_t*, Size,
@@ -111,6 +112,8 @@ bool run(const std::vector<std::int64_t>& description, Size count, Size batch) {
     }
     std::vector<float> logits(static_cast<std::size_t>(count * outputs));
     double sums[4] = {0, 0, 0, 0};
+    // Every optimizer, with weight decay and l2.
+    hyperzoo_use(network, batch % 4, 0.5, 1e-3, 1e-3);
     hyperzoo_load(network, weights.data());
     const Size stride = (batch + 31) / 32 * 32, dropped = hyperzoo_dropped(network);
     std::vector<std::uint8_t> masks(static_cast<std::size_t>(dropped * stride));
