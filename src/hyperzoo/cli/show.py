@@ -106,12 +106,14 @@ def _origin(zoo: Zoo) -> dict[str, str]:
 
 def _training(recipe: Recipe) -> dict[str, str]:
     training = recipe.training
-    varied = [key for key in type(recipe.vary).model_fields if getattr(recipe.vary, key)]
+    *varied, last = ["", *recipe.vary.drawn]
+    listed = f"{', '.join(varied[1:])} and {last}" if varied[1:] else last
     return {
         "training": f"{training.optimizer}, learning rate {training.learning_rate:g}, "
         f"batch {training.batch_size}, {counted(training.epochs, 'epoch')}, "
         f"{training.keep} weights kept"
-        + (f"; {' and '.join(varied)} drawn for each network" if varied else ""),
+        + (f"; {listed} drawn for each network" if listed else "")
+        + (", choices by a full grid" if recipe.vary.grid else ""),
         "checkpoints": ", ".join(map(str, training.checkpoint_epochs)) or "none",
         "recipe": f"{recipe.name}, seed {recipe.seed}, digest {recipe.digest[:16]}",
     }
