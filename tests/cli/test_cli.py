@@ -154,6 +154,7 @@ def wait_for(file: Path) -> None:
         time.sleep(0.005)
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_keeps_what_is_done_and_says_how_to_resume(
     place: Path, whole: Path, tmp_path: Path, number: signal.Signals

@@ -14,7 +14,7 @@ from tests.cluster.makers import COMMAND, assert_same, images, prepared, wait_un
 from tests.cluster.ray_site import ADDRESS, Site, ray_site, why_not
 from tests.cluster.test_slurm import RECIPE
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def train(site: Site, zoo: Path, **environment: str) -> "subprocess.Popen[str]":
 
 
 def finish(process: "subprocess.Popen[str]") -> tuple[int, str]:
-    _, said = process.communicate(timeout=200)
+    _, said = process.communicate(timeout=600)
     return process.returncode, said
 
 
@@ -101,6 +101,7 @@ def test_a_node_and_then_the_driver_killed(site: Site, tmp_path: Path, long_refe
         near.cut_power()
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_keeps_what_is_there(site: Site, tmp_path: Path, long_reference: Path):
     zoo = tmp_path / "zoo"
     node = site.start_node()
