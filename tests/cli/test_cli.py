@@ -145,8 +145,13 @@ def test_failures_are_one_message_and_status_1(place: Path, arguments: list[str]
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not (place / "x").exists()
-    again = hyperzoo(*arguments, "--debug", cwd=place)
-    assert "Traceback" in again.stderr
+
+
+def test_debug_shows_a_traceback_too(place: Path):
+    done = hyperzoo("show", "nowhere", "--debug", cwd=place)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: no zoo in nowhere")
 
 
 @pytest.mark.parametrize(
