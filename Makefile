@@ -7,14 +7,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 KERNELS := src/hyperzoo/population/native/kernels
 
-.PHONY: help install zoo test test-cluster lint check sanitize keras clean
+.PHONY: help install zoo test test-all test-cluster lint check sanitize keras clean
 
 help:
 	@echo "make zoo      train the built-in zoo digits-lenet5, show it, and write its report"
-	@echo "make test     run the tests"
+	@echo "make test     run the tests, but for slow ones"
+	@echo "make test-all  run the slow ones too"
 	@echo "make test-cluster  run the tests that start a Slurm and a Ray"
 	@echo "make lint     check format, style and types"
-	@echo "make check    lint and test: what CI runs"
+	@echo "make check    lint, test-all and test-cluster: what CI runs"
 	@echo "make sanitize  run the native kernels under sanitizers"
 	@echo "make keras    load exported files with TensorFlow 2.15 and with Keras 3"
 	@echo "make install  put everything into .venv"
@@ -39,17 +40,20 @@ zoo: install
 test: install
 	$(BIN)/pytest
 
-# Slurm and munge as Debian packs them, and a Ray in .venv; as root, or where network namespaces can be made.
+test-all: install
+	$(BIN)/pytest -m "not slurm and not ray"
+
+# For those with Slurm and munge (Debian's packages slurm-wlm and munge) and with Ray in .venv (pip
+# install ray), as root or where network namespaces can be made; whoever has not skips them.
 test-cluster: install
-	$(BIN)/pip install --quiet --constraint constraints.txt ray
-	HYPERZOO_REQUIRE_SLURM=1 HYPERZOO_REQUIRE_RAY=1 $(BIN)/pytest tests/cluster -m "slurm or ray"
+	$(BIN)/pytest -n 0 tests/cluster -m "slurm or ray"
 
 lint: install
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 
-check: lint test
+check: lint test-all test-cluster
 
 # The native kernels under AddressSanitizer and UndefinedBehaviorSanitizer.
 sanitize: install

@@ -130,6 +130,7 @@ def test_an_interrupted_run_resumes_to_the_same_bytes(
     assert part_files(zoo) == part_files(reference)
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_bytes(reference: Path, images: ImageSet, tmp_path: Path):
     """kill -9 in the middle of the second part, in a process of its own."""
     write_npz(images, tmp_path / "images.npz")

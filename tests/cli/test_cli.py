@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from hyperzoo.cluster.training import prepare_zoo
 from hyperzoo.images import load_images
 from hyperzoo.images.npz import write_npz
+from hyperzoo.recipe import load_recipe
 from tests.helpers import few, part_files
 
 COMMAND = [sys.executable, "-c", "from hyperzoo.cli import main; main()"]
@@ -31,6 +33,7 @@ epochs = {epochs}
 """
 
 
+PARTS = 3
 IMAGES = "150 training and 60 validation images of 10 classes\n"
 
 
@@ -46,18 +49,27 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cli")
     write_npz(few(load_images("digits", channels=1), 150, 60), folder / "images.npz")
     (folder / "tiny.toml").write_text(RECIPE.format(networks=1, epochs=1))
-    (folder / "long.toml").write_text(RECIPE.format(networks=6, epochs=10))
+    (folder / "long.toml").write_text(RECIPE.format(networks=PARTS, epochs=10))
     done = hyperzoo("train", "tiny.toml", "--out", "zoo", "--engine", "torch", cwd=folder)
     assert (done.returncode, done.stdout) == (0, "zoo is complete: 10 networks\n"), done.stderr
     return folder
 
 
+def long_zoo(place: Path, folder: Path) -> list[str]:
+    """What trains long.toml in a zoo of small parts: each size that a zoo has had begins one."""
+    long = load_recipe(place / "long.toml")
+    for size in range(1, PARTS + 1):
+        prepare_zoo(long.with_changes(networks_per_class=size), folder / "zoo")
+    return ["train", str(place / "long.toml"), "--out", "zoo", "--engine", "torch"]
+
+
 @pytest.fixture(scope="module")
-def whole(place: Path) -> Path:
+def whole(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The zoo of long.toml, trained in one go."""
-    done = hyperzoo("train", "long.toml", "--out", "whole", "--engine", "torch", cwd=place)
+    folder = tmp_path_factory.mktemp("whole")
+    done = hyperzoo(*long_zoo(place, folder), cwd=folder)
     assert done.returncode == 0, done.stderr
-    return place / "whole"
+    return folder / "zoo"
 
 
 def test_a_second_run_has_nothing_to_do(place: Path):
@@ -133,8 +145,13 @@ def test_failures_are_one_message_and_status_1(place: Path, arguments: list[str]
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not (place / "x").exists()
-    again = hyperzoo(*arguments, "--debug", cwd=place)
-    assert "Traceback" in again.stderr
+
+
+def test_debug_shows_a_traceback_too(place: Path):
+    done = hyperzoo("show", "nowhere", "--debug", cwd=place)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: no zoo in nowhere")
 
 
 @pytest.mark.parametrize(
@@ -154,11 +171,13 @@ def wait_for(file: Path) -> None:
         time.sleep(0.005)
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_keeps_what_is_done_and_says_how_to_resume(
     place: Path, whole: Path, tmp_path: Path, number: signal.Signals
 ):
-    arguments = ["train", str(place / "long.toml"), "--out", "zoo", "--engine", "torch"]
+    arguments = long_zoo(place, tmp_path)
     with subprocess.Popen(
         [*COMMAND, *arguments], stderr=subprocess.PIPE, text=True, cwd=tmp_path
     ) as process:
@@ -166,13 +185,14 @@ def test_an_interrupt_keeps_what_is_done_and_says_how_to_resume(
         process.send_signal(number)
         _, rest = process.communicate()
     assert process.returncode == 130
-    assert "50 of 60 networks are kept in zoo; resume with" in rest
+    assert "10 of 30 networks are kept in zoo; resume with" in rest
     assert f"hyperzoo train {place / 'long.toml'} --out zoo" in rest
     assert "Traceback" not in rest
     assert hyperzoo(*arguments, cwd=tmp_path).returncode == 0
     assert part_files(tmp_path / "zoo") == part_files(whole)
 
 
+@pytest.mark.slow
 def test_two_runs_on_one_folder(place: Path, tmp_path: Path):
     arguments = ["train", str(place / "long.toml"), "--out", "zoo", "--engine", "torch"]
     with subprocess.Popen(

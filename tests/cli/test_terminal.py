@@ -55,7 +55,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+@pytest.mark.parametrize(
+    "encoding",
+    [
+        "ascii",
+        pytest.param("latin-1", marks=pytest.mark.slow),
+        pytest.param("cp1252", marks=pytest.mark.slow),
+        "utf-8",
+    ],
+)
 def test_what_a_terminal_lacks_is_escaped(place: Path, encoding: str):
     shown = {name: name.encode(encoding, "backslashreplace").decode(encoding) for name in "猫ä"}
     bear = f"B{shown['ä']}r"

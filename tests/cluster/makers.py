@@ -56,7 +56,8 @@ def start(*arguments: object, **others: Any) -> "subprocess.Popen[str]":
     )
 
 
-def wait_until(what: Callable[[], object], seconds: float = 90) -> None:
+def wait_until(what: Callable[[], object], seconds: float = 300) -> None:
+    """Wait for a state; the seconds only end a wait in vain, on however busy a machine."""
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, f"in vain: {what}"

@@ -74,8 +74,12 @@ def test_dropout_depends_on_the_network_alone():
 
 def test_the_callers_number_of_threads_is_restored(digits: ImageSet):
     threads = torch.get_num_threads()
-    run(TorchEngine(workers=2), lenet5(1), [network()], digits, settings(epochs=1))
-    assert torch.get_num_threads() == threads
+    torch.set_num_threads(3)
+    try:
+        run(TorchEngine(workers=2), lenet5(1), [network()], digits, settings(epochs=1))
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_another_precision_is_refused(digits: ImageSet):

@@ -301,6 +301,7 @@ def test_names_of_a_zoo_are_text_in_a_figure():
     assert len({tuple(class_style(place).items()) for place in range(40)}) == 40
 
 
+@pytest.mark.slow
 def test_analyze_on_the_command_line(tmp_path: Path):
     zoo_of(tmp_path / "zoo", random_weights, networks_per_class=1)
     command = [sys.executable, "-c", "from hyperzoo.cli import main; main()", "analyze", "zoo"]

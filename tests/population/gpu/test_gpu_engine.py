@@ -166,6 +166,7 @@ def test_as_many_networks_as_fit(monkeypatch: pytest.MonkeyPatch):
 def test_the_librarys_settings_are_restored(precision: Precision, before: str):
     matmul, threads = torch.backends.cuda.matmul, torch.get_num_threads()
     matmul.fp32_precision = before
+    torch.set_num_threads(3)
     try:
         with library_settings(precision):
             assert matmul.fp32_precision == ("tf32" if precision == "tf32" else "ieee")
@@ -174,8 +175,9 @@ def test_the_librarys_settings_are_restored(precision: Precision, before: str):
             assert torch.get_num_threads() == 1
         assert matmul.fp32_precision == before
         assert matmul.allow_bf16_reduced_precision_reduction
-        assert torch.get_num_threads() == threads
+        assert torch.get_num_threads() == 3
     finally:
+        torch.set_num_threads(threads)
         matmul.allow_tf32 = False
         matmul.fp32_precision = "none"
 
