@@ -39,6 +39,9 @@ _MOST, _SECOND = 0.5, 0.5
 """A network is one training network where that has more than this share, and the second less than
 this part of it. Held-out networks: .13 and .13 in LeNet-5, which fits all alike into its order."""
 
+_NOTHING, _WHOLE = 0.01, 0.95
+"""Shares that are taken for nothing, and for all."""
+
 _LEFT = 0.5
 """A mixture leaves less than this share of its deviation outside the span; held-out ones: .99."""
 
@@ -75,7 +78,9 @@ def mixing(networks: Networks, reference: Reference, group: str) -> list[dict[st
         shares = largest_shares(networks.architecture, probes, training)
         kept = reference.once(f"orders {label}", partial(orders, reference, label))
         left = outside(networks.architecture, probes, kept)
-        alone = (shares[:, 0] > _MOST) & (shares[:, 1] < _SECOND * shares[:, 0])
+        # Noise lies outside of the span; what lies within is whole or a mixture.
+        within = (left < _NOTHING) & (shares[:, 0] < _WHOLE)
+        alone = (shares[:, 0] > _MOST) & (shares[:, 1] < _SECOND * shares[:, 0]) & ~within
         values = {
             "largest share of one training network": shares[:, 0],
             "share of deviation outside the span": left,
@@ -139,13 +144,13 @@ def orders(reference: Reference, label: int) -> list[Order]:
     architecture, training = reference.architecture, reference.training
     own = training.matrix[training.rows[label]]
     tensors = tensors_of(architecture, own)
-    targets: list[Tensors] = [
-        {name: tensor[0] for name, tensor in tensors.items()},
-        training.targets[label],
-    ]
+    targets: list[Tensors] = [{name: tensor[0] for name, tensor in tensors.items()}]
     if len(training.targets) > 1:
         targets.append(reference.once("mean of all", lambda: _mean_of_all(reference)))
-    found = [Order(target=None, training=own)]
+    found = [
+        Order(target=None, training=own),
+        Order(target=training.targets[label], training=training.aligned[training.rows[label]]),
+    ]
     for target in targets:
         moved = align(tensors, target, architecture=architecture).weights
         found.append(Order(target=target, training=matrix_of(architecture, moved)))
