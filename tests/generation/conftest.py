@@ -54,7 +54,7 @@ def _trained(folder: Path, images: ImageSet, kind: str) -> Zoo:
             "images": {"source": "digits", "channels": 1},
             "task": {"kind": kind},
             "architecture": {"name": "smallcnn"},
-            "training": {"epochs": 12, "batch_size": 16, "learning_rate": 0.01},
+            "training": {"epochs": 25, "batch_size": 16, "learning_rate": 0.01},
         }
     )
     train_zoo(recipe, folder, images=images)

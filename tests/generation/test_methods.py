@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from hyperzoo.errors import GenerationError
-from hyperzoo.generation import METHODS, Generator, Split, fit, load_generator
+from hyperzoo.generation import METHODS, Generator, Split, fit, generate_zoo, load_generator
 from hyperzoo.generation.methods import (
     autodecoder,
     flow_matching,
@@ -28,6 +28,7 @@ from hyperzoo.images import ImageSet
 from hyperzoo.population.evaluate import evaluate
 from hyperzoo.zoo import Zoo, open_zoo
 from hyperzoo.zoo.tensors import encode_tensors, open_tensors
+from tests.helpers import part_files
 
 SPLIT = Split(training=4, held_out=2, fresh=2)
 SMALL: dict[Any, dict[str, int]] = {
@@ -36,11 +37,11 @@ SMALL: dict[Any, dict[str, int]] = {
     learned_update: {"STEPS": 25, "STARTS": 8, "NETWORKS": 2, "IMAGES": 32},
     flow_matching: {"STEPS": 100},
     learned_images: {
-        "FIT_STEPS": 30,
+        "FIT_STEPS": 40,
         "STEPS": 2,
         "IMAGES": 24,
         "GRID": 8,
-        "BATCH": 24,
+        "BATCH": 32,
         "TRIALS": 2,
     },
     unseen: {"LEAST_IMAGES": 120},
@@ -99,7 +100,10 @@ def test_a_network_follows_from_seed_class_and_index(generator: Generator):
 def test_a_fit_follows_from_its_seed_and_sees_training_alone(
     generator: Generator, zoo: Zoo, images: ImageSet, tmp_path: Path
 ):
-    """Held-out and fresh networks that are not numbers, other validation images: the same bytes."""
+    """Held-out and fresh networks that are not numbers, other validation images: the same bytes.
+
+    And on another number of PyTorch's threads.
+    """
     shutil.copytree(zoo.path, tmp_path / "zoo")
     seen = {zoo.ids[row] for row in SPLIT.rows(zoo, "training")}
     poisoned = 0
@@ -118,7 +122,12 @@ def test_a_fit_follows_from_its_seed_and_sees_training_alone(
         validation_labels=images.validation_labels.copy(),
     )
     other.__dict__["fingerprint"] = images.fingerprint  # or the fit would refuse them
-    again = fit(open_zoo(tmp_path / "zoo"), generator.method, images=other, split=SPLIT)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads + 1)
+    try:
+        again = fit(open_zoo(tmp_path / "zoo"), generator.method, images=other, split=SPLIT)
+    finally:
+        torch.set_num_threads(threads)
     assert again.encoded == generator.encoded
 
 
@@ -162,6 +171,17 @@ def contrasts(generator: Generator, name: str, images: ImageSet) -> Any:
     logits = (logits - logits.mean(axis=1, keepdims=True)) / logits.std(axis=1, keepdims=True)
     labels = range(len(images.class_names))
     return np.stack([logits[:, images.train_labels == c].mean(axis=1) for c in labels], axis=1)
+
+
+def test_bits_do_not_depend_on_how_many_work(
+    generator: Generator, images: ImageSet, tmp_path: Path
+):
+    found = []
+    for workers in (1, 3):
+        folder = tmp_path / str(workers)
+        generate_zoo(generator, folder, networks_per_class=2, images=images, workers=workers)
+        found.append(part_files(folder))
+    assert found[0] == found[1]
 
 
 def test_a_generator_comes_back_from_its_file(generator: Generator, tmp_path: Path):

@@ -11,7 +11,7 @@ from hyperzoo.architectures import Architecture, initial_parameters
 from hyperzoo.errors import GenerationError
 from hyperzoo.generation.split import Split
 from hyperzoo.images import ImageSet
-from hyperzoo.zoo import Zoo
+from hyperzoo.zoo import Trained, Zoo
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -118,7 +118,7 @@ def training_set(zoo: Zoo, split: Split, images: ImageSet | None) -> TrainingSet
         weights=weights,
         images=None if images is None else images.train_images,
         image_labels=None if images is None else images.train_labels,
-        recipe_seed=None if zoo.recipe is None else zoo.recipe.seed,
+        recipe_seed=zoo.origin.recipe.seed if isinstance(zoo.origin, Trained) else None,
     )
 
 

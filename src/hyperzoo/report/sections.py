@@ -96,11 +96,10 @@ def _of_weights(
 
 def _check_benchmark(zoo: Zoo, benchmark: Benchmark) -> None:
     """Refuse results of another zoo: its classes or its recipe differ."""
-    digest = None if zoo.recipe is None else zoo.recipe.digest
-    if benchmark.about.get("recipe_digest") != digest or not (
-        set(benchmark.about["classes"]) <= set(zoo.classes)
-    ):
+    about = benchmark.about
+    same = (about.get("recipe_digest"), about.get("zoo")) == (zoo.origin.recipe_digest, zoo.name)
+    if not same or not set(about["classes"]) <= set(zoo.classes):
         raise AnalysisError(
-            f"these results of classification are of zoo '{benchmark.about.get('zoo')}', not of "
+            f"these results of classification are of zoo '{about.get('zoo')}', not of "
             f"{zoo.path}: recipe or classes differ; run `hyperzoo classify` on this zoo"
         )

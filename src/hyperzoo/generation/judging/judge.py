@@ -210,7 +210,8 @@ def _same_training(generated: Zoo, zoo: Zoo) -> bool:
     """Whether both were trained by one recipe, so that the smaller is part of the larger."""
     match generated.origin, zoo.origin:
         case Trained(own), Trained(other):
-            return own.digest == other.digest
+            same_images = generated.image_fingerprint == zoo.image_fingerprint
+            return own.digest == other.digest and same_images
         case _:
             return False
 
