@@ -43,7 +43,7 @@ _NOTHING, _WHOLE = 0.01, 0.95
 """Shares that are taken for nothing, and for all."""
 
 _LEFT = 0.5
-"""A mixture leaves less than this share of its deviation outside the span; held-out ones: .99."""
+"""A mixture leaves less outside of the span than this part of what held-out networks leave."""
 
 _CANDIDATES = 10
 """Training networks that are brought into a network's order: those with the likest first layer."""
@@ -72,12 +72,14 @@ def mixing(networks: Networks, reference: Reference, group: str) -> list[dict[st
     """Shares of training networks in networks, and what of these lies outside of their span."""
     classes = reference.questions.classes
     found: dict[str, list[Array]] = {}
-    for label, rows in enumerate(networks.rows):
-        probes = networks.matrix[rows[: max(LEAST_PROBES, PROBES // len(classes))]]
+    for label in range(len(classes)):
+        probes = _probes(networks, label)
         training = reference.training.matrix[reference.training.rows[label]]
         shares = largest_shares(networks.architecture, probes, training)
-        kept = reference.once(f"orders {label}", partial(orders, reference, label))
-        left = outside(networks.architecture, probes, kept)
+        left = _left(networks, reference, label)
+        usual = reference.once(
+            f"left {label}", partial(_left, reference.held_out, reference, label)
+        )
         # Noise lies outside of the span; what lies within is whole or a mixture.
         within = (left < _NOTHING) & (shares[:, 0] < _WHOLE)
         alone = (shares[:, 0] > _MOST) & (shares[:, 1] < _SECOND * shares[:, 0]) & ~within
@@ -85,7 +87,7 @@ def mixing(networks: Networks, reference: Reference, group: str) -> list[dict[st
             "largest share of one training network": shares[:, 0],
             "share of deviation outside the span": left,
             ONE_NETWORK: alone.astype(np.float64),
-            MIXTURES: (~alone & (left < _LEFT)).astype(np.float64),
+            MIXTURES: (~alone & (left < _LEFT * np.median(usual))).astype(np.float64),
         }
         for measure, numbers in values.items():
             found.setdefault(measure, []).append(numbers)
@@ -94,6 +96,18 @@ def mixing(networks: Networks, reference: Reference, group: str) -> list[dict[st
         figures = [mean_over_networks(v, n) for v, n in zip(by_class, classes, strict=True)]
         table += rows_of(measure, group, classes, figures)
     return table
+
+
+def _probes(networks: Networks, label: int) -> Matrix:
+    """The networks of a class that are looked at."""
+    count = max(LEAST_PROBES, PROBES // len(networks.rows))
+    return networks.matrix[networks.rows[label][:count]]
+
+
+def _left(networks: Networks, reference: Reference, label: int) -> Array:
+    """What each network that is looked at leaves outside of the span."""
+    kept = reference.once(f"orders {label}", partial(orders, reference, label))
+    return outside(networks.architecture, _probes(networks, label), kept)
 
 
 def largest_shares(architecture: Architecture, networks: Matrix, training: Matrix) -> Array:

@@ -187,25 +187,23 @@ _SOME = 0.1
 def faults(figures: Figures) -> list[Row]:
     """Faults by their plain names, of which a generator may have several."""
     found = []
-    copied, alone, mixed = (_share(figures, name) for name in (COPIES, ONE_NETWORK, MIXTURES))
-    if copied >= _SOME:
-        found.append(
-            ("copies training networks", f"{copied:.0%} of networks are training networks as such")
-        )
-    elif alone >= _SOME:
-        found.append(
-            (
-                "adds noise to copies",
-                f"{alone:.0%} of the networks looked at are one training network under noise",
-            )
-        )
-    if mixed >= _SOME:
-        found.append(
-            (
-                "mixes training networks",
-                f"{mixed:.0%} of the networks looked at are combinations of training networks",
-            )
-        )
+    for measure, fault, words in (
+        (COPIES, "copies training networks", "of networks are training networks as such"),
+        (
+            ONE_NETWORK,
+            "adds noise to copies",
+            "of the networks looked at are one training network under noise",
+        ),
+        (
+            MIXTURES,
+            "mixes training networks",
+            "of the networks looked at are combinations of training networks",
+        ),
+    ):
+        made, trained = (figures.get((measure, g)) or 0.0 for g in ("generated", "held-out"))
+        whole = any(name == "copies training networks" for name, _ in found)
+        if made - trained >= _SOME and not (measure == ONE_NETWORK and whole):
+            found.append((fault, f"{made:.0%} {words} (held-out: {trained:.0%})"))
     apart = _ratio(figures, "aligned distance")
     if apart < 0.1:
         found.append(
@@ -225,12 +223,6 @@ def faults(figures: Figures) -> list[Row]:
             )
         )
     return [{"fault": fault, "sentence": sentence} for fault, sentence in found]
-
-
-def _share(figures: Figures, measure: str) -> float:
-    """By how much a share of generated networks exceeds that of held-out ones."""
-    made, trained = (figures.get((measure, group)) for group in ("generated", "held-out"))
-    return (made or 0.0) - (trained or 0.0)
 
 
 def _ratio(figures: Figures, measure: str) -> float:
