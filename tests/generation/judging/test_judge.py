@@ -192,8 +192,8 @@ def test_trained_networks_have_no_fault(reference: Reference, multi_reference: R
 def test_a_judgement_of_multi_class_networks(multi_reference: Reference):
     found = judge(by_class(multi_reference, copies(multi_reference)), multi_reference)
     figures = {(r["measure"], r["group"]): r["value"] for r in found.quality.to_pylist()}
-    assert figures["accuracy", "generated"] > 0.8
-    assert figures["share best at their own class", "held-out"] > 0.9
+    assert figures["accuracy", "generated"] > 0.4  # by chance .25
+    assert figures["share best at their own class", "held-out"] > 0.5
     assert ("AUC", "generated") not in figures
     questions = multi_reference.questions
     said = multi_reference.held_out.logits.argmax(axis=2)
