@@ -186,7 +186,7 @@ _SOME = 0.1
 
 def faults(figures: Figures) -> list[Row]:
     """Faults by their plain names, of which a generator may have several."""
-    found = []
+    found: list[tuple[str, str]] = []
     for measure, fault, words in (
         (COPIES, "copies training networks", "of networks are training networks as such"),
         (
