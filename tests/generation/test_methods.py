@@ -39,7 +39,7 @@ SMALL: dict[Any, dict[str, int]] = {
     flow_matching: {"STEPS": 100},
     learned_images: {
         "FIT_STEPS": 40,
-        "STEPS": 2,
+        "STEPS": 1,
         "IMAGES": 24,
         "GRID": 8,
         "BATCH": 32,
