@@ -49,6 +49,8 @@ MAY_IMPORT = {
         "zoo",
         "analysis",
         "classification",
+        "features",
+        "generation",
     },
     "classification": {
         "cores",

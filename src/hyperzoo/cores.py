@@ -1,9 +1,9 @@
-"""How many processor cores this process may use: asked here, and nowhere else."""
+"""How many processor cores this process may use, and how to keep to one of them."""
 
 import math
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _PROCESS_GROUPS = Path("/proc/self/cgroup")
@@ -18,6 +18,25 @@ def usable_cores() -> int:
     given even where it binds nothing. Not every system can tell each of these.
     """
     return max(1, min(_granted()))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Hold PyTorch and every library of linear algebra to one thread.
+
+    For many small steps, which several threads make slower rather than faster, and much slower on
+    a busy machine. The results are then also the same on any number of cores.
+    """
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        with threadpool_limits(limits=1):
+            yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _granted() -> Iterator[int]:

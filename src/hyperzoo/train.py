@@ -26,7 +26,7 @@ from hyperzoo.population import (
     targets,
 )
 from hyperzoo.recipe import Recipe, load_recipe
-from hyperzoo.zoo import FinishedNetwork, Zoo, ZooWriter, open_zoo
+from hyperzoo.zoo import FinishedNetwork, Trained, Zoo, ZooWriter, open_zoo
 from hyperzoo.zoo.write import collect_bundles
 
 
@@ -319,9 +319,9 @@ def _complete_zoo(folder: Path, recipe: Recipe, images: ImageSet) -> Zoo | None:
         return None
     zoo = open_zoo(folder)
     same = (
-        zoo.recipe is not None
-        and zoo.recipe.digest == recipe.digest
-        and zoo.recipe.networks_per_class == recipe.networks_per_class
+        isinstance(zoo.origin, Trained)
+        and zoo.origin.recipe_digest == recipe.digest
+        and zoo.origin.recipe.networks_per_class == recipe.networks_per_class
         and zoo.image_fingerprint == images.fingerprint
     )
     return zoo if same and zoo.is_complete else None

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +15,12 @@ from tests.zoo.makers import finished, recipe, writer
 NOISE = 0.2
 
 
-def planted_zoo(folder: Path, networks_per_class: int = 8, seed: int = 0, broken: str = "") -> Zoo:
+def planted_zoo(
+    folder: Path, networks_per_class: int = 8, seed: int = 0, broken: str = "", **changes: Any
+) -> Zoo:
     """A zoo of five classes; `broken` names a network with a weight that is not a number."""
     chosen = recipe(networks_per_class=networks_per_class, training={"epochs": 1})
-    with writer(folder, chosen) as open_writer:
+    with writer(folder, chosen, **changes) as open_writer:
         for part, planned in list(open_writer.missing_parts.items()):
             networks = []
             for network in finished(planned, chosen):

@@ -74,3 +74,49 @@ def test_wrong_usage(place: Path):
     with pytest.raises(GenerationError, match="no such file"):
         run(*common, "--with", place / "none")
     assert not (place / "new").exists()
+
+
+def test_an_interrupted_fit_says_that_nothing_is_kept(place: Path, monkeypatch: pytest.MonkeyPatch):
+    def stop(*arguments: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hyperzoo.cli.generate.fit", stop)
+    monkeypatch.setattr("sys.argv", ["hyperzoo", "generate", "zoo", "--out", "new"])
+    words = ["generate", str(place / "zoo"), "--images", str(place / "noise.npz")]
+    words += ["--out", str(place / "new"), "--save", str(place / "g")]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 130
+    assert "a fit is kept when it is done, so nothing was; begin again with" in done.output
+    assert "  hyperzoo generate zoo --out new" in done.output
+    assert not (place / "new").exists()
+    assert not (place / "g").exists()
+
+
+@pytest.mark.parametrize("save", [True, False])
+def test_an_interrupted_zoo_says_how_to_go_on(
+    place: Path, monkeypatch: pytest.MonkeyPatch, save: bool
+):
+    def stop(*arguments: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    file = place / "g.safetensors"
+    words = ["generate", str(place / "zoo"), "--images", str(place / "noise.npz")]
+    words += ["--out", str(place / "new"), "--method", "copy"]
+    words += ["--save", str(file)] if save else []
+    monkeypatch.setattr("hyperzoo.cli.generate.generate_zoo", stop)
+    monkeypatch.setattr("sys.argv", ["hyperzoo", *words])
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 130
+    assert "no networks are kept in" in done.output
+    said = done.output.replace("\n", " ")
+    if save:
+        assert said.rstrip().endswith(f"--out {place / 'new'} --with {file}")
+        assert "--method" not in said.partition("go on with")[2]
+        # The fit was not lost: what is said goes on.
+        monkeypatch.undo()
+        assert "is complete: 5 networks" in run(
+            *words[:-4], "--with", file, "--networks-per-class", 1
+        )
+    else:
+        assert "the fit is made again: --save FILE keeps it" in said
+        assert not file.exists()

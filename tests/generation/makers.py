@@ -9,16 +9,16 @@ from hyperzoo.zoo import Zoo, open_zoo
 from tests.zoo.makers import CLASSES, finished, recipe, writer
 
 
-def images(seed: int = 0) -> ImageSet:
-    """Ten random images a split of the classes of the made-up zoos."""
+def images(seed: int = 0, count: int = 10) -> ImageSet:
+    """Random images, ten a split, of the classes of the made-up zoos."""
     generator = np.random.default_rng(seed)
-    labels = np.arange(10) % len(CLASSES)
+    labels = np.arange(count) % len(CLASSES)
     return ImageSet(
         name="noise",
         class_names=CLASSES,
-        train_images=generator.integers(0, 256, (10, 32, 32, 1), np.uint8),
+        train_images=generator.integers(0, 256, (count, 32, 32, 1), np.uint8),
         train_labels=labels,
-        validation_images=generator.integers(0, 256, (10, 32, 32, 1), np.uint8),
+        validation_images=generator.integers(0, 256, (count, 32, 32, 1), np.uint8),
         validation_labels=labels.copy(),
     )
 

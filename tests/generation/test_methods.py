@@ -11,12 +11,13 @@ import pytest
 import torch
 
 from hyperzoo.errors import GenerationError
-from hyperzoo.generation import METHODS, Generator, Split, fit, load_generator
+from hyperzoo.generation import METHODS, Generator, Split, fit, generate_zoo, load_generator
 from hyperzoo.generation.methods import (
     autodecoder,
     flow_matching,
     learned_images,
     learned_update,
+    projection,
     unseen,
     update,
     vae,
@@ -24,27 +25,34 @@ from hyperzoo.generation.methods import (
 )
 from hyperzoo.generation.methods.controls import noise_overlap
 from hyperzoo.generation.training_set import training_set
-from hyperzoo.images import ImageSet, load_images
+from hyperzoo.images import ImageSet
 from hyperzoo.population.evaluate import evaluate
-from hyperzoo.recipe import parse_recipe
-from hyperzoo.train import train_zoo
 from hyperzoo.zoo import Zoo, open_zoo
 from hyperzoo.zoo.tensors import encode_tensors, open_tensors
-from tests.helpers import few
+from tests.helpers import part_files
 
 SPLIT = Split(training=4, held_out=2, fresh=2)
 SMALL: dict[Any, dict[str, int]] = {
     noise_overlap: {"BISECTIONS": 2, "NETWORKS": 3, "TRIED": 1, "IMAGES": 40},
     update: {"STARTS": 2, "IMAGES": 50},
     learned_update: {"STEPS": 25, "STARTS": 8, "NETWORKS": 2, "IMAGES": 32},
-    flow_matching: {"STEPS": 200},
+    flow_matching: {"STEPS": 100},
     learned_images: {
         "FIT_STEPS": 40,
-        "STEPS": 2,
+        "STEPS": 1,
         "IMAGES": 24,
         "GRID": 8,
         "BATCH": 32,
         "TRIALS": 3,
+    },
+    projection: {
+        "PASSES": 4,
+        "BATCH": 24,
+        "REFERENCES": 32,
+        "TRIALS": 2,
+        "SHOWN": 60,
+        "HALVINGS": 2,
+        "CORRECTING": 4,
     },
     unseen: {"LEAST_IMAGES": 300},
     vae: {"STEPS": 20, "NETWORKS": 2},
@@ -64,38 +72,6 @@ def _small_fits() -> Iterator[None]:
             for name, value in settings.items():
                 patch.setattr(module, name, value)
         yield
-
-
-@pytest.fixture(scope="module")
-def images() -> ImageSet:
-    return few(load_images("digits", channels=1), 150, 60)
-
-
-def trained(folder: Path, images: ImageSet, kind: str) -> Zoo:
-    recipe = parse_recipe(
-        {
-            "name": "small",
-            "networks_per_class": 8,
-            "images": {"source": "digits", "channels": 1},
-            "task": {"kind": kind},
-            "architecture": {"name": "smallcnn"},
-            "training": {"epochs": 12, "batch_size": 16, "learning_rate": 0.01},
-        }
-    )
-    train_zoo(recipe, folder, images=images)
-    return open_zoo(folder)
-
-
-@pytest.fixture(scope="module")
-def zoo(images: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> Zoo:
-    """80 one-vs-all networks of ten classes."""
-    return trained(tmp_path_factory.mktemp("zoos") / "one-vs-all", images, "one-vs-all")
-
-
-@pytest.fixture(scope="module")
-def multi(images: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> Zoo:
-    """8 multi-class networks."""
-    return trained(tmp_path_factory.mktemp("zoos") / "multi", images, "multi-class")
 
 
 @pytest.fixture(scope="module", params=METHODS)
@@ -134,7 +110,10 @@ def test_a_network_follows_from_seed_class_and_index(generator: Generator):
 def test_a_fit_follows_from_its_seed_and_sees_training_alone(
     generator: Generator, zoo: Zoo, images: ImageSet, tmp_path: Path
 ):
-    """Held-out and fresh networks that are not numbers, other validation images: the same bytes."""
+    """Held-out and fresh networks that are not numbers, other validation images: the same bytes.
+
+    And on another number of PyTorch's threads.
+    """
     shutil.copytree(zoo.path, tmp_path / "zoo")
     seen = {zoo.ids[row] for row in SPLIT.rows(zoo, "training")}
     poisoned = 0
@@ -153,7 +132,12 @@ def test_a_fit_follows_from_its_seed_and_sees_training_alone(
         validation_labels=images.validation_labels.copy(),
     )
     other.__dict__["fingerprint"] = images.fingerprint  # or the fit would refuse them
-    again = fit(open_zoo(tmp_path / "zoo"), generator.method, images=other, split=SPLIT)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads + 1)
+    try:
+        again = fit(open_zoo(tmp_path / "zoo"), generator.method, images=other, split=SPLIT)
+    finally:
+        torch.set_num_threads(threads)
     assert again.encoded == generator.encoded
 
 
@@ -199,6 +183,17 @@ def contrasts(generator: Generator, name: str, images: ImageSet) -> Any:
     return np.stack([logits[:, images.train_labels == c].mean(axis=1) for c in labels], axis=1)
 
 
+def test_bits_do_not_depend_on_how_many_work(
+    generator: Generator, images: ImageSet, tmp_path: Path
+):
+    found = []
+    for workers in (1, 3):
+        folder = tmp_path / str(workers)
+        generate_zoo(generator, folder, networks_per_class=2, images=images, workers=workers)
+        found.append(part_files(folder))
+    assert found[0] == found[1]
+
+
 def test_a_generator_comes_back_from_its_file(generator: Generator, tmp_path: Path):
     generator.save(tmp_path / "g.safetensors")
     found = load_generator(tmp_path / "g.safetensors")
@@ -211,7 +206,7 @@ def test_a_generator_comes_back_from_its_file(generator: Generator, tmp_path: Pa
 def test_a_hostile_state_is_refused(generator: Generator, tmp_path: Path):
     path = tmp_path / "g.safetensors"
     generator.save(path)
-    file = open_tensors(path)
+    file = open_tensors(path, widths={"F32": 4, "F16": 2, "U8": 1})
     tensors = {name: np.array(file.tensor(name)) for name in file.places}
 
     def refused(message: str, tensors: dict[str, Any], metadata: dict[str, Any]) -> None:
@@ -222,7 +217,9 @@ def test_a_hostile_state_is_refused(generator: Generator, tmp_path: Path):
     for name, tensor in tensors.items():
         rest = {other: value for other, value in tensors.items() if other != name}
         refused("expected", rest, dict(file.metadata))
-        refused("expected|not finite", {**tensors, name: tensor * np.nan}, dict(file.metadata))
+        kind = tensor.dtype if tensor.dtype.kind == "f" else np.float32
+        nothing = np.full_like(tensor, np.nan, dtype=kind)
+        refused("expected|not finite", {**tensors, name: nothing}, dict(file.metadata))
         refused("expected", {**tensors, name: tensor[None]}, dict(file.metadata))
     refused("expected none", {**tensors, "more": np.ones(1, np.float32)}, dict(file.metadata))
     for setting in generator.state.settings:
@@ -242,7 +239,7 @@ def test_multi_class_networks(method: str, multi: Zoo, images: ImageSet):
         split = SPLIT
     generator = fit(multi, method, images=images, split=split)
     made = generator.make("all", 0)
-    assert made["fc1.weight"].shape == (10, 16)
+    assert made["fc1.weight"].shape == (4, 16)
     assert all(np.isfinite(tensor).all() for tensor in made.values())
 
 

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from hyperzoo.architectures import get_architecture, initial_parameters
+from hyperzoo.cores import one_thread
 from hyperzoo.generation import Split
 from hyperzoo.generation.aligned import aligned_classes, aligned_training, class_means, fresh_starts
-from hyperzoo.generation.behaviour import one_thread, pixels, row_logits, task_loss
+from hyperzoo.generation.behaviour import pixels, row_logits, task_loss
 from hyperzoo.generation.matrix import network_of, networks_of, rows_of
 from hyperzoo.generation.methods.flow_matching import directions_of, outside
 from hyperzoo.generation.span import span_of

@@ -19,7 +19,7 @@ from hyperzoo.errors import AnalysisError, MissingExtraError, ReportWriteError
 from hyperzoo.recipe import load_recipe, parse_recipe
 from hyperzoo.report.facts import headlines, performance_rows, recipe_toml
 from hyperzoo.report.page import svg_address, write_report
-from hyperzoo.zoo import Zoo
+from hyperzoo.zoo import Imported, Zoo
 from tests.report.makers import SVG, page_zoo, section
 from tests.zoo.makers import CLASSES, recipe, writer
 
@@ -241,6 +241,7 @@ def test_an_imported_zoo_says_what_is_not_known(
     zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     for name, value in {
+        "origin": Imported(formats={"pytorch": 1}, networks=()),
         "recipe": None,
         "classes": CLASSES,
         "images_name": None,

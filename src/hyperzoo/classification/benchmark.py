@@ -9,8 +9,8 @@ from hyperzoo.classification.networks import Networks, networks_of
 from hyperzoo.classification.registry import Method, choose_methods
 from hyperzoo.classification.results import Benchmark, about, tables
 from hyperzoo.classification.splits import check_classes, check_seed, split_networks
-from hyperzoo.classification.trial import Trial, one_thread
-from hyperzoo.cores import usable_cores
+from hyperzoo.classification.trial import Trial
+from hyperzoo.cores import one_thread, usable_cores
 from hyperzoo.errors import ClassificationError
 from hyperzoo.images import ImageSet
 from hyperzoo.zoo import Zoo

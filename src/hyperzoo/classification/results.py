@@ -155,7 +155,7 @@ def about(
         "scikit-learn": sklearn.__version__,
         "torch": str(torch.__version__),
         "zoo": zoo.name,
-        "recipe_digest": None if zoo.recipe is None else zoo.recipe.digest,
+        "recipe_digest": zoo.origin.recipe_digest,
         "image_fingerprint": zoo.image_fingerprint,
         "networks": len(networks.ids),
         "failed_left_out": networks.failed,

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from hyperzoo.classification.networks import Networks, check_features
 from hyperzoo.classification.registry import Method
 from hyperzoo.classification.scores import confusion_counts
 from hyperzoo.classification.splits import Split, first_of_each_class
+from hyperzoo.cores import one_thread
 
 if TYPE_CHECKING:
     from hyperzoo.features.per_network import PerNetwork
@@ -221,22 +221,3 @@ def _outcome(
         "predict_seconds": predicted - fitted,
         "history": getattr(last, "history_", ()),
     }
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Hold every library to one thread.
-
-    The work is many small steps, which several threads make slower rather than faster, and much
-    slower on a busy machine. The results are then also the same on any number of cores.
-    """
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    threads = torch.get_num_threads()
-    try:
-        torch.set_num_threads(1)
-        with threadpool_limits(limits=1):
-            yield
-    finally:
-        torch.set_num_threads(threads)

@@ -56,18 +56,12 @@ def generate(
     if method is not None and (method == "all" or "," in method):
         _leaderboard(zoo, method, target, shown, cut, networks_per_class, seed)
         return
+    if given is not None:
+        generator = load_generator(given)
+        _check_same_architecture(zoo, generator, given)
+    else:
+        generator = _fitted(zoo, method or BEST, shown, cut, seed, save)
     try:
-        if given is not None:
-            generator = load_generator(given)
-            _check_same_architecture(zoo, generator, given)
-        else:
-            with counting_meter("steps of the fit") as meter:
-                generator = fit(
-                    zoo, method or BEST, images=shown, split=cut, seed=seed, meter=meter
-                )
-            if save is not None:
-                generator.save(save)
-                out.print(f"{save}: the generator, {len(generator.encoded) / 1e6:,.1f} MB")
         with counting_meter("networks on disk") as meter:
             made = generate_zoo(
                 generator,
@@ -79,13 +73,59 @@ def generate(
                 workers=workers,
             )
     except KeyboardInterrupt:
-        command = shlex.join(["hyperzoo", *sys.argv[1:]])
+        again = "" if given or save else " (the fit is made again: --save FILE keeps it)"
         err.print(
-            f"interrupted: {_kept(target)} networks are kept in {target}; go on with\n  {command}",
+            f"interrupted: {_kept(target)} networks are kept in {target}; go on{again} with\n"
+            f"  {_again(save)}",
             markup=False,
         )
         raise  # typer exits with status 130
     out.print(f"{target} is complete: {len(made)} networks {generator.method} made")
+
+
+def _fitted(
+    zoo: Zoo,
+    method: str,
+    images: ImageSet,
+    split: Split | None,
+    seed: int,
+    save: Path | None,
+) -> Generator:
+    """Fit a method, and keep the generator where that was asked for."""
+    try:
+        with counting_meter("steps of the fit") as meter:
+            generator = fit(zoo, method, images=images, split=split, seed=seed, meter=meter)
+    except KeyboardInterrupt:
+        err.print(
+            f"interrupted: a fit is kept when it is done, so nothing was; begin again with\n"
+            f"  {_again(None)}",
+            markup=False,
+        )
+        raise  # typer exits with status 130
+    if save is not None:
+        generator.save(save)
+        out.print(f"{save}: the generator, {len(generator.encoded) / 1e6:,.1f} MB", markup=False)
+    return generator
+
+
+def _again(saved: Path | None) -> str:
+    """The command, with the generator's file where the fit was kept in one."""
+    words = list(sys.argv[1:])
+    if saved is not None:
+        words = _without(words, "--save", "--method", "--methods", "--split")
+        words += ["--with", str(saved)]
+    return shlex.join(["hyperzoo", *words])
+
+
+def _without(words: list[str], *options: str) -> list[str]:
+    """A command line without some options and their values."""
+    kept: list[str] = []
+    skip = False
+    for word in words:
+        if not skip and word.partition("=")[0] not in options:
+            kept.append(word)
+        skip = not skip and word in options
+    return kept
 
 
 def _leaderboard(

@@ -9,7 +9,7 @@ from hyperzoo.errors import ImageError
 from hyperzoo.images import ImageSet, load_images_at
 from hyperzoo.images.place import HELP, NAMED
 from hyperzoo.train import recipe_images
-from hyperzoo.zoo import Zoo
+from hyperzoo.zoo import Trained, Zoo
 
 __all__ = ["HELP", "image_choice", "say_notes", "zoo_images"]
 
@@ -46,9 +46,11 @@ def zoo_images(zoo: Zoo, choice: str | None) -> ImageSet:
     load = image_choice(choice)
     if load is not None:
         return load(zoo.architecture)
-    if zoo.recipe is None:
-        raise ImageError(f"{zoo.path} has no recipe that names its images; give --images")
-    return recipe_images(zoo.recipe)
+    match zoo.origin:
+        case Trained(recipe):
+            return recipe_images(recipe)
+        case _:
+            raise ImageError(f"{zoo.path} has no recipe that names its images; give --images")
 
 
 def say_notes(images: ImageSet) -> None:

@@ -29,9 +29,7 @@ def show(
     if as_csv:
         _print_csv(rows)
     elif as_json:
-        recipe = None if zoo.recipe is None else zoo.recipe.canonical()
-        generated = {} if zoo.generated is None else zoo.generated.table()
-        facts = _facts(zoo) | {"recipe": recipe, **generated, "performance": rows}
+        facts = _facts(zoo) | _origin_facts(zoo) | {"performance": rows}
         # An escape that JSON knows, where the terminal lacks a character.
         ascii_only = not out.encoding.startswith("utf")
         out.print_json(json.dumps(facts), indent=2, ensure_ascii=ascii_only)
@@ -51,10 +49,21 @@ def _facts(zoo: Zoo) -> dict[str, Any]:
         "architecture": zoo.architecture.name,
         "parameters": zoo.architecture.parameter_count,
         "bytes": sum(file.stat().st_size for file in zoo.path.rglob("*") if file.is_file()),
-        "recipe_digest": None if zoo.recipe is None else zoo.recipe.digest,
+        "recipe_digest": zoo.origin.recipe_digest,
         "image_fingerprint": zoo.image_fingerprint,
         **dict(zip(("training_images", "validation_images"), zoo.image_counts or (), strict=False)),
     }
+
+
+def _origin_facts(zoo: Zoo) -> dict[str, Any]:
+    """Where the networks come from, as JSON has it."""
+    match zoo.origin:
+        case Trained(recipe):
+            return {"recipe": recipe.canonical()}
+        case Generated() as origin:
+            return {"recipe": None, **origin.table()}
+        case Imported():
+            return {"recipe": None}
 
 
 def _print_facts(zoo: Zoo) -> None:

@@ -20,7 +20,7 @@ from hyperzoo.train import (
     recipe_settings,
     train_parts,
 )
-from hyperzoo.zoo import ZooWriter, layout
+from hyperzoo.zoo import Trained, ZooWriter, layout
 from hyperzoo.zoo.bundle import Bundle
 from hyperzoo.zoo.document import ZooDocument, read_document
 from hyperzoo.zoo.part_bundle import part_bundle, piece_name, piece_part
@@ -57,11 +57,11 @@ class TrainingMaker(Maker):
         """What is trained.
 
         Raises:
-            ClusterError: the zoo was imported.
+            ClusterError: the zoo was not trained by a recipe.
         """
-        if self.document.recipe is None:
-            raise ClusterError("a zoo of imported networks has nothing to train")
-        return self.document.recipe
+        if not isinstance(self.document.origin, Trained):
+            raise ClusterError("a zoo of networks that no recipe trained has nothing to train")
+        return self.document.origin.recipe
 
     @property
     def architecture(self) -> Architecture:
@@ -177,14 +177,16 @@ def open_training(
     Raises:
         ZooNotFoundError: the folder holds no zoo.
         ZooMismatchError: these are other images than the zoo's.
-        ClusterError: the zoo was imported.
+        ClusterError: the zoo was not trained by a recipe.
         ImageError, EngineError: as for `train_zoo`.
     """
     document = read_document(folder)
-    if document.recipe is None:
-        raise ClusterError(f"{folder} holds imported networks: there is nothing to train")
+    if not isinstance(document.origin, Trained):
+        raise ClusterError(
+            f"{folder} holds networks that no recipe trained: there is nothing to train"
+        )
     if not isinstance(images, ImageSet):
-        images = _load_images(folder, document, document.recipe, images)
+        images = _load_images(folder, document, document.origin.recipe, images)
     if images.fingerprint != document.image_fingerprint:
         raise ZooMismatchError(
             f"{folder} is trained on other images: '{document.images_name}' with fingerprint "

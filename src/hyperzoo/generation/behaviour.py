@@ -1,7 +1,6 @@
 """What rows of weights answer to images, in PyTorch, with gradients."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -13,20 +12,6 @@ from hyperzoo.architectures import Architecture
 from hyperzoo.architectures.forward import forward
 from hyperzoo.generation.training_set import TrainingSet
 from hyperzoo.population.evaluate import evaluate
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """PyTorch on one thread: the same bits on any number of cores, and no waiting for each other.
-
-    The networks are so small that threads would cost more than they give.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def pixels(images: NDArray[np.uint8]) -> Tensor:

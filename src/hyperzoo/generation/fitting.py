@@ -1,5 +1,6 @@
 """Fits a method on a zoo."""
 
+from hyperzoo.cores import one_thread
 from hyperzoo.errors import GenerationError
 from hyperzoo.generation.generator import MOST_SEED, FittedOn, Generator
 from hyperzoo.generation.registry import Meter, get_method
@@ -31,7 +32,7 @@ def fit(
 
     Raises:
         GenerationError: an unknown method or one that can't be fitted on this zoo, too few
-            networks, or other images than the zoo's.
+            networks, other images than the zoo's, or a fit that went astray.
     """
     chosen = get_method(method)
     if not 0 <= seed <= MOST_SEED:
@@ -48,7 +49,16 @@ def fit(
     module = chosen.load()
     if (reason := module.refusal(data)) is not None:
         raise GenerationError(f"method '{method}' can't be fitted on {zoo.path}: {reason}")
-    state = module.fit(data, seed, meter or (lambda done, steps: None))
+    # The fit's bits are then the same on any number of cores.
+    with one_thread():
+        state = module.fit(data, seed, meter or (lambda done, steps: None))
+    try:
+        module.check(state, zoo.architecture, zoo.classes)
+    except GenerationError as error:
+        raise GenerationError(
+            f"method '{method}' on {zoo.path}: the fit came to nothing that can be used: {error}; "
+            "give another seed, or more training networks"
+        ) from error
     return Generator(
         method=method,
         seed=seed,
@@ -58,7 +68,7 @@ def fit(
         image_classes=zoo.image_classes,
         fitted_on=FittedOn(
             name=zoo.name,
-            recipe_digest="" if zoo.recipe is None else zoo.recipe.digest,
+            recipe_digest=zoo.origin.recipe_digest or "",
             image_fingerprint=zoo.image_fingerprint,
             images_name=zoo.images_name,
             split=split,

@@ -7,8 +7,7 @@ maker's.
 
 import hashlib
 import reprlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +23,7 @@ from hyperzoo.architectures import (
     architecture_names,
     get_architecture,
 )
+from hyperzoo.cores import one_thread
 from hyperzoo.errors import ArchitectureError, GenerationError, did_you_mean
 from hyperzoo.generation.draw import Draw
 from hyperzoo.generation.registry import Setting, State, get_method
@@ -155,19 +155,6 @@ class Generator:
             ZooWriteError: the disk refused.
         """
         write_file(Path(path), self.encoded)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """PyTorch on one thread, so that bits do not depend on how many cores there are."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def load_generator(path: str | Path) -> Generator:

@@ -155,7 +155,7 @@ def _claim(folder: Path, zoo: Zoo, images: ImageSet, split: Split, count: int, s
     about = {
         "hyperzoo": VERSION,
         "zoo": zoo.name,
-        "recipe_digest": None if zoo.recipe is None else zoo.recipe.digest,
+        "recipe_digest": zoo.origin.recipe_digest,
         "images": images.fingerprint,
         "split": asdict(split),
         "networks_per_class": count,

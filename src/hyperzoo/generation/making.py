@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperzoo.cores import usable_cores
+from hyperzoo.cores import one_thread, usable_cores
 from hyperzoo.errors import GenerationError, VerificationError
-from hyperzoo.generation.generator import MOST_SEED, Generator, one_thread
+from hyperzoo.generation.generator import MOST_SEED, Generator
 from hyperzoo.generation.registry import Meter
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import PlannedNetwork

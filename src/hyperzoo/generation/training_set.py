@@ -13,7 +13,7 @@ from hyperzoo.generation.split import Split
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import PlannedNetwork
 from hyperzoo.population.start import own_start
-from hyperzoo.zoo import Zoo
+from hyperzoo.zoo import Trained, Zoo
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -120,7 +120,7 @@ def training_set(zoo: Zoo, split: Split, images: ImageSet | None) -> TrainingSet
         weights=weights,
         images=None if images is None else images.train_images,
         image_labels=None if images is None else images.train_labels,
-        recipe_seed=None if zoo.recipe is None else zoo.recipe.seed,
+        recipe_seed=zoo.origin.recipe.seed if isinstance(zoo.origin, Trained) else None,
     )
 
 

@@ -32,20 +32,23 @@ def title(zoo: Zoo) -> str:
     return zoo.name if isinstance(zoo.origin, Trained) else zoo.path.absolute().name
 
 
-def no_recipe(zoo: Zoo) -> str:
-    """What stands in place of a recipe."""
+def recipe(zoo: Zoo) -> dict[str, str | None]:
+    """The recipe as TOML, or what stands in place of one."""
     match zoo.origin:
+        case Trained(own):
+            return {"recipe": recipe_toml(own), "unknown_recipe": ""}
         case Generated() as origin:
-            return (
+            reason = (
                 f"The zoo has no recipe: its networks were {origin.how}. With the generator's file "
                 f"(SHA-256 {origin.generator_digest}) and seed {origin.seed}, the same networks "
                 "can be made again."
             )
-        case _:
-            return (
+        case Imported():
+            reason = (
                 "The zoo has no recipe: it was imported, and how its networks were trained is not "
                 "known."
             )
+    return {"recipe": None, "unknown_recipe": reason}
 
 
 def summary(zoo: Zoo) -> str:
@@ -67,7 +70,11 @@ def summary(zoo: Zoo) -> str:
 
 def _generated(zoo: Zoo) -> str:
     """A sentence on the first screen that nobody can take generated networks for trained ones."""
-    return "" if zoo.generated is None else f" They were never trained: {zoo.generated.how}."
+    match zoo.origin:
+        case Generated() as origin:
+            return f" They were never trained: {origin.how}."
+        case _:
+            return ""
 
 
 def headlines(zoo: Zoo) -> list[Headline]:
@@ -166,7 +173,7 @@ def provenance(zoo: Zoo) -> list[tuple[str, str]]:
     facts.append(("Image fingerprint", zoo.image_fingerprint or "unknown"))
     made_by = _makers(zoo)
     for maker, count in made_by.items():
-        done = "Trained" if zoo.generated is None else "Generated"
+        done = "Generated" if isinstance(zoo.origin, Generated) else "Trained"
         label = f"{done} with" if len(made_by) == 1 else f"{done} with ({networks(count)})"
         facts.append((label, maker))
     page = f"hyperzoo {VERSION}, Python {platform.python_version()}, {_now():%Y-%m-%d %H:%M} UTC"

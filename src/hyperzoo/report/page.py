@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hyperzoo.analysis.stream import Meter
 from hyperzoo.classification import Benchmark
 from hyperzoo.errors import AnalysisError, MissingExtraError, ReportWriteError, ZooWriteError
+from hyperzoo.generation.judging import Beside
 from hyperzoo.report import facts
 from hyperzoo.report.explorer import Explorer, explorer
 from hyperzoo.report.figure import Figure, Section
@@ -46,6 +47,7 @@ def write_report(
     seed: int = 0,
     meter: Meter | None = None,
     benchmark: Benchmark | None = None,
+    beside: Beside | None = None,
 ) -> Path:
     """Write a zoo's report: one HTML file that loads nothing from anywhere.
 
@@ -60,12 +62,14 @@ def write_report(
         seed: of the random draws of those.
         meter: is told of progress in reading weights: how many of how many parts are done.
         benchmark: results of `hyperzoo.classification.run` on this zoo, shown as well.
+        beside: the zoo beside the one that it was generated from, shown first.
 
     Returns:
         The file.
 
     Raises:
-        AnalysisError: the zoo has no networks yet, or the benchmark is another zoo's.
+        AnalysisError: the zoo has no networks yet, or the benchmark or the comparison is another
+            zoo's.
         MissingExtraError: matplotlib or jinja2 is not installed.
         ZooFormatError: a file of the zoo is missing or damaged.
         ReportWriteError: the file can't be written; one that was there is still there.
@@ -79,7 +83,7 @@ def write_report(
         )
     _check_target(path)
     if sections is None:
-        sections = studies(zoo, seed=seed, meter=meter, benchmark=benchmark)
+        sections = studies(zoo, seed=seed, meter=meter, benchmark=benchmark, beside=beside)
     page = _render(template, zoo, tuple(sections)).encode()
     try:
         write_file(path, page)
@@ -138,8 +142,7 @@ def _render(template: "Template", zoo: Zoo, sections: tuple[Section, ...]) -> st
         "performance": facts.performance_rows(zoo),
         "sections": [_shown(section) for section in sections],
         "usage": facts.usage(zoo),
-        "recipe": facts.recipe_toml(zoo.recipe) if zoo.recipe is not None else None,
-        "unknown_recipe": "" if zoo.recipe is not None else facts.no_recipe(zoo),
+        **facts.recipe(zoo),
         "provenance": facts.provenance(zoo),
         "style": _text("style.css"),
         "script": script,

@@ -7,7 +7,9 @@ from hyperzoo.analysis.stream import Meter
 from hyperzoo.analysis.weights import Weights, check_decimals, read_weights
 from hyperzoo.classification import Benchmark
 from hyperzoo.errors import AnalysisError
+from hyperzoo.generation.judging import Beside
 from hyperzoo.report.figure import Section
+from hyperzoo.report.figures import beside as side_by_side
 from hyperzoo.report.figures import (
     classification,
     common,
@@ -31,6 +33,7 @@ def sections(
     png: bool = False,
     meter: Meter | None = None,
     benchmark: Benchmark | None = None,
+    beside: Beside | None = None,
 ) -> Iterator[Section]:
     """Study a zoo: performance, training, then weights: distributions to structure.
 
@@ -43,10 +46,11 @@ def sections(
         png: whether figures are wanted as PNG as well.
         meter: is told of progress in reading weights: how many of how many parts are done.
         benchmark: results of naming the networks' classes, shown at the end.
+        beside: the zoo beside the one that it was generated from, shown first.
 
     Raises:
-        AnalysisError: the benchmark was run on another zoo, the zoo has no networks yet, or the
-            decimals are out of range.
+        AnalysisError: the benchmark or the comparison is of another zoo, the zoo has no networks
+            yet, or the decimals are out of range.
         MissingExtraError: matplotlib is not installed.
         ZooFormatError: a file of the zoo is missing or damaged.
     """
@@ -59,6 +63,13 @@ def sections(
         )
     if benchmark is not None:
         _check_benchmark(zoo, benchmark)
+    if beside is not None:
+        if beside.zoo.path != zoo.path:
+            raise AnalysisError(
+                f"this comparison is of {beside.zoo.path}, not of {zoo.path}; put this zoo beside "
+                "the one that it was generated from"
+            )
+        yield side_by_side.section(beside, png=png)
     yield performance.section(zoo, png=png)
     yield training.section(zoo, png=png)
     try:
@@ -85,11 +96,10 @@ def _of_weights(
 
 def _check_benchmark(zoo: Zoo, benchmark: Benchmark) -> None:
     """Refuse results of another zoo: its classes or its recipe differ."""
-    digest = None if zoo.recipe is None else zoo.recipe.digest
-    if benchmark.about.get("recipe_digest") != digest or not (
-        set(benchmark.about["classes"]) <= set(zoo.classes)
-    ):
+    about = benchmark.about
+    same = (about.get("recipe_digest"), about.get("zoo")) == (zoo.origin.recipe_digest, zoo.name)
+    if not same or not set(about["classes"]) <= set(zoo.classes):
         raise AnalysisError(
-            f"these results of classification are of zoo '{benchmark.about.get('zoo')}', not of "
+            f"these results of classification are of zoo '{about.get('zoo')}', not of "
             f"{zoo.path}: recipe or classes differ; run `hyperzoo classify` on this zoo"
         )

@@ -52,6 +52,11 @@ class Trained:
         return self.recipe.name
 
     @property
+    def recipe_digest(self) -> str:
+        """Of the recipe."""
+        return self.recipe.digest
+
+    @property
     def epochs(self) -> int:
         """How many epochs of history a network has."""
         return self.recipe.training.epochs
@@ -99,6 +104,7 @@ class Trained:
 class _Untrained:
     """What imported and generated networks have in common: no training that is known here."""
 
+    recipe_digest: ClassVar[None] = None
     epochs: ClassVar[int] = 0
     checkpoint_epochs: ClassVar[tuple[int, ...]] = ()
     models_schema: ClassVar[pa.Schema] = IMPORTED_MODELS_SCHEMA

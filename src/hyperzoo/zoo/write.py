@@ -279,16 +279,20 @@ def collector(folder: str | Path, *, break_lock: bool = False) -> ZooWriter:
         ZooNotFoundError: the folder holds no zoo.
         ZooFormatError: the zoo is damaged.
         ZooLockedError: another run writes to the folder.
-        ZooWriteError: the disk refused, or the zoo was imported and takes no parts.
+        ZooWriteError: the disk refused, or the zoo was not trained by a recipe and takes no
+            parts.
     """
     while True:
         document = read_document(Path(folder))
-        if document.recipe is None:
-            raise ZooWriteError(f"{folder} holds imported networks; such a zoo takes no parts")
+        if not isinstance(document.origin, Trained):
+            raise ZooWriteError(
+                f"{folder} holds networks that were not trained by a recipe; such a zoo takes no "
+                "parts"
+            )
         try:
             return ZooWriter(
                 folder,
-                document.recipe,
+                document.origin.recipe,
                 image_classes=document.image_classes,
                 image_fingerprint=document.image_fingerprint,
                 images_name=document.images_name,
@@ -395,9 +399,9 @@ def _check_readable(wanted: ZooDocument) -> None:
         raise ZooWriteError(
             f"networks_per_class: expected 1 to {MAX_GENERATED:,}, got {wanted.sizes[-1]}"
         )
-    if wanted.recipe is None:
+    if not isinstance(wanted.origin, Trained):
         return
-    expected = recipe_architecture(wanted.recipe, wanted.image_classes)
+    expected = recipe_architecture(wanted.origin.recipe, wanted.image_classes)
     if architecture_table(wanted.architecture) != architecture_table(expected):
         raise ZooWriteError(
             f"the architecture '{wanted.architecture.name}' with {wanted.architecture.outputs} "

@@ -86,7 +86,7 @@ def write_plots(
         )
     if not zoo.epochs and not (has_roc and images is not None):
         raise ExportError(
-            f"{zoo.path} has nothing to plot: imported networks have no history, and their ROC "
+            f"{zoo.path} has nothing to plot: it has no training history, and ROC "
             "curves need images; give them with --images"
         )
     written, drawn = 0, 0

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperzoo.cores import one_thread
 from hyperzoo.generation.judging.intervals import DRAWS, Draws, row
 from hyperzoo.generation.judging.networks import Networks
 from hyperzoo.randomness import permutation
@@ -31,7 +32,8 @@ def detection(networks: Networks, held_out: Networks, group: str) -> list[dict[s
     table = []
     for name in FEATURES:
         both = np.concatenate([features(networks, name)[first], features(held_out, name)[second]])
-        table.append(row(f"detection, {name}", group, "all", _auc(both, sides, classes)))
+        with one_thread():
+            table.append(row(f"detection, {name}", group, "all", _auc(both, sides, classes)))
     return table
 
 

@@ -11,6 +11,7 @@ from hyperzoo.generation.judging.coverage import coverage
 from hyperzoo.generation.judging.detection import detection
 from hyperzoo.generation.judging.diversity import diversity
 from hyperzoo.generation.judging.judgement import Judgement, table_of
+from hyperzoo.generation.judging.mixing import mixing
 from hyperzoo.generation.judging.networks import Networks
 from hyperzoo.generation.judging.novelty import novelty
 from hyperzoo.generation.judging.quality import quality
@@ -21,7 +22,7 @@ from hyperzoo.generation.registry import Meter
 from hyperzoo.generation.split import Split
 from hyperzoo.images import ImageSet
 from hyperzoo.version import VERSION
-from hyperzoo.zoo import Zoo
+from hyperzoo.zoo import Generated, Trained, Zoo
 
 Weights = Mapping[str, Mapping[str, NDArray[Any]]]
 
@@ -68,7 +69,7 @@ def judge(
         against: the zoo that a generator was fitted on; or what `prepare_reference` made of it,
             which saves time where several are judged.
         images: the zoo's images; not needed with a prepared reference.
-        split: of the zoo; None for `default_split`. It should be the one of the fit.
+        split: of the zoo; None for `split_of`.
         half: the half of the validation images that is asked about.
         fine_tune: train on from so many networks of each class, and from scratch; 0 leaves it out.
         cost: what the generator costs.
@@ -77,28 +78,51 @@ def judge(
 
     Raises:
         GenerationError: too few networks, a class or architecture that the other has not, other
-            images, weights that are not finite, or the zoo itself.
+            images, weights that are not finite, the zoo itself, or a split by which the generator
+            has seen held-out networks.
     """
     reference = against if isinstance(against, Reference) else None
     zoo = against.zoo if isinstance(against, Reference) else against
     if isinstance(generated, Zoo):
-        _check_pair(generated, zoo)
+        check_pair(generated, zoo)
+        split = split_of(generated, zoo, split if reference is None else reference.split)
         name = name or generated.name
-        generated = weights_by_class(generated)
+        weights: Weights = weights_by_class(generated)
+    else:
+        weights = generated
     if reference is None:
         if images is None:
             raise GenerationError("judge: networks are judged on images; give the zoo's images")
         reference = prepare_reference(zoo, images, split, half)
-    made = reference.networks(generated)
-    if fine_tune < 0 or fine_tune > min(len(rows) for rows in made.rows):
+    return judge_networks(
+        reference.networks(weights),
+        reference,
+        fine_tune=fine_tune,
+        cost=cost or Cost(),
+        name=name or "networks",
+        meter=meter,
+    )
+
+
+def judge_networks(
+    made: Networks,
+    reference: Reference,
+    *,
+    fine_tune: int = 0,
+    cost: Cost | None = None,
+    name: str = "networks",
+    meter: Meter | None = None,
+) -> Judgement:
+    """Judge networks as `reference.networks` made them; see `judge`."""
+    most = min(len(rows) for rows in made.rows)
+    if not 0 <= fine_tune <= most:
         raise GenerationError(
-            f"fine_tune: expected 0 to {min(len(rows) for rows in made.rows)} networks of every "
-            f"class, got {fine_tune}"
+            f"fine_tune: expected 0 to {most} networks of every class, got {fine_tune}"
         )
+    tell = meter or (lambda done, families: None)
     found: dict[str, list[Row]] = {}
     for place, family in enumerate(FAMILIES):
-        if meter:
-            meter(place, len(FAMILIES))
+        tell(place, len(FAMILIES))
         found[family] = _family(family, made, reference, "generated") + trained_rows(
             reference, family
         )
@@ -108,9 +132,8 @@ def judge(
             f"scratch {fine_tune}",
             lambda: fine_tuning(None, reference, "scratch", fine_tune),
         )
-    if meter:
-        meter(len(FAMILIES), len(FAMILIES))
-    return _judgement(found, made, reference, cost or Cost(), name or "networks")
+    tell(len(FAMILIES), len(FAMILIES))
+    return _judgement(found, made, reference, cost or Cost(), name)
 
 
 def trained_rows(reference: Reference, family: str) -> list[Row]:
@@ -146,7 +169,7 @@ def _family(family: str, networks: Networks, reference: Reference, group: str) -
         case "diversity":
             return diversity(networks, group)
         case "novelty":
-            return novelty(networks, reference, group)
+            return novelty(networks, reference, group) + mixing(networks, reference, group)
         case "detection":
             return detection(networks, reference.held_out, group)
         case "coverage":
@@ -155,13 +178,14 @@ def _family(family: str, networks: Networks, reference: Reference, group: str) -
             return barriers(networks, group)
 
 
-def _check_pair(generated: Zoo, zoo: Zoo) -> None:
-    same_recipe = (
-        generated.recipe is not None
-        and zoo.recipe is not None
-        and (generated.recipe.digest == zoo.recipe.digest)
-    )
-    if generated.path.absolute().resolve() == zoo.path.absolute().resolve() or same_recipe:
+def check_pair(generated: Zoo, zoo: Zoo) -> None:
+    """Check that a zoo can be judged against another.
+
+    Raises:
+        GenerationError: they are the same, or differ in architecture or images.
+    """
+    same_place = generated.path.absolute().resolve() == zoo.path.absolute().resolve()
+    if same_place or _same_training(generated, zoo):
         raise GenerationError(
             f"{generated.path}: is the zoo that it is to be judged against; name a zoo of other "
             "networks"
@@ -180,6 +204,44 @@ def _check_pair(generated: Zoo, zoo: Zoo) -> None:
             f"those of {zoo.path} of images with fingerprint {prints[1][:16]}; judge against a "
             "zoo of the same images"
         )
+
+
+def _same_training(generated: Zoo, zoo: Zoo) -> bool:
+    """Whether both were trained by one recipe, so that the smaller is part of the larger."""
+    match generated.origin, zoo.origin:
+        case Trained(own), Trained(other):
+            same_images = generated.image_fingerprint == zoo.image_fingerprint
+            return own.digest == other.digest and same_images
+        case _:
+            return False
+
+
+def split_of(generated: Zoo, zoo: Zoo, given: Split | None = None) -> Split | None:
+    """The split to judge a zoo by: the given one, else that of its generator's fit.
+
+    Returns:
+        None where neither is known: the zoo was not generated, or from another zoo.
+
+    Raises:
+        GenerationError: held-out networks of the given one were training networks of the fit.
+    """
+    match generated.origin, zoo.origin:
+        case Generated(fitted_on=source), Trained(recipe) if (
+            source.recipe_digest == recipe.digest
+            and source.image_fingerprint == zoo.image_fingerprint
+        ):
+            pass
+        case _:
+            return given
+    if given is None:
+        return Split(training=source.training, held_out=source.held_out, fresh=source.fresh)
+    if given.training < source.training:
+        raise GenerationError(
+            f"split: {generated.path} comes from a generator that has seen the first "
+            f"{source.training} networks of every class, so these can't be held out; give "
+            f"{source.training} or more training networks, got {given.training}"
+        )
+    return given
 
 
 def _judgement(

@@ -58,14 +58,15 @@ class Networks:
         architecture: of the networks.
         labels: int64 [network], positions in the questions' classes.
         matrix: float32 [network, parameter].
-        target: PyTorch name -> [*shape], what they are aligned to.
+        targets: for each class what its networks are aligned to, PyTorch name -> [*shape]: the
+            mean of the class's training networks.
         questions: what they are asked.
     """
 
     architecture: Architecture
     labels: NDArray[np.int64]
     matrix: NDArray[np.float32]
-    target: Mapping[str, NDArray[np.float32]]
+    targets: tuple[Mapping[str, NDArray[np.float32]], ...]
     questions: Questions
 
     @cached_property
@@ -75,10 +76,13 @@ class Networks:
 
     @cached_property
     def aligned(self) -> NDArray[np.float32]:
-        """Weights with hidden units in the target's order: [network, parameter]."""
-        tensors = tensors_of(self.architecture, self.matrix)
-        found = align(tensors, self.target, architecture=self.architecture)
-        return matrix_of(self.architecture, found.weights)
+        """Weights with hidden units in the order of their class's target: [network, parameter]."""
+        moved = np.empty_like(self.matrix)
+        for rows, target in zip(self.rows, self.targets, strict=True):
+            tensors = tensors_of(self.architecture, self.matrix[rows])
+            found = align(tensors, target, architecture=self.architecture)
+            moved[rows] = matrix_of(self.architecture, found.weights)
+        return moved
 
     @cached_property
     def logits(self) -> NDArray[np.float32]:

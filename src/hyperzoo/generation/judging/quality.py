@@ -16,24 +16,16 @@ Array = NDArray[np.float64]
 
 _BINS = 15
 
+OWN_CLASS = "share best at their own class"
+"""Of one-vs-all networks; of multi-class networks, of their outputs."""
+
 
 def quality(networks: Networks, group: str) -> list[dict[str, Any]]:
     """AUC, F1, accuracy and calibration error; of one-vs-all networks also with a new threshold."""
     questions = networks.questions
     found: dict[str, list[Array]] = {}
-    for label, rows in enumerate(networks.rows):
-        targets = questions.targets(label)
-        if questions.kind == "multi-class":
-            own = _multi(networks.logits[rows], targets)
-        else:
-            own = _binary(networks.logits[rows, :, 0], targets)
-            own["share best at their own class"] = _best_at(networks, label)
-            known = questions.targets(label, questions.training_labels)
-            thresholds = best_thresholds(networks.training_logits[rows, :, 0], known)
-            moved = networks.logits[rows, :, 0] - thresholds[:, None]
-            own["F1, threshold refitted"] = f1_of(moved > 0, targets)
-            own["accuracy, threshold refitted"] = ((moved > 0) == targets).mean(axis=1)
-        for measure, values in own.items():
+    for label in range(len(networks.rows)):
+        for measure, values in of_class(networks, label).items():
             found.setdefault(measure, []).append(values)
     table = []
     for measure, by_class in found.items():
@@ -45,11 +37,39 @@ def quality(networks: Networks, group: str) -> list[dict[str, Any]]:
     return table
 
 
+def of_class(networks: Networks, label: int) -> dict[str, Array]:
+    """Each measure of the networks of a class: name -> [network]."""
+    questions, rows = networks.questions, networks.rows[label]
+    targets = questions.targets(label)
+    if questions.kind == "multi-class":
+        own = _multi(networks.logits[rows], targets)
+        own[OWN_CLASS] = _outputs_best_at(networks.logits[rows], targets)
+        return own
+    own = _binary(networks.logits[rows, :, 0], targets)
+    own[OWN_CLASS] = _best_at(networks, label)
+    known = questions.targets(label, questions.training_labels)
+    thresholds = best_thresholds(networks.training_logits[rows, :, 0], known)
+    moved = networks.logits[rows, :, 0] - thresholds[:, None]
+    own["F1, threshold refitted"] = f1_of(moved > 0, targets)
+    own["accuracy, threshold refitted"] = ((moved > 0) == targets).mean(axis=1)
+    return own
+
+
 def _best_at(networks: Networks, label: int) -> Array:
     """1 for each network of a class whose AUC is highest for that class, 0 for others."""
     questions, logits = networks.questions, networks.logits[networks.rows[label], :, 0]
     by_class = [auc_of(logits, questions.targets(c)) for c in range(len(questions.classes))]
     return np.asarray(np.argmax(by_class, axis=0) == label, np.float64)
+
+
+def _outputs_best_at(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> Array:
+    """For each multi-class network the share of its outputs that are best at their own class."""
+    there = np.unique(targets)
+    best = []
+    for output in there:
+        scores = [auc_of(logits[:, :, output], np.equal(targets, c).astype(int)) for c in there]
+        best.append(there[np.argmax(scores, axis=0)] == output)
+    return np.asarray(np.mean(best, axis=0), np.float64)
 
 
 def auc_of(scores: NDArray[Any], targets: NDArray[np.int64]) -> Array:

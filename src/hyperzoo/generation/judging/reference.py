@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from hyperzoo.zoo import Zoo
 
 Half = Literal["report", "settings"]
 Row = dict[str, Any]
+T = TypeVar("T")
 
 _MOST_TRAINING_IMAGES = 500
 """By which a threshold is refitted; all of a large set would cost more than all else."""
@@ -38,7 +39,7 @@ class Reference:
         held_out: what all figures are compared with.
         fresh: the null; None where the split has none.
         images: all of the images, for fine-tuning.
-        kept: figures of trained networks, by name; see `once`.
+        kept: what was computed of trained networks, by name; see `once`.
     """
 
     zoo: Zoo
@@ -49,18 +50,19 @@ class Reference:
     held_out: Networks
     fresh: Networks | None
     images: ImageSet
-    kept: dict[str, list[Row]] = field(default_factory=dict)
+    kept: dict[str, Any] = field(default_factory=dict)
 
     @property
     def architecture(self) -> Architecture:
         """Of all networks."""
         return self.zoo.architecture
 
-    def once(self, name: str, compute: Callable[[], list[Row]]) -> list[Row]:
-        """Figures of trained networks, computed when they are first asked for."""
+    def once(self, name: str, compute: Callable[[], T]) -> T:
+        """What is known of trained networks, computed when it is first asked for."""
         if name not in self.kept:
             self.kept[name] = compute()
-        return self.kept[name]
+        found: T = self.kept[name]
+        return found
 
     def networks(self, weights: Mapping[str, Mapping[str, NDArray[Any]]]) -> Networks:
         """Networks to be judged: class -> PyTorch name -> [network, *shape].
@@ -104,7 +106,7 @@ class Reference:
             architecture=self.architecture,
             labels=np.array(labels, np.int64),
             matrix=np.concatenate(blocks),
-            target=self.training.target,
+            targets=self.training.targets,
             questions=self.questions,
         )
 
@@ -136,16 +138,18 @@ def prepare_reference(
         )
     questions = _questions(zoo, images, half)
     matrix, labels = _rows(zoo, split, "training")
-    tensors = tensors_of(zoo.architecture, matrix)
-    # One round: to the first network, then to the mean of what that gave.
-    target = align(tensors, architecture=zoo.architecture, rounds=1).reference
+    targets = tuple(
+        # One round: to the first network, then to the mean of what that gave.
+        align(tensors_of(zoo.architecture, own), architecture=zoo.architecture, rounds=1).reference
+        for own in (matrix[labels == label] for label in range(len(zoo.classes)))
+    )
 
     def networks(matrix: NDArray[np.float32], labels: NDArray[np.int64]) -> Networks:
         return Networks(
             architecture=zoo.architecture,
             labels=labels,
             matrix=matrix,
-            target=target,
+            targets=targets,
             questions=questions,
         )
 

@@ -4,6 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hyperzoo.generation.judging.mixing import MIXTURES, ONE_NETWORK
+from hyperzoo.generation.judging.novelty import COPIES, NEARER
+from hyperzoo.generation.judging.quality import OWN_CLASS
+
 Row = dict[str, Any]
 Figures = Mapping[tuple[str, str], float | None]
 """(measure, group) -> the figure over all classes."""
@@ -84,7 +88,7 @@ BARS = (
     _plain("diversity", "gain of an ensemble of 5", "an ensemble of five gains"),
     Bar(
         "novelty",
-        "share nearer than 1 % of held-out",
+        NEARER,
         "at most .01, but for chance",
         None,
         "share of networks nearer to a training network than the nearest 1 % of held-out ones:",
@@ -95,6 +99,11 @@ BARS = (
     _plain("novelty", "nearest aligned distance", "the nearest training network lies away by"),
     _plain("novelty", "largest overlap of wrong predictions", "the largest overlap with one is"),
     _plain("novelty", "share of deviation outside the span", "share outside the training span:"),
+    _plain(
+        "novelty",
+        "largest share of one training network",
+        "the largest share of one training network is",
+    ),
     _told("logits", True),
     _told("linear response", True),
     _told("invariants", False),
@@ -119,7 +128,7 @@ def verdicts(figures: Figures, counts: Mapping[str, int]) -> list[Row]:
             continue
         trained = figures.get((bar.measure, "held-out"))
         fresh = figures.get((bar.measure, "fresh"))
-        if bar.measure.startswith("share nearer"):
+        if bar.measure == NEARER:
             passed: bool | None = _no_nearer(made, trained or 0.0, counts)
         elif bar.holds is None or (trained is None and bar.text.endswith("held-out")):
             passed = None
@@ -131,6 +140,8 @@ def verdicts(figures: Figures, counts: Mapping[str, int]) -> list[Row]:
             if value is not None
         ]
         sentence = f"{bar.says} {made:.3f}" + (f" v {', '.join(beside)}" if beside else "")
+        if bar.measure == NEARER:
+            sentence += _strictly(made, counts["generated"])
         rows.append(
             {
                 "family": bar.family,
@@ -144,6 +155,15 @@ def verdicts(figures: Figures, counts: Mapping[str, int]) -> list[Row]:
             }
         )
     return rows
+
+
+def _strictly(made: float, count: int) -> str:
+    """The bar in its strict words, which chance alone makes most honest samples miss."""
+    near = round(made * count)
+    return (
+        f"; strictly, none may be, and {near} of {count} are (of honest samples of {count}, "
+        f"{0.99**count:.0%} have none)"
+    )
 
 
 def _no_nearer(made: float, trained: float, counts: Mapping[str, int]) -> bool:
@@ -160,45 +180,31 @@ def _no_nearer(made: float, trained: float, counts: Mapping[str, int]) -> bool:
     return bool(fisher_exact(table, alternative="greater").pvalue > 0.05)
 
 
+_SOME = 0.1
+"""Share of networks with a fault, beyond that of held-out ones, from which it is named."""
+
+
 def faults(figures: Figures) -> list[Row]:
     """Faults by their plain names, of which a generator may have several."""
-
-    def ratio(measure: str) -> float:
-        trained = figures.get((measure, "held-out"))
-        made = figures.get((measure, "generated"))
-        return 1.0 if made is None or not trained else made / trained
-
-    found = []
-    near = ratio("nearest aligned distance")
-    outside = figures.get(("share of deviation outside the span", "generated"))
-    alone = ratio("nearest over median aligned distance")
-    if near < 0.05:
-        found.append(
-            (
-                "copies training networks",
-                f"the nearest one lies at {near:.3f} of the distance of held-out ones",
-            )
-        )
-    elif (
-        outside is not None
-        and outside < 0.05
-        and outside < 0.5 * (figures.get(("share of deviation outside the span", "held-out")) or 0)
+    found: list[tuple[str, str]] = []
+    for measure, fault, words in (
+        (COPIES, "copies training networks", "of networks are training networks as such"),
+        (
+            ONE_NETWORK,
+            "adds noise to copies",
+            "of the networks looked at are one training network under noise",
+        ),
+        (
+            MIXTURES,
+            "mixes training networks",
+            "of the networks looked at are combinations of training networks",
+        ),
     ):
-        found.append(
-            (
-                "mixes training networks",
-                f"{1 - outside:.1%} of the deviation from their mean is within their span",
-            )
-        )
-    elif alone < 0.9:
-        found.append(
-            (
-                "adds noise to copies",
-                f"one training network stands out: its distance over the median is {alone:.2f} "
-                "of what it is for held-out networks",
-            )
-        )
-    apart = ratio("aligned distance")
+        made, trained = (figures.get((measure, g)) or 0.0 for g in ("generated", "held-out"))
+        whole = any(name == "copies training networks" for name, _ in found)
+        if made - trained >= _SOME and not (measure == ONE_NETWORK and whole):
+            found.append((fault, f"{made:.0%} {words} (held-out: {trained:.0%})"))
+    apart = _ratio(figures, "aligned distance")
     if apart < 0.1:
         found.append(
             (
@@ -206,13 +212,20 @@ def faults(figures: Figures) -> list[Row]:
                 f"two networks of a class lie apart by {apart:.3f} of what held-out ones do",
             )
         )
-    honoured = figures.get(("share best at their own class", "generated"))
-    usual = figures.get(("share best at their own class", "held-out"))
+    honoured = figures.get((OWN_CLASS, "generated"))
+    usual = figures.get((OWN_CLASS, "held-out"))
     if honoured is not None and usual and honoured < 0.5 * usual:
         found.append(
             (
                 "ignores the class",
-                f"{honoured:.0%} of networks are best at their own class (held-out: {usual:.0%})",
+                f"{honoured:.0%} of networks, or of their outputs, are best at their own class "
+                f"(held-out: {usual:.0%})",
             )
         )
     return [{"fault": fault, "sentence": sentence} for fault, sentence in found]
+
+
+def _ratio(figures: Figures, measure: str) -> float:
+    trained = figures.get((measure, "held-out"))
+    made = figures.get((measure, "generated"))
+    return 1.0 if made is None or not trained else made / trained

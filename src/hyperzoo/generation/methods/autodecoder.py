@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from hyperzoo.architectures import Architecture
+from hyperzoo.cores import one_thread
 from hyperzoo.generation.aligned import aligned_training
-from hyperzoo.generation.behaviour import network_logits, one_thread, pixels, row_logits
+from hyperzoo.generation.behaviour import network_logits, pixels, row_logits
 from hyperzoo.generation.decoder import Decoder, decoded, expected
 from hyperzoo.generation.draw import Draw
 from hyperzoo.generation.registry import Meter, State, require_tensors

@@ -18,9 +18,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hyperzoo.architectures import Architecture
+from hyperzoo.cores import one_thread
 from hyperzoo.errors import GenerationError
 from hyperzoo.generation.aligned import Aligned, aligned_training, fresh_start, fresh_starts
-from hyperzoo.generation.behaviour import one_thread, pixels, row_logits
+from hyperzoo.generation.behaviour import pixels, row_logits
 from hyperzoo.generation.decoder import linear
 from hyperzoo.generation.draw import Draw
 from hyperzoo.generation.matrix import network_of

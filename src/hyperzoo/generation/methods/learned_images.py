@@ -32,10 +32,9 @@ from hyperzoo.analysis.alignment import align
 from hyperzoo.architectures import Architecture
 from hyperzoo.architectures.forward import forward
 from hyperzoo.architectures.layers import BatchNorm
-from hyperzoo.cores import usable_cores
+from hyperzoo.cores import one_thread, usable_cores
 from hyperzoo.errors import GenerationError
 from hyperzoo.generation.draw import Draw
-from hyperzoo.generation.generator import one_thread
 from hyperzoo.generation.methods.unit_order import in_random_order
 from hyperzoo.generation.methods.unseen import Answers, Batches, agreement, unseen_answers
 from hyperzoo.generation.registry import Meter, State, require_setting, require_tensors

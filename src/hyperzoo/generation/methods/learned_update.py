@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hyperzoo.architectures import Architecture
+from hyperzoo.cores import one_thread
 from hyperzoo.generation.aligned import aligned_training, class_means, fresh_starts
-from hyperzoo.generation.behaviour import one_thread, pixels, row_logits, task_loss
+from hyperzoo.generation.behaviour import pixels, row_logits, task_loss
 from hyperzoo.generation.matrix import rows_of
 from hyperzoo.generation.methods.update import check, make
 from hyperzoo.generation.registry import Meter, State

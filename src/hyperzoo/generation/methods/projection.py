@@ -28,8 +28,8 @@ from torch import Tensor
 
 from hyperzoo.architectures import Architecture
 from hyperzoo.architectures.forward import forward
-from hyperzoo.cores import usable_cores
-from hyperzoo.generation.behaviour import one_thread, pixels
+from hyperzoo.cores import one_thread, usable_cores
+from hyperzoo.generation.behaviour import pixels
 from hyperzoo.generation.draw import Draw
 from hyperzoo.generation.methods.distilled import (
     Targets,

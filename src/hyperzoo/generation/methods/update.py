@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture
 from hyperzoo.architectures.symmetry import move_units
+from hyperzoo.cores import one_thread
 from hyperzoo.generation.aligned import aligned_training, class_means, fresh_start, fresh_starts
-from hyperzoo.generation.behaviour import one_thread, pixels, row_logits, task_loss
+from hyperzoo.generation.behaviour import pixels, row_logits, task_loss
 from hyperzoo.generation.draw import Draw
 from hyperzoo.generation.matrix import network_of, rows_of
 from hyperzoo.generation.registry import Meter, State, require_tensors

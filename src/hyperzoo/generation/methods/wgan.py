@@ -17,9 +17,10 @@ from torch.nn import functional
 
 from hyperzoo.architectures import Architecture
 from hyperzoo.architectures.forward import forward
+from hyperzoo.cores import one_thread
 from hyperzoo.features.linear_response import linear_layer
 from hyperzoo.generation.aligned import aligned_training
-from hyperzoo.generation.behaviour import one_thread, pixels, split_row
+from hyperzoo.generation.behaviour import pixels, split_row
 from hyperzoo.generation.decoder import Decoder, check, decoded, linear
 from hyperzoo.generation.draw import Draw
 from hyperzoo.generation.registry import Meter, State

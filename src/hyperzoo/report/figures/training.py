@@ -7,7 +7,7 @@ import numpy as np
 from hyperzoo.analysis.training import Training, training
 from hyperzoo.report.figure import Figure, Section, networks
 from hyperzoo.report.style import BLUE, ORANGE, WIDTH, draw, heat_map
-from hyperzoo.zoo import Zoo
+from hyperzoo.zoo import Generated, Trained, Zoo
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,9 @@ def section(zoo: Zoo, *, png: bool = False) -> Section:
             title="Training",
             text="",
             figures=(),
-            missing="The zoo has no training history: how its networks learned is not known.",
+            missing="The networks were never trained: a generator made them."
+            if isinstance(zoo.origin, Generated)
+            else "The zoo has no training history: how its networks learned is not known.",
         )
     figures = [_curves(zoo, found, quantity, png=png) for quantity in ("loss", "accuracy")]
     return Section(
@@ -44,7 +46,7 @@ def _text(zoo: Zoo, found: Training) -> str:
     if not total:
         return "No network has a finite validation loss after every epoch."
     epochs = np.repeat([r["epoch"] for r in rows], [r["networks"] for r in rows])
-    best = zoo.recipe is not None and zoo.recipe.training.keep == "best"
+    best = isinstance(zoo.origin, Trained) and zoo.origin.recipe.training.keep == "best"
     kept = "after the best epoch" if best else "after the last epoch"
     return (
         f"Validation loss was least after epoch {np.median(epochs):g} of {last} in the median "
