@@ -12,6 +12,7 @@ from hyperzoo.errors import ImageError
 from hyperzoo.images.image_set import ImageSet
 from hyperzoo.images.resize import resize_bilinear
 
+MAX_BYTES = 16 * 2**30
 _BLOCK = 64
 """Images resized at once: enough for NumPy, and few in memory as floats."""
 
@@ -62,6 +63,8 @@ def fit_images(raw: RawImages, name: str, *, size: int, channels: int) -> ImageS
         labels = (np.searchsorted(there, labels[0]), np.searchsorted(there, labels[1]))
         class_names = tuple(there.astype(str).tolist())
     images = []
+    count = len(raw.train_images) + len(raw.validation_images)
+    check_memory(count * size * size * channels)
     for pixels in (raw.train_images, raw.validation_images):
         fitted, said = _fit(pixels, size, channels)
         images.append(fitted)
@@ -78,6 +81,19 @@ def fit_images(raw: RawImages, name: str, *, size: int, channels: int) -> ImageS
         validation_labels=labels[1],
         notes=tuple(notes),
     )
+
+
+def check_memory(count: int) -> None:
+    """Refuse images that take too many bytes.
+
+    Raises:
+        ImageError: they take more than `MAX_BYTES`.
+    """
+    if count > MAX_BYTES:
+        raise ImageError(
+            f"the images take {count} bytes, more than {MAX_BYTES // 2**30} GiB; use fewer or "
+            "smaller images"
+        )
 
 
 def fit_names(names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -8,6 +8,7 @@ from hyperzoo.errors import ImageError
 from hyperzoo.images.digits import load_digits
 from hyperzoo.images.files import check_shape, file_errors
 from hyperzoo.images.folder import load_folder
+from hyperzoo.images.hub import load_hub
 from hyperzoo.images.image_set import ImageSet
 from hyperzoo.images.imagenette import load_imagenette
 from hyperzoo.images.npz import load_npz
@@ -59,6 +60,9 @@ _LOADERS: dict[str, Callable[[_Request], ImageSet]] = {
     "npz": lambda request: load_npz(
         request.needed_path, size=request.size, channels=request.channels
     ),
+    "hub": lambda request: load_hub(
+        request.needed_path.as_posix(), size=request.size, channels=request.channels
+    ),
     **dict.fromkeys(
         PUBLISHED,
         lambda request: load_published(
@@ -82,10 +86,12 @@ def load_images(
         source: "digits" (bundled with scikit-learn), "imagenette", "folder" (a folder a class),
             "npz" (arrays by name, see `hyperzoo.images.npz.load_npz`), or a published data set:
             "idx" (MNIST and what has its form), "cifar10", "cifar100", "cifar100-coarse", "svhn"
-            or "stl10" (see `hyperzoo.images.published.load_published`).
+            or "stl10" (see `hyperzoo.images.published.load_published`); or "hub" (a data set of the
+            Hugging Face Hub, see `hyperzoo.images.hub.load_hub`).
         size: height and width in pixels, 1 to 4096.
         channels: 3 for RGB, 1 for grey.
-        path: where the images lie; needed for all but the first two. For "imagenette" the official
+        path: where the images lie; needed for all but the first two; for "hub", the data set's name
+            there. For "imagenette" the official
             archive, the folder that it unpacks to, or an .npz file; None for the images that
             `prepare_imagenette` left in the cache.
         cache_folder: folder for prepared images; None for the user's (see `cache_file`).
@@ -142,7 +148,8 @@ def load_images_at(
         place: "digits" or "imagenette"; or a path: an npz file, a folder, a .tgz or .zip archive
             of a folder, or the files of a published data set. A folder or archive of Imagenette,
             which has its WordNet ids, gets Imagenette's class names. A source's name and a colon
-            before the path ("cifar100-coarse:cifar-100-python") choose the source.
+            before the path ("cifar100-coarse:cifar-100-python", "hub:owner/name") choose the
+            source.
         size: height and width in pixels, 1 to 4096.
         channels: 3 for RGB, 1 for grey.
         as_source: the source to take where the files can be read in two ways: "folder" for

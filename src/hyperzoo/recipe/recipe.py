@@ -46,6 +46,8 @@ class Recipe(Section):
         """Where the images lie, when the recipe says so; relative to the recipe's own file."""
         if self.images.path is None:
             return None
+        if self.images.source == "hub":  # a name, not a place on this machine
+            return Path(self.images.path)
         return (self._folder or Path()) / Path(self.images.path).expanduser()
 
     def network(self, outputs: int) -> Architecture:
@@ -92,9 +94,11 @@ class Recipe(Section):
         """The recipe as a plain dict with defaults written out, ready for JSON.
 
         Where the images lie on this machine is left out: it is nobody else's business, and the
-        images have a fingerprint.
+        images have a fingerprint. A name on the Hugging Face Hub is kept.
         """
-        document = self.model_dump(mode="json", exclude_none=True, exclude={"images": {"path"}})
+        document = self.model_dump(mode="json", exclude_none=True)
+        if self.images.source != "hub":
+            document["images"].pop("path", None)
         for key in ("precision", "train_fraction", "label_noise"):
             if getattr(self.training, key) == Training.model_fields[key].default:
                 # Older than the key, so that digests of recipes without it stay what they were.
@@ -115,6 +119,7 @@ class Recipe(Section):
         """
         document = self.canonical()
         del document["name"], document["networks_per_class"]
+        document["images"].pop("path", None)
         text = json.dumps(document, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
