@@ -248,14 +248,17 @@ def _library() -> ModuleType:
 
 @contextmanager
 def _quiet(library: ModuleType) -> Iterator[None]:
-    """Without the library's progress bars and remarks."""
-    bars, level = library.are_progress_bars_disabled(), library.logging.get_verbosity()
+    """Without progress bars and remarks of the library, and of what it speaks to the Hub with."""
+    logs = (library.logging, importlib.import_module("huggingface_hub.utils.logging"))
+    bars, levels = library.are_progress_bars_disabled(), [log.get_verbosity() for log in logs]
     library.disable_progress_bars()
-    library.logging.set_verbosity(logging.ERROR)
+    for log in logs:
+        log.set_verbosity(logging.ERROR)
     try:
         yield
     finally:
-        library.logging.set_verbosity(level)
+        for log, level in zip(logs, levels, strict=True):
+            log.set_verbosity(level)
         if not bars:
             library.enable_progress_bars()
 
