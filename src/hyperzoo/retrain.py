@@ -107,7 +107,7 @@ def _own_images(zoo: Zoo, recipe: Recipe) -> ImageSet:
     remembered = remembered_place(zoo.image_fingerprint)
     choice = recipe.images
     if remembered is None:
-        if choice.source in ("folder", "npz"):
+        if choice.source not in ("digits", "imagenette") and choice.path is None:
             raise ImageError(
                 f"the images that the zoo was trained on ('{zoo.images_name}') have not been read "
                 "on this machine, and a zoo does not tell where its maker's images lie; say where "

@@ -333,7 +333,7 @@ def recipe_images(recipe: Recipe, place: str | Path | None = None) -> ImageSet:
     source: str = choice.source
     path = recipe.images_path
     if place is not None:
-        source, path = source_at(place, as_folder=choice.source == "folder")
+        source, path = source_at(place, as_source=choice.source)
     images = load_images(source, size=choice.size, channels=choice.channels, path=path)
     remember_place(images.fingerprint, source, path)
     return images

@@ -74,7 +74,7 @@ def test_imagenette_is_told_by_its_classes(tmp_path: Path, monkeypatch: pytest.M
     for place in places:
         assert load_images_at(place, size=8).class_names[4] == "church"
         # A recipe that says "folder" keeps the names that it has had.
-        as_folder = load_images_at(place, size=8, as_folder=True)
+        as_folder = load_images_at(place, size=8, as_source="folder")
         assert as_folder.class_names[4] == "n03028079"
     more = write_files(tmp_path / "more", files | {"train/n1/a.png": b"", "val/n1/a.png": b""})
     with pytest.raises(ImageError, match=r"not an image that can be decoded"):

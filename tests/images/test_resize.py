@@ -76,3 +76,9 @@ def test_properties(height: int, width: int, channels: int, size: int, seed: int
     np.testing.assert_array_equal(resize_bilinear(resized, size), resized)
     grey = np.full_like(image, 77)
     assert (resize_bilinear(grey, size) == 77).all()
+
+
+def test_several_images_at_once_are_the_same_bits():
+    images = np.random.default_rng(0).integers(0, 256, (5, 7, 9, 3), dtype=np.uint8)
+    one_by_one = np.stack([resize_bilinear(image, 11) for image in images])
+    np.testing.assert_array_equal(resize_bilinear(images, 11), one_by_one)

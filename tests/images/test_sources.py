@@ -6,8 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hyperzoo.images import ImageSet, load_images
+from hyperzoo.images import ImageSet, load_images, load_images_at
 from hyperzoo.images.npz import write_npz
+from tests.images.published.samples import (
+    cifar10_binary,
+    cifar10_python,
+    cifar100_binary,
+    cifar100_python,
+    idx_files,
+    stl10_files,
+    svhn_files,
+)
 from tests.images.samples import (
     folder_files,
     imagenette_files,
@@ -57,7 +66,20 @@ def npz(folder: Path) -> Load:
     return load
 
 
-SOURCES = [digits, imagenette_archive, imagenette_folder, split_folder, unsplit_folder, npz]
+def published(files: Callable[[], dict[str, bytes]]) -> Callable[[Path], Load]:
+    def source(folder: Path) -> Load:
+        write_files(folder, files())
+        return lambda size, channels: load_images_at(folder, size=size, channels=channels)
+
+    source.__name__ = files.__name__
+    return source
+
+
+SOURCES = [
+    *(digits, imagenette_archive, imagenette_folder, split_folder, unsplit_folder, npz),
+    *map(published, (idx_files, cifar10_python, cifar10_binary, cifar100_python, cifar100_binary)),
+    *map(published, (svhn_files, stl10_files)),
+]
 
 
 @pytest.fixture(params=SOURCES, ids=lambda source: source.__name__)

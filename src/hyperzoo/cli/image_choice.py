@@ -1,13 +1,12 @@
 """Images that a user names on the command line, and what is said of them."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from hyperzoo.architectures import Architecture
 from hyperzoo.cli.console import err
 from hyperzoo.errors import ImageError
-from hyperzoo.images import ImageSet, load_images_at
-from hyperzoo.images.place import HELP, NAMED
+from hyperzoo.images import ImageSet, load_images, source_at
+from hyperzoo.images.place import HELP
 from hyperzoo.train import recipe_images
 from hyperzoo.zoo import Trained, Zoo
 
@@ -21,16 +20,15 @@ def image_choice(choice: str | None) -> Callable[[Architecture], ImageSet] | Non
         choice: what stands behind `--images`; None for no images.
 
     Raises:
-        ImageError: there is neither a source nor a file of that name.
+        ImageError: there is neither a source nor a file of that name, or it holds no images.
     """
     if choice is None:
         return None
-    if choice not in NAMED and not Path(choice).expanduser().exists():
-        raise ImageError(f"no images at {choice}; expected {HELP}")
+    source, path = source_at(choice)
 
     def load(architecture: Architecture) -> ImageSet:
         height, _, channels = architecture.input_shape
-        images = load_images_at(choice, size=height, channels=channels)
+        images = load_images(source, size=height, channels=channels, path=path)
         say_notes(images)
         return images
 

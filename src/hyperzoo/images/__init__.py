@@ -1,4 +1,4 @@
-"""Image sets: labelled uint8 images from digits, Imagenette, folders and npz files."""
+"""Image sets: labelled uint8 images from folders, files of data sets, npz files and the Hub."""
 
 from hyperzoo.images.image_set import ImageSet
 from hyperzoo.images.imagenette import prepare_imagenette

@@ -40,18 +40,61 @@ def archive_names(path: Path) -> list[PurePosixPath]:
     Raises:
         ImageError: as `read_archive` does.
     """
+    return list(iterate_names(path))
+
+
+def iterate_names(path: Path, most: int | None = None) -> Iterator[PurePosixPath]:
+    """The paths of all files in an archive, one after another.
+
+    Args:
+        path: the archive.
+        most: how many bytes a file in it may have; None for as many as an image's.
+
+    Raises:
+        ImageError: as `read_archive` does.
+    """
     with _damage_told(path):
-        return [PurePosixPath(name) for name, _ in _members(path)]
+        for name, _ in _members(path, most):
+            yield PurePosixPath(name)
+
+
+def read_members(
+    path: Path, wanted: Callable[[PurePosixPath], bool], most: int
+) -> dict[PurePosixPath, bytes]:
+    """The content of some files in an archive.
+
+    Args:
+        path: the archive.
+        wanted: says whether the file of a path is wanted.
+        most: how many bytes a file in the archive may have, and all that are wanted together.
+
+    Raises:
+        ImageError: as `read_archive` does, or the files have more bytes.
+    """
+    contents: dict[PurePosixPath, bytes] = {}
+    left = most
+    with _damage_told(path):
+        for name, read in _members(path, most):
+            if wanted(place := PurePosixPath(name)):
+                if place in contents:
+                    raise ImageError(f"{path}: there are two files {name!r}; keep one")
+                content = read()
+                left -= len(content)
+                if left < 0:
+                    raise ImageError(f"{path}: refused, because its files take over {most} bytes")
+                contents[place] = content
+    return contents
 
 
 _Members = Iterator[tuple[str, Callable[[], bytes]]]
 """Path of every file, and its content, which can be read until the next is asked for."""
 
 
-def _members(path: Path) -> _Members:
+def _members(path: Path, most: int | None = None) -> _Members:
+    most = MAX_FILE_BYTES if most is None else most
     with path.open("rb") as file:
         zipped = file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
-    return _zip_members(path) if zipped else _tar_members(path)
+    return _zip_members(path, most) if zipped else _tar_members(path, most)
 
 
 @contextmanager
@@ -67,14 +110,14 @@ def _damage_told(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _tar_members(path: Path) -> _Members:
+def _tar_members(path: Path, most: int) -> _Members:
     # tarfile by itself takes a truncated archive for a shorter one; gzip does not.
     with gzip.open(path) as unzipped:
         limited = _Limited(unzipped, path)
         with tarfile.open(fileobj=limited, mode="r|") as tar:
             for member in tar:
-                limited.restart()
-                _check(path, member.name, member.isfile() or member.isdir(), member.size)
+                _check(path, member.name, member.isfile() or member.isdir(), member.size, most)
+                limited.restart(member.size)
                 file = tar.extractfile(member)
                 if file is not None:
                     yield member.name, file.read
@@ -83,28 +126,27 @@ def _tar_members(path: Path) -> _Members:
             pass
 
 
-def _zip_members(path: Path) -> _Members:
+def _zip_members(path: Path, most: int) -> _Members:
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             # What made the file may have left no mode, or only permissions.
             kind = stat.S_IFMT(member.external_attr >> 16)
             plain = kind in (0, stat.S_IFREG, stat.S_IFDIR)
-            _check(path, member.filename, plain, member.file_size)
+            _check(path, member.filename, plain, member.file_size, most)
             if not member.is_dir():
                 yield member.filename, partial(archive.read, member)
 
 
-def _check(path: Path, name: str, plain: bool, size: int) -> None:
+def _check(path: Path, name: str, plain: bool, size: int, most: int) -> None:
     # Nothing is unpacked, so nothing could happen; but an archive like that is not to be trusted.
     place = PurePosixPath(name.replace("\\", "/"))
     if place.is_absolute() or ".." in place.parts:
         raise ImageError(f"{path}: refused, because the path {name!r} leads out of it")
     if not plain:
         raise ImageError(f"{path}: refused, because {name!r} is a link or a device")
-    if size > MAX_FILE_BYTES:
+    if size > most:
         raise ImageError(
-            f"{path}: refused, because {name!r} has {size} bytes, "
-            f"more than {MAX_FILE_BYTES // 2**20} MiB"
+            f"{path}: refused, because {name!r} has {size} bytes, more than {most // 2**20} MiB"
         )
 
 
@@ -117,10 +159,10 @@ class _Limited(io.RawIOBase):
     def __init__(self, file: gzip.GzipFile, path: Path) -> None:
         self._file = file
         self._path = path
-        self.restart()
+        self.restart(0)
 
-    def restart(self) -> None:
-        self._left = 2 * MAX_FILE_BYTES
+    def restart(self, size: int) -> None:
+        self._left = size + MAX_FILE_BYTES
 
     def read(self, size: int = -1) -> bytes:
         content = self._file.read(size)

@@ -167,7 +167,7 @@ def decode_images(
     with warnings.catch_warnings():
         # Of odd EXIF data, for example. Damage that matters is an error.
         warnings.filterwarnings("ignore", module=r"PIL\.")
-        for image, decoded in _in_threads(decode, encoded):
+        for image, decoded in in_threads(decode, encoded):
             if image.key in images:
                 raise ImageError(f"{image.place}: there are two such files; keep one")
             images[image.key] = decoded.pixels
@@ -206,7 +206,7 @@ def check_classes(place: Path, keys: Collection[Key], class_names: tuple[str, ..
             )
 
 
-def _in_threads(
+def in_threads(
     decode: Callable[[EncodedImage], Decoded], encoded: Iterable[EncodedImage]
 ) -> Iterator[tuple[EncodedImage, Decoded]]:
     """Map in threads and keep the order. Pillow decodes outside Python's lock.

@@ -31,10 +31,10 @@ def load_folder(path: Path, *, size: int, channels: int) -> ImageSet:
         raise ImageError(f"{path}: expected a folder or an archive with {LAYOUT}; got nothing")
     if not path.is_dir():
         return _load_archive(path, size, channels)
-    found = find_layout(lambda place: _children(path / place), str(path))
+    found = find_layout(lambda place: children(path / place), str(path))
     files = {key: path / place for place, key in found.files.items()}
     for file in files.values():
-        _check_file(path, file)
+        check_file(path, file)
     return decode_images(
         read_files(files),
         name=path.resolve().name,
@@ -82,9 +82,9 @@ def list_images(root: Path, folder: Path, suffixes: Collection[str]) -> list[Pat
     Raises:
         ImageError: a link leads out of `root`, or something is not a file.
     """
-    files = [folder / name for name in _children(folder)[1] if is_image(name, suffixes)]
+    files = [folder / name for name in children(folder)[1] if is_image(name, suffixes)]
     for file in files:
-        _check_file(root, file)
+        check_file(root, file)
     return files
 
 
@@ -100,8 +100,8 @@ def read_files(files: Mapping[Key, Path]) -> Iterator[EncodedImage]:
         yield EncodedImage(key, str(file), file.read_bytes())
 
 
-def _children(folder: Path) -> tuple[list[str], list[str]]:
-    """The folders and the files in a folder, hidden ones aside; none where it is not there."""
+def children(folder: Path) -> tuple[list[str], list[str]]:
+    """The folders and the files in a folder, sorted, hidden ones aside; none if there is none."""
     names: tuple[list[str], list[str]] = ([], [])
     if folder.is_dir():
         with os.scandir(folder) as entries:
@@ -111,7 +111,12 @@ def _children(folder: Path) -> tuple[list[str], list[str]]:
     return sorted(names[0]), sorted(names[1])
 
 
-def _check_file(root: Path, file: Path) -> None:
+def check_file(root: Path, file: Path) -> None:
+    """Refuse what is no file, or a link that leads out of the folder.
+
+    Raises:
+        ImageError: it is so.
+    """
     if not file.resolve().is_relative_to(root.resolve()):
         raise ImageError(f"{file}: the link leads out of {root}; put the file itself there")
     if not file.is_file():

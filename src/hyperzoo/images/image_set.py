@@ -1,7 +1,7 @@
 """The one form that all images take inside hyperzoo."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -55,6 +55,10 @@ class ImageSet:
         """(height, width, channel) of every image."""
         height, width, channels = self.train_images.shape[1:]
         return height, width, channels
+
+    def with_notes(self, *notes: str) -> "ImageSet":
+        """The same images, with more to be said of them."""
+        return replace(self, notes=(*self.notes, *notes))
 
     @cached_property
     def fingerprint(self) -> str:

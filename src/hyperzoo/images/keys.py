@@ -9,12 +9,12 @@ KEYS = ("train_images", "train_labels", "validation_images", "validation_labels"
 Keys = dict[str, str]
 """Role (one of KEYS) -> name of the array."""
 
-_SPLITS = {
+SPLITS = {
     "train": ("train", "training"),
     "validation": ("validation", "val", "valid"),
     "test": ("test", "testing"),
 }
-_CONTENTS = {
+CONTENTS = {
     "images": ("images", "image", "x", "data", "imgs"),
     "labels": ("labels", "label", "y", "targets", "target"),
 }
@@ -39,14 +39,14 @@ def choose_keys(names: Sequence[str]) -> tuple[Keys, list[str]]:
     """
     found = {
         (split, content): [name for name in names if _meaning(name) == (split, content)]
-        for split in _SPLITS
-        for content in _CONTENTS
+        for split in SPLITS
+        for content in CONTENTS
     }
-    tested = not any(found["validation", content] for content in _CONTENTS)
+    tested = not any(found["validation", content] for content in CONTENTS)
     roles = {
         f"{split}_{content}": found["test" if split == "validation" and tested else split, content]
         for split in ("train", "validation")
-        for content in _CONTENTS
+        for content in CONTENTS
     }
     roles["class_names"] = [name for name in names if name.lower() in _CLASS_NAMES]
     missing = [role for role in KEYS[:-1] if not roles[role]]
@@ -64,8 +64,8 @@ def _meaning(name: str) -> tuple[str, str] | None:
     """Split and content that a name tells of."""
     words = name.lower().split("_")
     for first, second in (words, words[::-1]) if len(words) == 2 else ():
-        for split, of_split in _SPLITS.items():
-            for content, of_content in _CONTENTS.items():
+        for split, of_split in SPLITS.items():
+            for content, of_content in CONTENTS.items():
                 if first in of_split and second in of_content:
                     return split, content
     return None

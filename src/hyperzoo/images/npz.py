@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from hyperzoo.errors import ImageError
 from hyperzoo.images.files import file_errors, replacing
+from hyperzoo.images.fit import RawImages, fit_images
 from hyperzoo.images.image_set import ImageSet
 from hyperzoo.images.keys import Keys, choose_keys
-from hyperzoo.images.resize import resize_bilinear
 
 MAX_BYTES = 16 * 2**30
 
@@ -48,11 +48,8 @@ def load_npz(path: Path, *, size: int, channels: int, name: str | None = None) -
         with zipfile.ZipFile(path) as archive:
             keys, notes = _check_headers(archive, size, channels)
             arrays = {role: _read_array(archive, key) for role, key in keys.items()}
-        notes += _prepare(arrays, size, channels)
-        class_names = tuple(str(class_name) for class_name in arrays.pop("class_names"))
-        return ImageSet(
-            name=name or path.stem, class_names=class_names, notes=tuple(notes), **arrays
-        )
+        raw = _raw(arrays, notes)
+        return fit_images(raw, name or path.stem, size=size, channels=channels)
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error
     except Exception as error:  # A damaged zip file can raise almost anything.
@@ -171,51 +168,20 @@ def _as_bytes(archive: zipfile.ZipFile, key: str, dtype: np.dtype[Any]) -> str:
     return f" from {low:g} to {high:g}; {how}"
 
 
-def _prepare(arrays: dict[str, NDArray[Any]], size: int, channels: int) -> list[str]:
-    """Bring all arrays into an image set's form, in place; says what had to be done."""
-    notes: dict[str, None] = {}
+def _raw(arrays: dict[str, NDArray[Any]], notes: list[str]) -> RawImages:
+    """The arrays with a channel axis and with labels [image]; says what had to be done."""
+    said = dict.fromkeys(notes)
     for split in ("train", "validation"):
         images, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
         if labels.ndim == 2:
-            notes[f"labels [image, 1] are taken for [image] ({split})"] = None
-        arrays[f"{split}_labels"] = labels.reshape(-1).astype(np.int64)
+            said[f"labels [image, 1] are taken for [image] ({split})"] = None
         if images.ndim == 3:
-            notes["images without a channel axis are taken for grey"] = None
+            said["images without a channel axis are taken for grey"] = None
             images = images[..., None]
-        if images.shape[3] != channels:
-            notes["grey images made RGB" if channels == 3 else "RGB images made grey"] = None
-            images = images.repeat(3, axis=3) if channels == 3 else _grey(images)
-        if images.shape[1:3] != (size, size):
-            height, width = images.shape[1:3]
-            notes[f"images resized from {height}x{width} to {size}x{size} pixels"] = None
-            resized = np.empty((len(images), size, size, channels), np.uint8)
-            for index, image in enumerate(images):
-                resized[index] = resize_bilinear(image, size)
-            images = resized
-        arrays[f"{split}_images"] = images
-    if "class_names" not in arrays:
-        arrays["class_names"] = _label_names(arrays)
-        shown = [*arrays["class_names"][:3], "..."][: len(arrays["class_names"])]
-        notes[f"no class_names: the classes are called by their labels, {', '.join(shown)}"] = None
-    return list(notes)
-
-
-def _grey(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """RGB made grey as in images that come from files."""
-    from PIL import Image
-
-    return np.stack([np.asarray(Image.fromarray(image).convert("L")) for image in images])[
-        ..., None
-    ]
-
-
-def _label_names(arrays: dict[str, NDArray[Any]]) -> NDArray[np.str_]:
-    """Name each class by its label; labels become positions among the names."""
-    labels = [arrays[f"{split}_labels"] for split in ("train", "validation")]
-    there = np.unique(np.concatenate(labels))
-    for split in ("train", "validation"):
-        arrays[f"{split}_labels"] = np.searchsorted(there, arrays[f"{split}_labels"])
-    return there.astype(str)
+        arrays[f"{split}_images"], arrays[f"{split}_labels"] = images, labels.reshape(-1)
+    names = arrays.pop("class_names", None)
+    class_names = None if names is None else tuple(str(class_name) for class_name in names)
+    return RawImages(**arrays, class_names=class_names, notes=tuple(said))
 
 
 def _read_header(file: IO[bytes]) -> Header:

@@ -1,23 +1,26 @@
 """What a file or folder of images is, told by its content."""
 
+import gzip
+import zlib
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile
 
 from hyperzoo.errors import ImageError
-from hyperzoo.images.archive import archive_names
+from hyperzoo.images.described import described
 from hyperzoo.images.imagenette import is_imagenette
+from hyperzoo.images.published import tell_archive, tell_file, tell_folder
 
 NAMED = ("digits", "imagenette")
 """Images that need no path."""
 
 HELP = (
-    f"{' or '.join(NAMED)}, or a path: an npz file, a folder of folders, "
-    "or a .tgz or .zip archive of one"
+    f"{' or '.join(NAMED)}, or a path: an npz file, a folder of folders, a .tgz or .zip archive "
+    "of one, or MNIST's, CIFAR's, SVHN's or STL-10's files; or hub:OWNER/NAME"
 )
 
 
 def kind_of_place(path: Path) -> str:
-    """The source of `load_images` that reads a path: "npz", "folder" or "imagenette".
+    """The source of `load_images` that reads a path: "npz", "folder", "cifar10", ...
 
     Raises:
         ImageError: there is no such path, or it is none of these.
@@ -34,17 +37,35 @@ def kind_of_place(path: Path) -> str:
             for folder in (top / split).iterdir()
             if folder.is_dir() and not folder.name.startswith(".")
         ]
-        return "imagenette" if is_imagenette(names) else "folder"
+        return "imagenette" if is_imagenette(names) else tell_folder(path) or "folder"
     with path.open("rb") as file:
         start = file.read(64)
+    if (source := tell_file(path)) is not None:
+        return source
     if start.startswith(b"\x1f\x8b"):
-        return "imagenette" if is_imagenette(archive_names(path)) else "folder"
+        return _kind_of_archive(path)
     zipped = start.startswith((b"PK\x03\x04", b"PK\x05\x06"))
     if path.suffix.lower() == ".npz" or (zipped and holds_arrays(path)):
         return "npz"
     if zipped:
-        return "imagenette" if is_imagenette(archive_names(path)) else "folder"
-    raise ImageError(f"{path}: expected {HELP}; got {_described(start)}")
+        return _kind_of_archive(path)
+    raise ImageError(f"{path}: expected {HELP}; got {described(start)}")
+
+
+def _kind_of_archive(path: Path) -> str:
+    if (start := _first_unzipped(path)).startswith(b"\0\0\x08"):
+        raise ImageError(f"{path}: expected {HELP}; got {described(start)}")
+    source, names = tell_archive(path)
+    return source or ("imagenette" if is_imagenette(names) else "folder")
+
+
+def _first_unzipped(path: Path) -> bytes:
+    """The first bytes of what a gzip file holds; none where it is another file or damaged."""
+    try:
+        with gzip.open(path) as file:
+            return file.read(4)
+    except (OSError, EOFError, zlib.error):
+        return b""
 
 
 def holds_arrays(path: Path) -> bool | None:
@@ -54,23 +75,3 @@ def holds_arrays(path: Path) -> bool | None:
             return any(name.endswith(".npy") for name in archive.namelist())
     except (OSError, BadZipFile, NotImplementedError, ValueError):
         return None
-
-
-def _described(start: bytes) -> str:
-    """A file in words, by its first bytes."""
-    known = {
-        b"": "an empty file",
-        b"version https://git-lfs": "a Git LFS pointer; run `git lfs pull`",
-        b"BZh": "a .bz2 file; unpack it, and give the folder",
-        b"\xfd7zXZ": "an .xz file; unpack it, and give the folder",
-        b"7z\xbc\xaf": "a .7z file; unpack it, and give the folder",
-        b"Rar!": "a .rar file; unpack it, and give the folder",
-        b"\x93NUMPY": "a single array; save all with numpy.savez",
-        b"\x89HDF": "an HDF5 file; save its arrays with numpy.savez",
-    }
-    for first, words in known.items():
-        if start.startswith(first) and (first or not start):
-            return words
-    if start.lstrip().lower().startswith((b"<!doctype", b"<html")):
-        return "a web page; download the file itself"
-    return f"a file that begins with {start[:16]!r}"

@@ -13,7 +13,9 @@ from hyperzoo.images.files import cache_file, replacing
 
 def remember_place(fingerprint: str, source: str, path: Path | None) -> None:
     """Note where images were read from; where the cache can't be written, nothing is noted."""
-    known = {"source": source, "path": None if path is None else str(path.absolute())}
+    if path is not None and source != "hub":  # where it is a name
+        path = path.absolute()
+    known = {"source": source, "path": None if path is None else str(path)}
     with suppress(OSError), replacing(_note(fingerprint)) as file:
         file.write(json.dumps(known).encode())
 

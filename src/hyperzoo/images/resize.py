@@ -13,21 +13,21 @@ def resize_bilinear(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     to the even one.
 
     Args:
-        image: uint8 [height, width, channel].
+        image: uint8 [height, width, channel], or several, [..., height, width, channel].
         size: height and width of the result in pixels, 1 or more.
 
     Returns:
-        uint8 [size, size, channel].
+        uint8 [..., size, size, channel].
     """
-    height, width, _ = image.shape
+    height, width = image.shape[-3:-1]
     upper, lower, down = _neighbours(height, size)
     left, right, across = _neighbours(width, size)
     down, across = down[:, None, None], across[:, None]
 
     def row(y: NDArray[np.intp]) -> NDArray[np.float32]:
         # Gathering only the needed pixels: a photo has a hundred times as many.
-        start = image[y[:, None], left].astype(np.float32)
-        return start + (image[y[:, None], right].astype(np.float32) - start) * across
+        start = image[..., y[:, None], left, :].astype(np.float32)
+        return start + (image[..., y[:, None], right, :].astype(np.float32) - start) * across
 
     top = row(upper)
     return np.rint(top + (row(lower) - top) * down).astype(np.uint8)

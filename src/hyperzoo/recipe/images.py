@@ -11,7 +11,10 @@ from hyperzoo.recipe.section import Section
 class Images(Section):
     """`[images]`: which images the networks are trained on."""
 
-    source: Literal["digits", "imagenette", "folder", "npz"]
+    source: Literal[
+        "digits", "imagenette", "folder", "npz", "idx", "cifar10", "cifar100", "cifar100-coarse",
+        "svhn", "stl10", "hub",
+    ]  # fmt: skip
     path: str | None = None
     size: Annotated[int, Field(ge=1, le=4096)] = 32
     channels: Literal[1, 3] = 3

@@ -101,6 +101,8 @@ class Recipe(Section):
         """Where the images lie, when the recipe says so; relative to the recipe's own file."""
         if self.images.path is None:
             return None
+        if self.images.source == "hub":  # a name, not a place on this machine
+            return Path(self.images.path)
         return (self._folder or Path()) / Path(self.images.path).expanduser()
 
     def network(self, outputs: int) -> Architecture:
@@ -149,9 +151,11 @@ class Recipe(Section):
         """The recipe as a plain dict with defaults written out, ready for JSON.
 
         Where the images lie on this machine is left out: it is nobody else's business, and the
-        images have a fingerprint.
+        images have a fingerprint. A name on the Hugging Face Hub is kept.
         """
-        document = self.model_dump(mode="json", exclude_none=True, exclude={"images": {"path"}})
+        document = self.model_dump(mode="json", exclude_none=True)
+        if self.images.source != "hub":
+            document["images"].pop("path", None)
         for key, field in Training.model_fields.items():
             if key not in ALWAYS_TOLD and getattr(self.training, key) == field.default:
                 # Digests are older than the key, and stay what they were.
@@ -174,6 +178,7 @@ class Recipe(Section):
         """
         document = self.canonical()
         del document["name"], document["networks_per_class"]
+        document["images"].pop("path", None)
         text = json.dumps(document, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 

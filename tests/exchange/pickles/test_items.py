@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hyperzoo.errors import ForeignFileError
-from hyperzoo.exchange.pickles import machine as pickle_machine
 from hyperzoo.exchange.pickles.items import first_key, read_items
 from hyperzoo.exchange.pickles.tensors import END, START, push, push_tensor
+from hyperzoo.unpickling import machine as pickle_machine
 
 TENSOR = push_tensor(np.arange(6, dtype=np.float32).reshape(2, 3))
 
@@ -348,9 +348,8 @@ def test_texts_of_earlier_items(tmp_path: Path):
 
 
 def test_items_of_endless_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(pickle_machine.Machine.__init__, "__kwdefaults__", {
-        "persistent": None, "limit": 1000,
-    })  # fmt: skip
+    defaults = pickle_machine.Machine.__init__.__kwdefaults__
+    monkeypatch.setitem(defaults, "limit", 1000)
     with pytest.raises(ForeignFileError, match="more than 1000 instructions"):
         read(START + b"](" + b"}" * 10 + b"]" * 2000, tmp_path)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.content import magic
 from hyperzoo.exchange.format import Meter
-from hyperzoo.exchange.pickles.machine import Machine, RefusedError
 from hyperzoo.exchange.pickles.tensors import TENSOR_NAMES
+from hyperzoo.unpickling.machine import Machine, RefusedError
 
 _METER_STEP = 1 << 22
 _MOST_OF_ELSE = 1 << 24

@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperzoo.exchange.pickles.machine import Global, Machine, RefusedError, Unfinished
-
-Arguments = tuple[object, ...]
+from hyperzoo.unpickling.arrays import Arguments, array_names, refusal, sizes
+from hyperzoo.unpickling.machine import Global, Machine, RefusedError
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
@@ -34,42 +33,14 @@ _STORAGES = {
 }
 _STORAGE_NAMES = {name: Global(name) for name in _STORAGES}
 _NUMPY_TYPES = ("f2", "f4", "f8", "i4", "i8")
-_MAX_AXES = 8
 # A storage's own pickles take 40 instructions.
 _STORAGE_LIMIT = 200
 
 
-def _refuse(name: str, arguments: Arguments) -> RefusedError:
-    kinds = ", ".join(type(argument).__name__ for argument in arguments[:8])
-    return RefusedError(f"{name} got other arguments than torch and NumPy write: ({kinds})")
-
-
-def _is_size(value: object) -> bool:
-    return type(value) is int and 0 <= value < 2**62
-
-
-def _sizes(value: object) -> tuple[int, ...] | None:
-    """A shape, or steps in memory; None if it is none."""
-    if not isinstance(value, tuple) or len(value) > _MAX_AXES:
-        return None
-    return value if all(map(_is_size, value)) else None
-
-
 def _ordered_dict(arguments: Arguments) -> dict[str, object]:
     if arguments:
-        raise _refuse("OrderedDict", arguments)
+        raise refusal("OrderedDict", arguments)
     return {}
-
-
-def _encode(arguments: Arguments) -> bytes:
-    """Bytes, which protocol 2 writes as a text of the first 256 characters."""
-    match arguments:
-        case (str(text), str("latin1")):
-            try:
-                return text.encode("latin1")
-            except UnicodeEncodeError:
-                pass
-    raise _refuse("_codecs.encode", arguments)
 
 
 def _load_storage(arguments: Arguments) -> NDArray[Any]:
@@ -78,7 +49,7 @@ def _load_storage(arguments: Arguments) -> NDArray[Any]:
         case (bytes(content),):
             pass
         case _:
-            raise _refuse("torch.storage._load_from_bytes", arguments)
+            raise refusal("torch.storage._load_from_bytes", arguments)
     file = io.BytesIO(content)
     told: list[tuple[str, str, int]] = []
 
@@ -121,10 +92,10 @@ def _rebuild_tensor(arguments: Arguments) -> NDArray[Any]:
         case (np.ndarray() as storage, int(offset), size, step, bool(), dict(hooks), *_) if (
             len(arguments) <= 7 and storage.ndim == 1 and not hooks
         ):
-            shape, steps = _sizes(size), _sizes(step)
+            shape, steps = sizes(size), sizes(step)
             if shape is not None and steps is not None:
                 return _view(storage, offset, shape, steps)
-    raise _refuse("torch._utils._rebuild_tensor_v2", arguments)
+    raise refusal("torch._utils._rebuild_tensor_v2", arguments)
 
 
 def _view(
@@ -148,76 +119,16 @@ def _parameter(arguments: Arguments) -> NDArray[Any]:
     match arguments:
         case (np.ndarray() as tensor, bool(), dict(hooks)) if not hooks:
             return tensor
-    raise _refuse("torch._utils._rebuild_parameter", arguments)
+    raise refusal("torch._utils._rebuild_parameter", arguments)
 
 
-class _UnfinishedType(Unfinished):
-    """A NumPy dtype before it is told its byte order."""
-
-    def __init__(self, code: str) -> None:
-        self._code = code
-
-    def finish(self, state: object) -> np.dtype[Any]:
-        match state:
-            case (int(3), str("<"), None, None, None, int(-1), int(-1), int(0)):
-                return np.dtype(f"<{self._code}")
-        raise RefusedError("expected a plain little-endian dtype of NumPy")
-
-
-def _dtype(arguments: Arguments) -> _UnfinishedType:
-    match arguments:
-        case (str(code), int(), int()) if code in _NUMPY_TYPES:
-            return _UnfinishedType(code)
-    raise _refuse("numpy.dtype", arguments)
-
-
-class _UnfinishedArray(Unfinished):
-    """A NumPy array before it is told its shape and numbers."""
-
-    def finish(self, state: object) -> NDArray[Any]:
-        match state:
-            # int(1), not 1: an array compared with 1 gives an array.
-            case (int(1), shape, np.dtype() as dtype, bool(fortran), bytes(content)):
-                return _numpy_array(content, dtype, shape, "F" if fortran else "C")
-        raise RefusedError("expected an array of NumPy with shape, dtype and bytes")
-
-
-def _reconstruct(arguments: Arguments) -> _UnfinishedArray:
-    match arguments:
-        case (Global(name="numpy.ndarray"), (int(0),), bytes(b"b")):
-            return _UnfinishedArray()
-    raise _refuse("numpy._core.multiarray._reconstruct", arguments)
-
-
-def _from_buffer(arguments: Arguments) -> NDArray[Any]:
-    match arguments:
-        case (bytes(content), np.dtype() as dtype, shape, str("C" | "F" as order)):
-            return _numpy_array(content, dtype, shape, order)
-    raise _refuse("numpy._core.numeric._frombuffer", arguments)
-
-
-def _numpy_array(content: bytes, dtype: np.dtype[Any], shape: object, order: str) -> NDArray[Any]:
-    sizes = _sizes(shape)
-    if sizes is None or math.prod(sizes) * dtype.itemsize != len(content) or not content:
-        raise RefusedError(f"an array of NumPy does not fit its {len(content)} bytes")
-    flat = np.frombuffer(content, dtype)
-    return flat.reshape(sizes, order="F" if order == "F" else "C")
-
-
-TENSOR_NAMES: Mapping[str, Global] = {
+TENSOR_NAMES: Mapping[str, Global] = array_names(_NUMPY_TYPES) | {
     name: Global(name, call)
     for name, call in {
         "collections.OrderedDict": _ordered_dict,
-        "_codecs.encode": _encode,
         "torch.storage._load_from_bytes": _load_storage,
         "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
         "torch._utils._rebuild_parameter": _parameter,
-        "numpy.ndarray": None,
-        "numpy.dtype": _dtype,
-        "numpy.core.multiarray._reconstruct": _reconstruct,
-        "numpy._core.multiarray._reconstruct": _reconstruct,
-        "numpy.core.numeric._frombuffer": _from_buffer,
-        "numpy._core.numeric._frombuffer": _from_buffer,
     }.items()
 }
 """All that pickles of tensors and arrays name; behind the names are functions of hyperzoo's own."""

@@ -72,6 +72,8 @@ class Machine:
         names: all that the pickle may name, by "module.name".
         persistent: gives what a persistent id stands for; None refuses all.
         limit: the most instructions of one item.
+        python2: take Python 2's strings too, which were bytes and text in one, as texts of the
+            first 256 characters.
 
     Attributes:
         size: how many bytes the file has.
@@ -88,9 +90,11 @@ class Machine:
         *,
         persistent: Callable[[object], object] | None = None,
         limit: int = MAX_INSTRUCTIONS,
+        python2: bool = False,
     ) -> None:
         self._file, self._names, self._limit = file, names, limit
         self._persistent = persistent
+        self._counted = _COUNTED | _PYTHON2 if python2 else _COUNTED
         self.size, self.position = size, 0
         self.stack: list[object] = []
         self.marks: list[list[object]] = []
@@ -125,8 +129,8 @@ class Machine:
             raise RefusedError(f"an item takes more than {self._limit} instructions")
         if code in _CONSTANTS:
             self.stack.append(_CONSTANTS[code])
-        elif code in _COUNTED:
-            width, make = _COUNTED[code]
+        elif code in self._counted:
+            width, make = self._counted[code]
             count = int.from_bytes(self.read(width), "little")
             self.stack.append(make(self.read(count)))
         elif code in _ACTIONS:
@@ -244,7 +248,7 @@ class Machine:
         full = f"{module}.{name}"
         if full not in self._names:
             raise RefusedError(
-                f"it asks for {full[:_MAX_NAME]!r}, which no zoo of tensors needs and which may "
+                f"it asks for {full[:_MAX_NAME]!r}, which plain data does not need and which may "
                 "run code"
             )
         self.stack.append(self._names[full])
@@ -354,6 +358,10 @@ _COUNTED: dict[bytes, tuple[int, Callable[[bytes], object]]] = {
     b"\x8e": (8, bytes),  # BINBYTES8
     b"\x96": (8, bytes),  # BYTEARRAY8; nobody here changes it
     b"\x8a": (1, _long),  # LONG1
+}
+_PYTHON2: dict[bytes, tuple[int, Callable[[bytes], object]]] = {
+    b"U": (1, lambda content: content.decode("latin1")),  # SHORT_BINSTRING
+    b"T": (4, lambda content: content.decode("latin1")),  # BINSTRING
 }
 
 _ACTIONS: dict[bytes, Callable[[Machine], None]] = {

@@ -1,0 +1,1 @@
+"""Pickles of strangers, read without running anything that is in them."""
