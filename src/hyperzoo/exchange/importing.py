@@ -225,7 +225,8 @@ def _outputs(
     if set(there) != {ALL_CLASSES}:
         raise ForeignFileError(
             f"networks with {architecture.outputs} outputs belong to no one class: expected ids "
-            f"such as {ALL_CLASSES}_0, got the classes {', '.join(there[:5])}"
+            f"such as {ALL_CLASSES}_0, got the classes {', '.join(there[:5])}; say where the index "
+            "is in their names, and nothing of a class, such as --name 'net_{index}'"
         )
     if images is None:
         return tuple(f"output_{number}" for number in range(architecture.outputs))
@@ -246,6 +247,7 @@ def _parts(
 ) -> Iterator[list[FinishedNetwork]]:
     """The zoo's parts; adds to the notes on the way."""
     networks, constant = zip(planned, weights, judged, strict=True), list[str]()
+    failed = list[str]()
     for part in document.plan():
         finished = []
         for _ in part:
@@ -253,6 +255,7 @@ def _parts(
             notes += verdict.notes
             constant += [network.id] * verdict.is_constant
             finite = all(np.isfinite(tensor).all() for tensor in own.values())
+            failed += [network.id] * (not finite)
             finished.append(
                 FinishedNetwork(
                     network=network,
@@ -264,4 +267,10 @@ def _parts(
                 )
             )
         yield finished
+    if failed:
+        names = ", ".join(failed[:5]) + ", ..." * (len(failed) > 5)
+        notes.append(
+            f"{counted(len(failed), 'network')} with weights that are NaN or infinite, which count "
+            f"as failed: {names}"
+        )
     notes += note_of_constants(constant, len(planned), document.architecture.name)

@@ -85,6 +85,15 @@ def read_keras(path: Path) -> ForeignNetwork:
     )
 
 
+def has_config(path: Path) -> bool:
+    """Whether a file of HDF5 says what its layers are; of a damaged one the reader tells."""
+    try:
+        with hdf5.open_hdf5(hdf5.read_whole(path), str(path)) as file:
+            return "model_config" in file.attrs
+    except ForeignFileError:
+        return False
+
+
 def _layers(
     file: Any, source: str, config: str | bytes | None
 ) -> tuple[Architecture, Sequence[Layer], str | bytes | None]:
