@@ -77,8 +77,8 @@ def import_zoo(
         name: how the paths inside the folder are made of `{class}`, `{index}`, `{epoch}`, other
             text and `*`, e.g. "{class}/run{index}"; None for names such as church_649.
         only: read the files of this format alone, e.g. "keras-h5".
-        prefer: of several files of one network take the "best" or the "last", the whole "model" or
-            the "weights" alone, or that of an epoch ("epoch7"), as their names say.
+        prefer: of several files of one network take the "best", the "last" or the "ema", the whole
+            "model" or the "weights" alone, or that of an epoch ("epoch7"), as their names say.
         meter: is told how much of how much is done: bytes of a single file, files of several.
 
     Raises:
