@@ -5,6 +5,7 @@ from zipfile import BadZipFile, ZipFile
 
 from hyperzoo.errors import ImageError
 from hyperzoo.images.archive import archive_names
+from hyperzoo.images.described import described
 from hyperzoo.images.imagenette import is_imagenette
 
 NAMED = ("digits", "imagenette")
@@ -36,15 +37,16 @@ def kind_of_place(path: Path) -> str:
         ]
         return "imagenette" if is_imagenette(names) else "folder"
     with path.open("rb") as file:
-        start = file.read(64)
+        start = file.read(512)
     if start.startswith(b"\x1f\x8b"):
         return "imagenette" if is_imagenette(archive_names(path)) else "folder"
     zipped = start.startswith((b"PK\x03\x04", b"PK\x05\x06"))
-    if path.suffix.lower() == ".npz" or (zipped and holds_arrays(path)):
+    arrays = holds_arrays(path)
+    if arrays or (arrays is None and path.suffix.lower() == ".npz"):  # its reader tells the damage
         return "npz"
     if zipped:
         return "imagenette" if is_imagenette(archive_names(path)) else "folder"
-    raise ImageError(f"{path}: expected {HELP}; got {_described(start)}")
+    raise ImageError(f"{path}: expected {HELP}; got {described(start)}")
 
 
 def holds_arrays(path: Path) -> bool | None:
@@ -54,23 +56,3 @@ def holds_arrays(path: Path) -> bool | None:
             return any(name.endswith(".npy") for name in archive.namelist())
     except (OSError, BadZipFile, NotImplementedError, ValueError):
         return None
-
-
-def _described(start: bytes) -> str:
-    """A file in words, by its first bytes."""
-    known = {
-        b"": "an empty file",
-        b"version https://git-lfs": "a Git LFS pointer; run `git lfs pull`",
-        b"BZh": "a .bz2 file; unpack it, and give the folder",
-        b"\xfd7zXZ": "an .xz file; unpack it, and give the folder",
-        b"7z\xbc\xaf": "a .7z file; unpack it, and give the folder",
-        b"Rar!": "a .rar file; unpack it, and give the folder",
-        b"\x93NUMPY": "a single array; save all with numpy.savez",
-        b"\x89HDF": "an HDF5 file; save its arrays with numpy.savez",
-    }
-    for first, words in known.items():
-        if start.startswith(first) and (first or not start):
-            return words
-    if start.lstrip().lower().startswith((b"<!doctype", b"<html")):
-        return "a web page; download the file itself"
-    return f"a file that begins with {start[:16]!r}"

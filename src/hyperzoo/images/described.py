@@ -1,0 +1,40 @@
+"""What a file that can't be read seems to be instead."""
+
+IDX_NAMES = (
+    "name it and the others train-images-idx3-ubyte, train-labels-idx1-ubyte, "
+    "t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte"
+)
+
+_KNOWN = {
+    b"version https://git-lfs": "a Git LFS pointer; run `git lfs pull`",
+    b"BZh": "a .bz2 file; unpack it, and give the folder",
+    b"\xfd7zXZ": "an .xz file; unpack it, and give the folder",
+    b"7z\xbc\xaf": "a .7z file; unpack it, and give the folder",
+    b"Rar!": "a .rar file; unpack it, and give the folder",
+    b"\x93NUMPY": "a single array; save all with numpy.savez",
+    b"\x89HDF": "an HDF5 file; save its arrays with numpy.savez",
+    b"PK\x03\x04": "a zip file",
+    b"\x1f\x8b": "a gzip file",
+    b"\0\0\x08": f"an idx file; {IDX_NAMES}",
+}
+
+
+def described(start: bytes) -> str:
+    """A file in words.
+
+    Args:
+        start: its first bytes, some 512: fewer do not tell a tar archive.
+    """
+    if not start:
+        return "an empty file"
+    for first, words in _KNOWN.items():
+        if start.startswith(first):
+            return words
+    if start[257:262] == b"ustar":
+        return "a tar archive; unpack it, and give the folder"
+    # MATLAB's newer files are HDF5 behind a text of 512 bytes.
+    if start.startswith(b"MATLAB 7.3"):
+        return "a MATLAB file of version 7.3; save it with -v7"
+    if start.lstrip().lower().startswith((b"<!doctype", b"<html")):
+        return "a web page; download the file itself"
+    return f"a file that begins with {start[:16]!r}"
