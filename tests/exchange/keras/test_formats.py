@@ -208,6 +208,20 @@ def test_a_model_within_a_model(shared_data: Path, tmp_path: Path):
         read_keras(path)
 
 
+def test_augmentations_in_a_model_of_their_own(shared_data: Path, tmp_path: Path):
+    """Keras 3 writes groups for layers without weights, too."""
+
+    def wrap(file: h5py.File) -> None:
+        file.move("layers", "inner")
+        file.create_group("layers/sequential_1/vars")
+        file.move("inner", "layers/sequential_1/layers")
+        file.create_group("layers/sequential/layers/random_flip/vars")
+        file.create_group("layers/sequential/vars")
+
+    real = shared_data / "keras" / REAL[4]
+    assert same_network(shared_data, rewritten(real, tmp_path / "church_0.weights.h5", wrap))
+
+
 def test_packed_files_are_read(shared_data: Path, tmp_path: Path):
     def pack(file: h5py.File) -> None:
         layer = file["model_weights/dense/dense"]
