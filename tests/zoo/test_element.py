@@ -40,6 +40,11 @@ def test_iteration(zoo: Zoo):
     networks = list(zoo)
     assert [own.id for own in networks] == zoo.ids
     assert [own.position for own in networks] == list(range(len(zoo)))
+    assert zoo["owl_3"] in zoo
+    with pytest.raises(
+        TypeError, match=r"gives one network at a time; for several: "
+    ):
+        zoo[0:2]  # type: ignore[index]
     assert ("owl_3" in zoo, "owl_99" in zoo, 3 in zoo) == (True, False, False)
     assert [own.id for own in reversed(zoo)] == zoo.ids[::-1]
 

@@ -108,6 +108,10 @@ class Zoo:
         if isinstance(key, str):
             self._place(key)
             return ZooNetwork(self, key, self.ids.index(key))
+        if isinstance(key, slice):
+            raise TypeError(
+                "a zoo gives one network at a time; for several: [zoo[id] for id in zoo.ids[0:2]]"
+            )
         place = operator.index(key)
         if not -len(self) <= place < len(self):
             raise NetworkNotFoundError(
@@ -120,6 +124,8 @@ class Zoo:
         return (ZooNetwork(self, own, place) for place, own in enumerate(self.ids))
 
     def __contains__(self, network_id: object) -> bool:
+        if isinstance(network_id, ZooNetwork):
+            return network_id.zoo is self and network_id.id in self._places
         return network_id in self._places
 
     def __repr__(self) -> str:
