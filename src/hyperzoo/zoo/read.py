@@ -516,9 +516,13 @@ def check_weights(
 def _check_known(what: str, name: str, known: Collection[str]) -> None:
     if name in known:
         return
-    # "conv1" may be the weight or the bias.
+    # "conv1" may be the weight or the bias, and "conv" any of several.
     begun = [other for other in known if other.startswith(f"{name}.")]
-    nearest = begun[:3] or difflib.get_close_matches(str(name), known, n=3)
+    nearest = (
+        begun[:3]
+        or difflib.get_close_matches(str(name), known, n=3)
+        or [other for other in known if name and other.startswith(str(name))][:3]
+    )
     listed = ", ".join(nearest or list(known)[:5])
     hint = "did you mean" if nearest else "there are"
     more = ", ..." if not nearest and len(known) > 5 else ""

@@ -1,3 +1,4 @@
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -205,6 +206,15 @@ def test_a_model_within_a_model(shared_data: Path, tmp_path: Path):
 
     path = rewritten(real, tmp_path / "church_1.weights.h5", two)
     with pytest.raises(ForeignFileError, match=r"got sequential, seq.*ave none .* save the inn"):
+        read_keras(path)
+
+
+def test_an_archive_that_is_cut_short(tmp_path: Path):
+    path = tmp_path / "church_0.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", b"{}" * 1000)
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(ForeignFileError, match="the archive is damaged or cut short; get it anew"):
         read_keras(path)
 
 

@@ -61,6 +61,8 @@ def read_keras(path: Path) -> ForeignNetwork:
     config: str | bytes | None = None
     if zipfile.is_zipfile(io.BytesIO(content)) and not content.startswith(hdf5.MAGIC):
         config, content = _unpack(content, source)
+    elif content.startswith(b"PK"):
+        raise ForeignFileError(f"{source}: the archive is damaged or cut short; get it anew")
     with hdf5.open_hdf5(content, source) as file:
         try:
             architecture, layers, config = _layers(file, source, config)
