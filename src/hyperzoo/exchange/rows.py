@@ -57,7 +57,7 @@ class Rows:
             raise ForeignFileError(
                 f"{network.source} holds a '{network.architecture.name}' with "
                 f"{counted(network.architecture.outputs, 'output')}, but {first} a "
-                f"'{self.architecture.name}' with {counted(self.architecture.outputs, 'output')}; "
+                f"'{self.architecture.name}' with {self.architecture.outputs}; "
                 "a zoo has one architecture, so import them apart"
             )
         tensors = [network.weights[p.name].ravel() for p in self.architecture.parameters]
