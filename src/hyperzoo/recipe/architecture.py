@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from hyperzoo.architectures import architecture_names, parse_layers
+from hyperzoo.architectures import architecture_names, get_architecture, parse_layers
 from hyperzoo.errors import did_you_mean
 from hyperzoo.recipe.images import Images
 from hyperzoo.recipe.section import NAME, Section
@@ -69,3 +69,25 @@ def _layer_problems(name: object, layers: object, document: dict[str, Any]) -> I
         shape = (images.size, images.size, images.channels)
     _, problems = parse_layers(layers, shape, 1)
     yield from (f"architecture.layers: {problem}" for problem in problems)
+
+
+def shape_problems(document: dict[str, Any]) -> Iterator[str]:
+    """That a built-in network takes images of another shape than the recipe asks for.
+
+    Args:
+        document: the recipe as TOML's parser gives it, right or wrong.
+    """
+    choice = document.get("architecture") if isinstance(document, dict) else None
+    if not isinstance(choice, dict) or "layers" in choice:
+        return
+    name = choice.get("name")
+    if not isinstance(name, str) or name not in architecture_names():
+        return
+    try:
+        images = Images.model_validate(document.get("images"))
+    except ValidationError:
+        return  # reported by itself
+    height, _, channels = get_architecture(name, 1).input_shape
+    for key, wanted in (("size", height), ("channels", channels)):
+        if (found := getattr(images, key)) != wanted:
+            yield f"images.{key}: architecture '{name}' takes {wanted}, got {found}"
