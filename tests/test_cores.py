@@ -71,6 +71,22 @@ def test_a_group_of_another_name_is_no_limit(machine: Path):
     assert usable_cores() == 64
 
 
+@pytest.mark.parametrize("tree", ["cpu", "cpu,cpuacct"])
+@pytest.mark.parametrize(
+    ("quota", "period", "count"),
+    [("-1", "100000", 64), ("300000", "100000", 3), ("50000", "100000", 1), ("1", "0", 64)],
+)
+@pytest.mark.parametrize("group", ["elsewhere", "."])
+def test_quotas_of_older_control_groups(
+    machine: Path, tree: str, quota: str, period: str, count: int, group: str
+):
+    folder = machine / tree / group
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "cpu.cfs_quota_us").write_text(f"{quota}\n")
+    (folder / "cpu.cfs_period_us").write_text(f"{period}\n")
+    assert usable_cores() == count
+
+
 def test_systems_that_can_not_tell(machine: Path, monkeypatch: pytest.MonkeyPatch):
     """As on macOS, and where nothing at all is known."""
     monkeypatch.delattr(os, "sched_getaffinity")

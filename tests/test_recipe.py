@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
-from hyperzoo.errors import RecipeError
+from hyperzoo.errors import ImageError, RecipeError
 from hyperzoo.recipe import builtin_recipes, load_recipe, parse_recipe
+from hyperzoo.train import recipe_images
 
 MINIMAL: dict[str, Any] = {
     "name": "mine",
@@ -394,3 +395,26 @@ def test_optimizers_without_what_they_need(training: dict[str, Any], message: st
 )
 def test_recipes_after_published_zoos_have_their_parameters(name: str, parameters: int):
     assert load_recipe(name).network(10).parameter_count == parameters
+
+
+def test_the_shape_of_images_is_told_with_all_else(monkeypatch: pytest.MonkeyPatch):
+    document = {
+        "name": "a",
+        "networks_per_class": 1,
+        "images": {"source": "digits", "size": 28, "channels": 3},
+        "architecture": {"name": "smallcnn"},
+        "training": {"batch_size": 0},
+    }
+    with pytest.raises(RecipeError, match="recipe has 3 problems") as error:
+        parse_recipe(document)
+    assert "images.size: architecture 'smallcnn' takes 32, got 28" in str(error.value)
+    assert "images.channels: architecture 'smallcnn' takes 1, got 3" in str(error.value)
+    document["training"] = {}
+    chosen = parse_recipe(document)
+
+    def never(*arguments: object, **named: object) -> None:
+        raise AssertionError("images are read in vain")
+
+    monkeypatch.setattr("hyperzoo.train.load_images", never)
+    with pytest.raises(ImageError, match=r"takes images of shape \(32, 32, 1\)"):
+        recipe_images(chosen)

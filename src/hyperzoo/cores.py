@@ -52,17 +52,31 @@ def _granted() -> Iterator[int]:
 
 
 def _quotas() -> Iterator[int]:
-    """The cores that control groups (version 2) grant: a quota holds for all groups within."""
-    own = ""
+    """The cores that control groups grant: a quota holds for all groups within."""
+    own, first = "", ""
     with suppress(OSError, UnicodeDecodeError):
         for line in _PROCESS_GROUPS.read_text("utf-8").splitlines():
+            _, _, rest = line.partition(":")
+            controllers, _, place = rest.partition(":")
             if line.startswith("0::"):
-                own = line.removeprefix("0::").strip("/")
-    group = _GROUPS / own
-    for folder in (group, *group.parents):
-        if not folder.is_relative_to(_GROUPS):
-            return
+                own = place.strip("/")
+            elif "cpu" in controllers.split(","):
+                first = place.strip("/")
+    for folder in _within(_GROUPS / own, _GROUPS):
         with suppress(OSError, ValueError, ZeroDivisionError):
             quota, period = (folder / "cpu.max").read_text("ascii").split()
             if quota != "max":
                 yield math.ceil(int(quota) / int(period))
+    # Version 1 has a tree for each controller; -1 is no quota.
+    for root in (_GROUPS / "cpu", _GROUPS / "cpu,cpuacct"):
+        for folder in _within(root / first, root):
+            with suppress(OSError, ValueError, ZeroDivisionError):
+                quota = (folder / "cpu.cfs_quota_us").read_text("ascii")
+                period = (folder / "cpu.cfs_period_us").read_text("ascii")
+                if int(quota) > 0:
+                    yield math.ceil(int(quota) / int(period))
+
+
+def _within(group: Path, root: Path) -> Iterator[Path]:
+    """A group and all around it, up to the tree's root."""
+    return (folder for folder in (group, *group.parents) if folder.is_relative_to(root))

@@ -334,6 +334,8 @@ def recipe_images(recipe: Recipe, place: str | Path | None = None) -> ImageSet:
     path = recipe.images_path
     if place is not None:
         source, path = source_at(place, as_source=choice.source)
+    # Before all images are read: the recipe alone tells.
+    _check_shape(recipe.network(1), (choice.size, choice.size, choice.channels))
     images = load_images(source, size=choice.size, channels=choice.channels, path=path)
     remember_place(images.fingerprint, source, path)
     return images
@@ -347,14 +349,18 @@ def recipe_architecture(recipe: Recipe, images: ImageSet) -> Architecture:
     """
     outputs = 1 if recipe.task.kind == "one-vs-all" else len(images.class_names)
     architecture = recipe.network(outputs)
-    if architecture.input_shape != images.image_shape:
+    _check_shape(architecture, images.image_shape)
+    return architecture
+
+
+def _check_shape(architecture: Architecture, shape: tuple[int, ...]) -> None:
+    if architecture.input_shape != shape:
         height, _, channels = architecture.input_shape
         raise ImageError(
             f"architecture '{architecture.name}' takes images of shape "
             f"{architecture.input_shape} (height, width, channels), but the images have shape "
-            f"{images.image_shape}; set images.size = {height} and images.channels = {channels}"
+            f"{shape}; set images.size = {height} and images.channels = {channels}"
         )
-    return architecture
 
 
 def recipe_settings(recipe: Recipe) -> Settings:

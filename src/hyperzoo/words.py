@@ -1,4 +1,4 @@
-"""Numbers of things in words."""
+"""Numbers of things in words, and names that can be shown."""
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:
@@ -10,3 +10,12 @@ def counted(count: int, one: str, many: str | None = None) -> str:
         many: what several are called; None for `one` with an "s".
     """
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
+def printable(text: str) -> str:
+    """A name of a file as a whole, with escapes for what would act on a terminal.
+
+    Args:
+        text: any text, half characters of names that are no UTF-8 included.
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -26,6 +26,8 @@ def test_unknown_formats(zoo: Zoo, tmp_path: Path):
     with pytest.raises(ExportError, match=r"no format 'kerash5' to write; did you mean 'keras-h5'"):
         export_zoo(zoo, "kerash5", tmp_path / "out")
     assert not FORMATS["keras"].writes
+    with pytest.raises(ExportError, match=r"no format 'h5' to write; did you mean 'keras-h5'"):
+        export_zoo(zoo, "h5", tmp_path / "out")
     with pytest.raises(ExportError, match=r"no format 'keras' to write.*known: keras-h5"):
         export_zoo(zoo, "keras", tmp_path / "out")
 

@@ -251,3 +251,39 @@ def test_pillow_does_not_chatter(monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(decode, "decode_image", chatty)
     assert len(decode_all(images_of([0, 1])).train_images) == 2
+
+
+def test_orientation_tags_are_applied_where_asked_for():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees to the right
+    buffer = io.BytesIO()
+    stored = Image.new("RGB", (20, 14))
+    stored.paste((255, 255, 255), (0, 7, 20, 14))
+    stored.save(buffer, "PNG", exif=exif)
+    decoded = decode_image(buffer.getvalue(), "a", channels=3, turned=True)
+    assert decoded.left_out == ("turned by the orientation tag",)
+    assert decoded.pixels.shape == (20, 14, 3)
+    assert (decoded.pixels[:, :7] == 255).all()
+    assert (decoded.pixels[:, 7:] == 0).all()
+    plain = encoded(kind="PNG")
+    same = decode_image(plain, "a", channels=3, turned=True)
+    assert same.pixels.tobytes() == decode_image(plain, "a", channels=3).pixels.tobytes()
+    assert same.left_out == ()
+
+
+def test_an_opaque_alpha_channel_is_no_transparency():
+    opaque = picture("PNG", Image.new("RGBA", (4, 4), (1, 2, 3, 255)))
+    assert decode_image(opaque, "a", channels=3).left_out == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer; run `git lfs pull`"),
+        (b"<!DOCTYPE html><html>404", "a web page; download the file itself"),
+        (b"", "an empty file"),
+    ],
+)
+def test_what_is_there_in_place_of_an_image(content: bytes, said: str):
+    with pytest.raises(ImageError, match=rf"cat/0.png: not an image .*: it is {said}"):
+        decode_image(content, "cat/0.png", channels=3)

@@ -171,3 +171,38 @@ def test_long_lists_are_cut():
 
     with pytest.raises(ImageError, match=r"no images of class0, .*class15, and 22 more; every"):
         find_layout(children, "here")
+
+
+@pytest.mark.parametrize(
+    ("train", "validation"),
+    [
+        *(
+            ("training_set", "test_set"),
+            ("train_images", "val_images"),
+            ("Train-Data", "Test-Data"),
+        ),
+        *(("seg_train", "seg_test"), ("seg_train/seg_train", "seg_test/seg_test")),
+    ],
+)
+def test_longer_names_of_splits(tmp_path: Path, train: str, validation: str):
+    images = load(write_files(tmp_path, split_files(train, validation)))
+    assert images.class_names == ("cat", "dog")
+    assert (len(images.train_images), len(images.validation_images)) == (6, 6)
+    assert f"'{train.partition('/')[0]}' is taken for training" in images.notes
+    assert f"'{validation.partition('/')[0]}' is taken for validation" in images.notes
+    said = "the images of 'seg_train' lie in 'seg_train/seg_train'" in images.notes
+    assert said is ("/" in train)
+
+
+def test_classes_whose_names_are_like_splits(tmp_path: Path):
+    images = load(write_files(tmp_path, folder_files(("freight_train", "steam_train", "val_x"))))
+    assert images.class_names == ("freight_train", "steam_train", "val_x")
+
+
+def test_images_in_splits_of_a_class_folder(tmp_path: Path):
+    """As YOLO has it: images/train and labels/train."""
+    files = {f"images/{name}": content for name, content in split_files("train", "val").items()}
+    write_files(tmp_path, files | {"labels/train/cat/0.txt": b"0", "labels/val/cat/0.txt": b"0"})
+    with pytest.raises(ImageError, match="which are splits: give 'images' itself as the folder"):
+        load(tmp_path)
+    assert load(tmp_path / "images").class_names == ("cat", "dog")

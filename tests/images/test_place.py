@@ -182,3 +182,29 @@ def test_the_recipes_source_reads_archives_too(tmp_path: Path):
     (tmp_path / "a.png").write_bytes(buffer.getvalue())
     with pytest.raises(ImageError, match=r"expected a .tgz or .zip archive, but it is damaged"):
         load_images("folder", path=tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
+        (b"<html>404", "a web page; download the file itself"),
+        (b"", "an empty file"),
+    ],
+)
+def test_what_is_there_in_place_of_arrays(tmp_path: Path, content: bytes, said: str):
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(ImageError, match=rf"damaged or something else \({said}"):
+        load_images_at(tmp_path / "a.npz")
+
+
+def test_a_zip_of_images_whatever_its_name(tmp_path: Path):
+    path = write_zip(tmp_path / "b.npz", folder_files())
+    assert load_images_at(path).class_names == ("cat", "dog")
+
+
+def test_a_tar_is_named(tmp_path: Path):
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        archive.addfile(tarfile.TarInfo("x"))
+    with pytest.raises(ImageError, match="got a tar archive; unpack it, and give the folder"):
+        load_images_at(tmp_path / "a.tar")

@@ -40,6 +40,9 @@ def test_iteration(zoo: Zoo):
     networks = list(zoo)
     assert [own.id for own in networks] == zoo.ids
     assert [own.position for own in networks] == list(range(len(zoo)))
+    assert zoo["owl_3"] in zoo
+    with pytest.raises(TypeError, match=r"gives one network at a time; for several: "):
+        zoo[0:2]  # type: ignore[index]
     assert ("owl_3" in zoo, "owl_99" in zoo, 3 in zoo) == (True, False, False)
     assert [own.id for own in reversed(zoo)] == zoo.ids[::-1]
 
@@ -70,3 +73,7 @@ def test_a_layer_is_a_weight_or_a_bias(zoo: Zoo):
         match=r"no parameter 'conv1'; did you mean: conv1\.weight, conv1\.bias$",
     ):
         zoo.weights("conv1")
+    with pytest.raises(
+        NetworkNotFoundError, match=r"no parameter 'conv'; did you mean: conv1\.weight"
+    ):
+        zoo.weights("conv")

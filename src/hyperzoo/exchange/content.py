@@ -45,7 +45,7 @@ class Content(Enum):
     PICKLE = ("a pickle", "name it .pkl if it is a published one; save others as a state_dict")
     PARQUET = ("a Parquet table", "give the networks' files")
     IMAGE = ("a picture", "give the networks' files")
-    JSON = ("JSON text", "give the networks' files")
+    JSON = ("JSON text", "get it again if this is a server's message; give the networks' files")
     TEXT = ("a text", "give the networks' files")
     UNKNOWN = ("of no known kind", "give a file of a format in docs/formats.md")
 
@@ -85,11 +85,18 @@ def magic(path: Path, count: int = 8) -> bytes:
 def decoded(content: bytes, errors: str = "strict") -> str:
     """Text without its byte order mark, which also tells UTF-16; UTF-8 where there is none.
 
+    UTF-16 without a mark is told by its zeros: every second byte of what most tables hold.
+
     Raises:
         UnicodeDecodeError: it is no such text.
     """
-    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return content.decode("utf-16" if wide else "utf-8-sig", errors)
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", errors)
+    start = content[:64]
+    for place, name in enumerate(("utf-16-be", "utf-16-le")):
+        if len(start) >= 4 and not any(start[place::2]) and all(start[1 - place :: 2]):
+            return content.decode(name, errors)
+    return content.decode("utf-8-sig", errors)
 
 
 def look(path: Path) -> Content:

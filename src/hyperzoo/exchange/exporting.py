@@ -73,7 +73,7 @@ def export_zoo(
 def hint_at(name: str, known: Iterable[str]) -> str:
     """What to put into a message behind a format that is not written."""
     # `keras` is read only: those who ask for it want what Keras loads.
-    return did_you_mean("keras-h5" if name.lower() == "keras" else name, known)
+    return did_you_mean("keras-h5" if name.lower() in ("keras", "h5", "hdf5") else name, known)
 
 
 def _format(name: str) -> Format:

@@ -1,22 +1,24 @@
 """Finds the files of networks in a folder, names them, and chooses among several of one network."""
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hyperzoo.errors import ForeignFileError, did_you_mean
+from hyperzoo.exchange.companions import is_companion
 from hyperzoo.exchange.content import Content, look
 from hyperzoo.exchange.format import Format
-from hyperzoo.exchange.names import NetworkName, name_files
+from hyperzoo.exchange.names import name_files, name_of
+from hyperzoo.exchange.path_names import SUFFIXES, NetworkName
+from hyperzoo.exchange.preferring import check_preference, choose
 from hyperzoo.exchange.registry import FORMATS
 from hyperzoo.words import counted
 from hyperzoo.zoo import layout
 
 _MOST_KINDS = 12
-_EPOCH = re.compile(r"epoch[_=-]?(?P<epoch>[0-9]{1,9})")
-_WORDS = ("best", "last", "model", "weights")
+_DAMAGED = (Content.UNKNOWN, Content.EMPTY, Content.LFS, Content.HTML)
+"""What a file without a suffix is that may have been a network."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +44,17 @@ class Source:
         path: the file.
         format: its format.
         name: which network it holds; None for files that say so within, or hold many.
+        prefer: what the user prefers, for files that hold several states of a network.
+        advice: what tells it apart from other files of the same network, for messages.
+        lacks_preferred: whether no file of this network is what the user prefers.
     """
 
     path: Path
     format: Format
     name: NetworkName | None
+    prefer: str | None = None
+    advice: str = ""
+    lacks_preferred: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +64,8 @@ class Choice:
     Attributes:
         name: how the files are named, such as "{class}/run{index}"; see `names.name_files`.
         only: the name of the one format that is read; None for all.
-        prefer: which of several files of one network is taken: "best", "last", "model", "weights"
-            or "epoch7", as their names say.
+        prefer: which of several files of one network is taken: "best", "last", "ema", "model",
+            "weights" or "epoch7", as their names say.
     """
 
     name: str | None = None
@@ -145,86 +153,62 @@ def sources_of(found: Found, root: Path, choice: Choice) -> tuple[list[Source], 
             raise ForeignFileError(f"{root} holds no {choice.only} file, but {there}")
         if left := len(found.networks) - len(files):
             notes.append(f"{counted(left, 'file')} of other formats left out")
-    ones = [file for file, entry in files if not entry.holds_many]
-    names = name_files(ones, root, choice.name)
-    kept, more = _chosen(names, dict(files), choice.prefer)
+    check_preference(choice.prefer)
+    ones = dict(pair for pair in files if not pair[1].holds_many)
+    names = name_files(
+        ones, root, choice.name, lambda file: file == root or ones[file].may_be(file)
+    )
+    if not names and len(ones) == len(files):
+        raise ForeignFileError(f"{root} holds no network, but {counted(len(ones), 'file')} of else")
+    _check_damaged(found.others, root, choice.name)
+    if nothing := [file for file in ones if file not in names]:
+        notes.append(
+            f"{counted(len(nothing), 'file')} without a network passed over: {_some(nothing)}"
+        )
+    preferred = choose(names, ones, choice.prefer)
     sources = [
-        Source(path=file, format=entry, name=names.get(file))
+        Source(
+            path=file,
+            format=entry,
+            name=names.get(file),
+            prefer=choice.prefer,
+            advice=preferred.advice.get(file, ""),
+            lacks_preferred=file in preferred.missing,
+        )
         for file, entry in files
-        if entry.holds_many or file in kept
+        if entry.holds_many or file in preferred.kept
     ]
-    return sorted(sources, key=_order), notes + more
+    return sorted(sources, key=_order), notes + list(preferred.notes)
+
+
+def _check_damaged(others: Sequence[Path], root: Path, pattern: str | None) -> None:
+    """Refuse a file that has the name of a network, but is none: it may be one cut short.
+
+    Files of other suffixes than networks have are something else; those without any suffix may be.
+    """
+    for file in others:
+        if file.is_symlink() or is_companion(file.name):
+            continue
+        plain = not file.suffix or file.suffix[1:].isdigit()
+        if not plain and not file.name.lower().endswith(SUFFIXES):
+            continue
+        content = look(file)
+        if plain and content not in _DAMAGED:
+            continue
+        if name_of(file, root, pattern) is not None:
+            raise ForeignFileError(
+                f"{file}: it has the name of a network, but is {content.said}; it may be a network "
+                f"cut short: {content.remedy}, or move it away"
+            )
+
+
+def _some(files: Sequence[Path]) -> str:
+    return ", ".join(file.name for file in files[:3]) + ", ..." * (len(files) > 3)
 
 
 def _order(source: Source) -> tuple[bool, bool]:
     named_so = source.name is not None and source.name.kind == "weights"
     return source.format.holds_many, source.format.weights_alone or named_so
-
-
-def _chosen(
-    names: dict[Path, NetworkName], formats: dict[Path, Format], prefer: str | None
-) -> tuple[set[Path], list[str]]:
-    """The files that are taken, of several of one network the preferred one."""
-    wanted = None if prefer is None else _EPOCH.fullmatch(prefer)
-    if prefer is not None and wanted is None and prefer not in _WORDS:
-        raise ForeignFileError(
-            f"expected to prefer one of {', '.join(_WORDS)} or an epoch such as epoch7, got "
-            f"{prefer!r}"
-        )
-    groups: dict[tuple[str | None, int, str], list[Path]] = {}
-    for file, name in names.items():
-        groups.setdefault((name.class_name, name.index, name.folder), []).append(file)
-    kept: set[Path] = set()
-    trials = {group[0]: group for group in groups.values() if names[group[0]].is_checkpoint}
-    for group in groups.values():
-        how = prefer or ("last" if group[0] in trials else None)
-        if wanted is not None:
-            kept.update(_of_epoch(group, names, int(wanted["epoch"])))
-        else:
-            kept.update(_preferred(group, names, formats, how))
-    notes = []
-    if trials:
-        chosen = {names[file].epoch for group in trials.values() for file in group if file in kept}
-        epochs = ", ".join(map(str, sorted(epoch for epoch in chosen if epoch is not None)[:8]))
-        notes.append(
-            f"{counted(len(trials), 'trial')} with a folder for each checkpoint: a trial's number "
-            f"is the index, of its checkpoints {epochs} is taken (--prefer epoch7 takes another)"
-        )
-    left = [file for file in names if file not in kept and not names[file].is_checkpoint]
-    if left:
-        notes.append(f"{counted(len(left), 'file')} left out for those preferred ({prefer})")
-    return kept, notes
-
-
-def _of_epoch(group: Sequence[Path], names: dict[Path, NetworkName], epoch: int) -> list[Path]:
-    own = [file for file in group if names[file].epoch == epoch]
-    untold = [file for file in group if names[file].epoch is None]
-    if not own and not untold:
-        there = ", ".join(sorted(str(names[file].epoch) for file in group)[:20])
-        raise ForeignFileError(f"{group[0]}: no epoch {epoch} of it, expected one of {there}")
-    return own or untold
-
-
-def _preferred(
-    group: Sequence[Path],
-    names: dict[Path, NetworkName],
-    formats: dict[Path, Format],
-    prefer: str | None,
-) -> Sequence[Path]:
-    """Of the files of one network the preferred ones; all where none is."""
-    if len(group) == 1 or prefer is None:
-        return group
-    if prefer in ("model", "weights"):
-        is_weights = {
-            file: formats[file].weights_alone or names[file].kind == "weights" for file in group
-        }
-        own = [file for file in group if is_weights[file] == (prefer == "weights")]
-    else:
-        own = [file for file in group if names[file].variant == prefer]
-        epochs = [epoch for file in group if (epoch := names[file].epoch) is not None]
-        if not own and prefer == "last" and epochs:
-            own = [file for file in group if names[file].epoch == max(epochs)]
-    return own or group
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -254,5 +238,7 @@ def _recognise(file: Path) -> Format | None:
     for entry in readers:
         if entry.recognises(file):
             return entry
+    if is_companion(file.name):
+        return None
     # Its reader tells what is wrong with it: nobody should miss a network for a cut file.
     return next((entry for entry in readers if entry.has_suffix(file.name)), None)

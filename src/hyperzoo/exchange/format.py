@@ -100,12 +100,24 @@ class Format(ABC):
         """
         return self.has_suffix(path.name) and look(path) in self.contents
 
-    def read(self, path: Path, meter: Meter | None = None) -> Iterator[ForeignNetwork]:
+    def is_weights(self, path: Path) -> bool:
+        """Whether a file that `recognises` took holds weights alone, and says nothing of layers."""
+        return self.weights_alone
+
+    def may_be(self, path: Path) -> bool:
+        """Whether a file without a network's name may hold one; False for what clearly does not."""
+        return True
+
+    def read(
+        self, path: Path, meter: Meter | None = None, prefer: str | None = None
+    ) -> Iterator[ForeignNetwork]:
         """Read the networks of one file that `recognises` took; in any order, one at a time.
 
         Args:
             path: the file.
             meter: is told how many bytes (of a file of one network: networks) are read.
+            prefer: which of several states of a network is taken where one file has them; None
+                for formats whose files have one.
 
         Raises:
             ForeignFileError: the file is damaged, hostile, or holds something else.

@@ -77,8 +77,8 @@ def import_zoo(
         name: how the paths inside the folder are made of `{class}`, `{index}`, `{epoch}`, other
             text and `*`, e.g. "{class}/run{index}"; None for names such as church_649.
         only: read the files of this format alone, e.g. "keras-h5".
-        prefer: of several files of one network take the "best" or the "last", the whole "model" or
-            the "weights" alone, or that of an epoch ("epoch7"), as their names say.
+        prefer: of several files of one network take the "best", the "last" or the "ema", the whole
+            "model" or the "weights" alone, or that of an epoch ("epoch7"), as their names say.
         meter: is told how much of how much is done: bytes of a single file, files of several.
 
     Raises:
@@ -225,7 +225,8 @@ def _outputs(
     if set(there) != {ALL_CLASSES}:
         raise ForeignFileError(
             f"networks with {architecture.outputs} outputs belong to no one class: expected ids "
-            f"such as {ALL_CLASSES}_0, got the classes {', '.join(there[:5])}"
+            f"such as {ALL_CLASSES}_0, got the classes {', '.join(there[:5])}; say where the index "
+            "is in their names, and nothing of a class, such as --name 'net_{index}'"
         )
     if images is None:
         return tuple(f"output_{number}" for number in range(architecture.outputs))
@@ -246,6 +247,7 @@ def _parts(
 ) -> Iterator[list[FinishedNetwork]]:
     """The zoo's parts; adds to the notes on the way."""
     networks, constant = zip(planned, weights, judged, strict=True), list[str]()
+    failed = list[str]()
     for part in document.plan():
         finished = []
         for _ in part:
@@ -253,6 +255,7 @@ def _parts(
             notes += verdict.notes
             constant += [network.id] * verdict.is_constant
             finite = all(np.isfinite(tensor).all() for tensor in own.values())
+            failed += [network.id] * (not finite)
             finished.append(
                 FinishedNetwork(
                     network=network,
@@ -264,4 +267,10 @@ def _parts(
                 )
             )
         yield finished
+    if failed:
+        names = ", ".join(failed[:5]) + ", ..." * (len(failed) > 5)
+        notes.append(
+            f"{counted(len(failed), 'network')} with weights that are NaN or infinite, which count "
+            f"as failed: {names}"
+        )
     notes += note_of_constants(constant, len(planned), document.architecture.name)

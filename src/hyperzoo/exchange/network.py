@@ -25,6 +25,7 @@ class ForeignNetwork:
         source: the file, and the place in it, for messages.
         notes: what was assumed, left out or changed, each such that "3 networks: " may precede it.
         by_shapes: whether shapes alone told the architecture: the file says nothing of layers.
+        is_preferred: whether its file holds others too, of which it is the one that is preferred.
     """
 
     name: str
@@ -33,6 +34,7 @@ class ForeignNetwork:
     source: str
     notes: tuple[str, ...] = ()
     by_shapes: bool = False
+    is_preferred: bool = False
 
     @property
     def class_name(self) -> str:

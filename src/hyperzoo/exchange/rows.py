@@ -35,10 +35,17 @@ class Rows:
     sources: dict[NetworkKey, str] = field(default_factory=dict)
     places: dict[NetworkKey, int] = field(default_factory=dict)
 
-    def add(self, network: ForeignNetwork, key: NetworkKey) -> NDArray[np.float32] | None:
+    def add(
+        self, network: ForeignNetwork, key: NetworkKey, advice: str = ""
+    ) -> NDArray[np.float32] | None:
         """Note a network that must fit to the others.
 
         All rows so far must be on disk.
+
+        Args:
+            network: the network.
+            key: which one it is.
+            advice: how to choose among the files of this network.
 
         Returns:
             Its row; None where the network is there already, the same bit for bit.
@@ -49,9 +56,9 @@ class Rows:
             first = next(iter(self.sources.values()))
             raise ForeignFileError(
                 f"{network.source} holds a '{network.architecture.name}' with "
-                f"{network.architecture.outputs} outputs, but {first} a "
-                f"'{self.architecture.name}' with {self.architecture.outputs}; a zoo has one "
-                "architecture, so import them apart"
+                f"{counted(network.architecture.outputs, 'output')}, but {first} a "
+                f"'{self.architecture.name}' with {self.architecture.outputs}; "
+                "a zoo has one architecture, so import them apart"
             )
         tensors = [network.weights[p.name].ravel() for p in self.architecture.parameters]
         row = np.concatenate(tensors).astype("<f4")
@@ -61,9 +68,9 @@ class Rows:
                 return None
             raise ForeignFileError(
                 f"{network.source} and {self.sources[key]} both hold "
-                f"{key.class_name}_{key.index}, and their bits differ; ids are unique, so "
-                "choose: --prefer best, last, model, weights or epoch7 takes one by its file's "
-                "name, --only FORMAT by its format; --name tells apart what are two networks"
+                f"{key.class_name}_{key.index}, and their bits differ; ids are unique: "
+                f"{advice or '--only FORMAT takes one by its format'}; --name tells apart what are "
+                "two networks"
             )
         self.places[key] = len(self.sources)
         self.sources[key] = network.source
@@ -119,8 +126,9 @@ def read_rows(path: Path, sources: Sequence[Source], meter: Meter | None = None)
         OSError: the disk refused.
     """
     rows, formats, told = Rows(path), Counter[str](), Counter[str]()
-    by_shapes, notes, copies = 0, list[str](), list[str]()
+    by_shapes, notes, copies, lacking = 0, list[str](), list[str](), list[str]()
     has_ids = any(source.format.has_ids for source in sources)
+    classes = {source.name.class_name for source in sources if source.name} - {None}
     with path.open("wb") as out:
         for done, source in enumerate(sources, start=1):
             repeated, file = 0, source.path
@@ -129,14 +137,17 @@ def read_rows(path: Path, sources: Sequence[Source], meter: Meter | None = None)
                 continue
             for network in _networks(source, meter if len(sources) == 1 else None):
                 out.flush()  # for `add`
-                row = rows.add(network, _key(network, source))
+                key, said = _key(network, source, are_alike=len(classes) < 2)
+                row = rows.add(network, key, source.advice)
                 if row is None:
                     repeated += 1
                     continue
                 out.write(row.tobytes())
                 formats[source.format.name] += 1
-                told.update(network.notes)
+                told.update((*network.notes, *filter(None, [said])))
                 by_shapes += network.by_shapes
+                if source.lacks_preferred and not network.is_preferred:
+                    lacking.append(file.name)
             if repeated and source.format.holds_many:
                 notes.append(
                     f"{counted(repeated, 'network')} of {file} are in other files too, bit for bit"
@@ -154,21 +165,36 @@ def read_rows(path: Path, sources: Sequence[Source], meter: Meter | None = None)
             f"{counted(len(copies), 'file')} with a network that another file has too, bit for "
             f"bit, which counts once: {', '.join(copies[:3])}{', ...' * (len(copies) > 3)}"
         )
+    if lacking:
+        notes.append(
+            f"{counted(len(lacking), 'network')} without a file of the kind that is preferred "
+            f"({sources[0].prefer}), where what there is was taken: {', '.join(lacking[:3])}"
+            f"{', ...' * (len(lacking) > 3)}"
+        )
     notes += [f"{counted(count, 'network')}: {note}" for note, count in told.items()]
     return RowsRead(rows=rows, formats=formats, by_shapes=by_shapes, notes=tuple(notes))
 
 
-def _key(network: ForeignNetwork, source: Source) -> NetworkKey:
-    """Which network it is: by its file's name, else by the id within the file."""
-    name = source.name
+def _key(network: ForeignNetwork, source: Source, *, are_alike: bool) -> tuple[NetworkKey, str]:
+    """Which network it is: by its file's name, else by the id within the file; and a note.
+
+    Args:
+        network: the network.
+        source: where it came from.
+        are_alike: whether no two names of files have different classes.
+    """
+    name, outputs = source.name, network.architecture.outputs
     if name is None:
-        return NetworkKey(network.class_name, network.index)
-    if name.class_name is not None:
-        return NetworkKey(name.class_name, name.index)
-    if network.architecture.outputs > 1:
-        return NetworkKey(ALL_CLASSES, name.index)
-    if name.folder:
-        return NetworkKey(name.folder, name.index)
+        return NetworkKey(network.class_name, network.index), ""
+    if outputs > 1 and (are_alike or name.class_name is None):
+        said = (
+            f"it tells all classes apart, so {name.class_name!r} in its name is no class, and it "
+            f"is called '{ALL_CLASSES}'"
+        )
+        has_other = name.class_name not in (None, ALL_CLASSES)
+        return NetworkKey(ALL_CLASSES, name.index), said if has_other else ""
+    if class_name := name.class_name or name.folder:
+        return NetworkKey(class_name, name.index), name.said
     raise ForeignFileError(
         f"{network.source}: a network with one output is for one class, which its name does not "
         "tell; put {class} into --name, or the class itself into the folder's name"
@@ -177,7 +203,7 @@ def _key(network: ForeignNetwork, source: Source) -> NetworkKey:
 
 def _networks(source: Source, meter: Meter | None) -> Iterator[ForeignNetwork]:
     try:
-        yield from source.format.read(source.path, meter)
+        yield from source.format.read(source.path, meter, source.prefer)
     except OSError as error:
         if isinstance(error, HyperzooError):
             raise

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hyperzoo.cores import usable_cores
 from hyperzoo.errors import ImageError
+from hyperzoo.images.described import described
 from hyperzoo.images.image_set import ImageSet
 from hyperzoo.images.resize import resize_bilinear
 
@@ -56,26 +57,28 @@ class Decoded(NamedTuple):
     left_out: tuple[str, ...]
 
 
-def decode_image(data: bytes, place: str, *, channels: int) -> Decoded:
+def decode_image(data: bytes, place: str, *, channels: int, turned: bool = False) -> Decoded:
     """Decode one image.
 
     Whatever the file holds (grey, palette, CMYK, transparency) is converted by Pillow. Alpha is
     dropped: a transparent pixel has the colour that the file gives it, and is not laid upon a
-    background. Orientation tags are not applied, as TensorFlow does not apply them. Of several
-    frames or pages the first is taken.
+    background. Of several frames or pages the first is taken.
 
     Args:
         data: the file's content.
         place: where it comes from, for messages.
         channels: 3 for RGB, 1 for grey.
+        turned: turn the image as its orientation tag (EXIF) says; else it stays as it is stored,
+            as TensorFlow leaves it.
 
     Returns:
-        The pixels, uint8 [height, width, channels], and what was left out.
+        The pixels, uint8 [height, width, channels], and what was left out or done.
 
     Raises:
         ImageError: the image is damaged, too large, or has more than 8 bits a channel.
     """
     import PIL.Image
+    import PIL.ImageOps
 
     try:
         with PIL.Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
@@ -90,14 +93,19 @@ def decode_image(data: bytes, place: str, *, channels: int) -> Decoded:
                     f"{place}: expected 8 bits a channel, got {bits} (Pillow's mode "
                     f"{opened.mode}); convert the image to 8 bits"
                 )
-            left_out = tuple(_left_out(opened))
+            left_out = tuple(_left_out(opened, turned))
             # Straight to RGB would drop a transparent colour with a warning.
             image = opened.convert("RGBA") if "transparency" in opened.info else opened
-            pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+            plain = image.convert("L" if channels == 1 else "RGB")
+            if turned and _orientation(opened) != 1:
+                plain = PIL.ImageOps.exif_transpose(plain)
+            pixels = np.asarray(plain)
     except ImageError:
         raise
     except Exception as error:  # Pillow's decoders raise almost anything on damaged files.
-        raise ImageError(f"{place}: not an image that can be decoded: {error}") from error
+        unknown = isinstance(error, PIL.UnidentifiedImageError)
+        reason = f"it is {described(data[:512])}" if unknown else error
+        raise ImageError(f"{place}: not an image that can be decoded: {reason}") from error
     return Decoded(pixels.reshape(*pixels.shape[:2], channels), left_out)
 
 
@@ -116,14 +124,23 @@ def _bits(image: "ImageFile", data: bytes) -> int:
     return 8
 
 
-def _left_out(image: "ImageFile") -> Iterator[str]:
-    """What an image holds beside the pixels that are taken."""
-    if image.has_transparency_data:
+def _orientation(image: "ImageFile") -> int:
+    return int(image.getexif().get(_ORIENTATION, 1))
+
+
+def _is_opaque(image: "ImageFile") -> bool:
+    """Whether an image has an alpha channel which says nothing."""
+    return "A" in image.getbands() and image.getchannel("A").getextrema() == (255, 255)
+
+
+def _left_out(image: "ImageFile", turned: bool) -> Iterator[str]:
+    """What an image holds beside the pixels that are taken, or what is done for it."""
+    if image.has_transparency_data and not _is_opaque(image):
         yield "transparency dropped"
     if getattr(image, "n_frames", 1) > 1:
         yield "the first frame or page taken"
-    if image.getexif().get(_ORIENTATION, 1) != 1:
-        yield "an orientation tag not applied"
+    if _orientation(image) != 1:
+        yield "turned by the orientation tag" if turned else "an orientation tag not applied"
 
 
 def decode_images(
@@ -137,6 +154,7 @@ def decode_images(
     meter: Meter | None = None,
     total: int | None = None,
     notes: tuple[str, ...] = (),
+    turned: bool = False,
 ) -> ImageSet:
     """Decode and resize images, on all processor cores, and put them in the order of their keys.
 
@@ -150,6 +168,7 @@ def decode_images(
         meter: is told how many images are done.
         total: how many images there will be, for the meter.
         notes: what is to be said of the images' files.
+        turned: turn images as their orientation tags say.
 
     Returns:
         The images, uint8 [image, size, size, channels].
@@ -159,7 +178,7 @@ def decode_images(
     """
 
     def decode(image: EncodedImage) -> Decoded:
-        pixels, left_out = decode_image(image.data, image.place, channels=channels)
+        pixels, left_out = decode_image(image.data, image.place, channels=channels, turned=turned)
         return Decoded(resize_bilinear(pixels, size), left_out)
 
     images: dict[Key, NDArray[np.uint8]] = {}

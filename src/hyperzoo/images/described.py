@@ -23,13 +23,15 @@ def described(start: bytes) -> str:
     """A file in words.
 
     Args:
-        start: its first bytes, some 64.
+        start: its first bytes, some 512: fewer do not tell a tar archive.
     """
     if not start:
         return "an empty file"
     for first, words in _KNOWN.items():
         if start.startswith(first):
             return words
+    if start[257:262] == b"ustar":
+        return "a tar archive; unpack it, and give the folder"
     # MATLAB's newer files are HDF5 behind a text of 512 bytes.
     if start.startswith(b"MATLAB 7.3"):
         return "a MATLAB file of version 7.3; save it with -v7"

@@ -43,6 +43,7 @@ def load_folder(path: Path, *, size: int, channels: int) -> ImageSet:
         size=size,
         channels=channels,
         notes=found.notes,
+        turned=True,
     )
 
 
@@ -58,6 +59,7 @@ def _load_archive(path: Path, size: int, channels: int) -> ImageSet:
         channels=channels,
         total=len(found.files),
         notes=found.notes,
+        turned=True,
     )
 
 

@@ -1,5 +1,6 @@
 """Which files of a folder or archive are images of which class and split, told by names alone."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -18,6 +19,11 @@ LAYOUT = "<class>/<image>, or train/<class>/<image> and val/<class>/<image>"
 _TRAIN = ("train", "training")
 _VALIDATION = ("val", "validation", "valid")
 _TEST = ("test", "testing")
+_SPLIT = re.compile(
+    r"(?P<prefix>(?:.*[_-])?)(?P<split>train(?:ing)?|val(?:id(?:ation)?)?|test(?:ing)?)"
+    r"(?:[_-]?(?:sets?|images?|imgs|data|split))?",
+    re.DOTALL,
+)
 
 Children = Callable[[PurePosixPath], tuple[list[str], list[str]]]
 """Gives the names of the folders and of the files in a folder, sorted, without hidden ones."""
@@ -111,14 +117,23 @@ class _Finder:
                 f"got none{flat}; make one, or give '{train[0]}' itself as the folder: then every "
                 "fifth image of a class is for validation"
             )
-        self._check_validation(top / train[0], top / there[0])
+        places = self._entered(top / train[0]), self._entered(top / there[0])
+        self._check_validation(*places)
         if train[0] != "train":
             self.notes.append(f"'{train[0]}' is taken for training")
         if there[0] not in ("val", "validation"):
             self.notes.append(f"'{there[0]}' is taken for validation")
         if others := [name for name in folders if name not in (train[0], there[0])]:
             self.notes.append(f"left alone beside '{train[0]}' and '{there[0]}': {_some(others)}")
-        return {"train": top / train[0], "validation": top / there[0]}
+        return {"train": places[0], "validation": places[1]}
+
+    def _entered(self, split: PurePosixPath) -> PurePosixPath:
+        """A split's folder, or the only folder in it where that has its name again."""
+        folders, files = self.children(split)
+        if folders != [split.name] or any(map(is_image, files)):
+            return split
+        self.notes.append(f"the images of '{split}' lie in '{split / split.name}'")
+        return split / split.name
 
     def _check_validation(self, train: PurePosixPath, validation: PurePosixPath) -> None:
         """Refuse images that lie in one folder for all classes, as Tiny ImageNet's do."""
@@ -221,10 +236,12 @@ class _Finder:
                 f"PNG or JPEG (read are {', '.join(SUFFIXES)})"
             )
         if folders:
-            return (
-                f"{where} hold{'s' * (len(classes) == 1)} the folders {_some(folders)}: put their "
-                "images one up"
-            )
+            held = f"{where} hold{'s' * (len(classes) == 1)} the folders {_some(folders)}"
+            if any(_SPLIT.fullmatch(name.casefold()) for name in folders):
+                return f"{held}, which are splits: give '{classes[0]}' itself as the folder"
+            if all(_SPLIT.fullmatch(folder.name.casefold()) for folder in classes):
+                return f"{held}; if these are splits, call them train and val"
+            return f"{held}: put their images one up"
         return f"{where} {'is' if len(classes) == 1 else 'are'} empty or not there"
 
     def _beside(self) -> str:
@@ -232,7 +249,21 @@ class _Finder:
 
 
 def _named(folders: list[str], names: tuple[str, ...]) -> list[str]:
-    return [folder for folder in folders if folder.casefold() in names]
+    """The folders of a split: by its names, else by longer ones (train_images, test_set, seg_val).
+
+    A longer name counts where another split has one with the same beginning beside it: steam_train
+    is a class.
+    """
+    if plain := [folder for folder in folders if folder.casefold() in names]:
+        return plain
+    found = {folder: _SPLIT.fullmatch(folder.casefold()) for folder in folders}
+    splits = {folder: (m["prefix"], m["split"][:2]) for folder, m in found.items() if m}
+    return [
+        folder
+        for folder, (prefix, split) in splits.items()
+        if split == names[0][:2]
+        and any(other == prefix and own != split for other, own in splits.values())
+    ]
 
 
 def _suffix(file_name: str) -> str:

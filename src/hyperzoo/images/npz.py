@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.errors import ImageError
+from hyperzoo.images.described import described
 from hyperzoo.images.files import file_errors, replacing
 from hyperzoo.images.fit import RawImages, fit_images
 from hyperzoo.images.image_set import ImageSet
@@ -53,8 +54,11 @@ def load_npz(path: Path, *, size: int, channels: int, name: str | None = None) -
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error
     except Exception as error:  # A damaged zip file can raise almost anything.
+        with path.open("rb") as file:
+            start = file.read(512)
+        reason = error if start.startswith(b"PK") else described(start)
         raise ImageError(
-            f"{path}: expected an .npz file, but it is damaged or something else ({error}); "
+            f"{path}: expected an .npz file, but it is damaged or something else ({reason}); "
             "make or download it again"
         ) from error
 

@@ -85,3 +85,25 @@ def _nothing_to_draw(layers: Sequence[Layer], document: dict[str, Any]) -> Itera
         yield "vary.activation: the architecture has no activation that could be another"
     if "dropout" in vary and not any(map(has_dropout, layers)):
         yield "vary.dropout: the architecture has no dropout; add layers such as { dropout = 0.5 }"
+
+
+def shape_problems(document: dict[str, Any]) -> Iterator[str]:
+    """That a built-in network takes images of another shape than the recipe asks for.
+
+    Args:
+        document: the recipe as TOML's parser gives it, right or wrong.
+    """
+    choice = document.get("architecture") if isinstance(document, dict) else None
+    if not isinstance(choice, dict) or "layers" in choice:
+        return
+    name = choice.get("name")
+    if not isinstance(name, str) or name not in architecture_names():
+        return
+    try:
+        images = Images.model_validate(document.get("images"))
+    except ValidationError:
+        return  # reported by itself
+    height, _, channels = get_architecture(name, 1).input_shape
+    for key, wanted in (("size", height), ("channels", channels)):
+        if (found := getattr(images, key)) != wanted:
+            yield f"images.{key}: architecture '{name}' takes {wanted}, got {found}"

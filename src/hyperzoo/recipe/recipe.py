@@ -17,7 +17,11 @@ from hyperzoo.architectures import (
 )
 from hyperzoo.architectures.initialisation import SCALED
 from hyperzoo.errors import RecipeError
-from hyperzoo.recipe.architecture import ArchitectureChoice, architecture_problems
+from hyperzoo.recipe.architecture import (
+    ArchitectureChoice,
+    architecture_problems,
+    shape_problems,
+)
 from hyperzoo.recipe.images import Images
 from hyperzoo.recipe.problems import problems_of
 from hyperzoo.recipe.section import NAME, Section
@@ -201,6 +205,8 @@ def parse_recipe(document: dict[str, Any], place: str = "recipe") -> Recipe:
         problems |= set(problems_of(Recipe, document, error))
     if not problems:
         return recipe
+    # By itself it is no problem of the recipe: images given to Python may be of another shape.
+    problems |= set(shape_problems(document))
     count = f"{len(problems)} problem" + ("s" if len(problems) > 1 else "")
     lines = "\n".join(f"  - {problem}" for problem in sorted(problems))
     raise RecipeError(f"{place} has {count}:\n{lines}")

@@ -108,6 +108,10 @@ class Zoo:
         if isinstance(key, str):
             self._place(key)
             return ZooNetwork(self, key, self.ids.index(key))
+        if isinstance(key, slice):
+            raise TypeError(
+                "a zoo gives one network at a time; for several: [zoo[id] for id in zoo.ids[0:2]]"
+            )
         place = operator.index(key)
         if not -len(self) <= place < len(self):
             raise NetworkNotFoundError(
@@ -120,6 +124,8 @@ class Zoo:
         return (ZooNetwork(self, own, place) for place, own in enumerate(self.ids))
 
     def __contains__(self, network_id: object) -> bool:
+        if isinstance(network_id, ZooNetwork):
+            return network_id.zoo is self and network_id.id in self._places
         return network_id in self._places
 
     def __repr__(self) -> str:
@@ -520,9 +526,13 @@ def check_weights(
 def _check_known(what: str, name: str, known: Collection[str]) -> None:
     if name in known:
         return
-    # "conv1" may be the weight or the bias.
+    # "conv1" may be the weight or the bias, and "conv" any of several.
     begun = [other for other in known if other.startswith(f"{name}.")]
-    nearest = begun[:3] or difflib.get_close_matches(str(name), known, n=3)
+    nearest = (
+        begun[:3]
+        or difflib.get_close_matches(str(name), known, n=3)
+        or [other for other in known if name and other.startswith(str(name))][:3]
+    )
     listed = ", ".join(nearest or list(known)[:5])
     hint = "did you mean" if nearest else "there are"
     more = ", ..." if not nearest and len(known) > 5 else ""

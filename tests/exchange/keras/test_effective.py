@@ -237,3 +237,38 @@ def test_a_model_within_a_model_with_its_weights(tmp_path: Path):
     for parameter, value in values.items():
         expected = parameter.from_keras(value[np.newaxis])[0]
         assert network.weights[parameter.name].tobytes() == expected.tobytes()
+
+
+def test_an_activation_that_is_a_layer():
+    layers = layers_of()
+    for own in layers:
+        if own["config"].get("activation") == "relu":
+            own["config"]["activation"] = layer("ReLU", max_value=None, negative_slope=0.0)
+    assert check(layers) == ()
+    layers[1]["config"]["activation"]["config"]["max_value"] = 6.0
+    with pytest.raises(ForeignFileError, match="its activation does not: expected 'relu', got"):
+        check(layers)
+
+
+def test_an_average_over_all():
+    layers = layers_of()
+    (place,) = [n for n, own in enumerate(layers) if own["class_name"] == "GlobalAveragePooling2D"]
+    height, width, _ = SMALL.shapes[place - 1]
+    average = layer(
+        "AveragePooling2D", pool_size=[height, width], padding="valid", strides=[height, width]
+    )
+    layers[place : place + 1] = [average, layer("Flatten", data_format="channels_last")]
+    assert check(layers) == ()
+    average["config"]["pool_size"] = [height - 1, width]
+    with pytest.raises(ForeignFileError, match="AveragePooling2D"):
+        check(layers)
+
+
+def test_a_size_that_changes_nothing():
+    layers = layers_of()
+    height, width, _ = SMALL.input_shape
+    layers.insert(1, layer("Resizing", height=height, width=width))
+    assert check(layers) == ()
+    layers[1]["config"]["height"] = 2 * height
+    with pytest.raises(ForeignFileError, match="expected a size that changes nothing"):
+        check(layers)

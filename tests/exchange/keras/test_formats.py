@@ -1,3 +1,4 @@
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -206,6 +207,29 @@ def test_a_model_within_a_model(shared_data: Path, tmp_path: Path):
     path = rewritten(real, tmp_path / "church_1.weights.h5", two)
     with pytest.raises(ForeignFileError, match=r"got sequential, seq.*ave none .* save the inn"):
         read_keras(path)
+
+
+def test_an_archive_that_is_cut_short(tmp_path: Path):
+    path = tmp_path / "church_0.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", b"{}" * 1000)
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(ForeignFileError, match="the archive is damaged or cut short; get it anew"):
+        read_keras(path)
+
+
+def test_augmentations_in_a_model_of_their_own(shared_data: Path, tmp_path: Path):
+    """Keras 3 writes groups for layers without weights, too."""
+
+    def wrap(file: h5py.File) -> None:
+        file.move("layers", "inner")
+        file.create_group("layers/sequential_1/vars")
+        file.move("inner", "layers/sequential_1/layers")
+        file.create_group("layers/sequential/layers/random_flip/vars")
+        file.create_group("layers/sequential/vars")
+
+    real = shared_data / "keras" / REAL[4]
+    assert same_network(shared_data, rewritten(real, tmp_path / "church_0.weights.h5", wrap))
 
 
 def test_packed_files_are_read(shared_data: Path, tmp_path: Path):

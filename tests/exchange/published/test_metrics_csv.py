@@ -153,3 +153,18 @@ def test_what_is_not_text(tmp_path: Path):
 def test_other_tables_are_not_recognised(tmp_path: Path):
     assert not MetricsCsv().recognises(table(tmp_path, "name,size\na,1\n"))
     assert not MetricsCsv().recognises(table(tmp_path, b"\xff" * 5000))
+
+
+@pytest.mark.parametrize("unknown", ["n.a.", "N.A.", "--"])
+def test_more_ways_to_say_not_known(tmp_path: Path, unknown: str):
+    (figures,) = read_metrics_csv(table(tmp_path, f"Class,Count,AUC\na,1,{unknown}\n")).values()
+    assert figures == {}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("first", ["", "sep=;\r\n", '"sep=;"\n'])
+def test_what_spreadsheets_write(tmp_path: Path, encoding: str, first: str):
+    text = f"{first}Class;Count;AUC\nB\u00e4r;1;0,5\n"
+    path = table(tmp_path, text.encode(encoding))
+    assert MetricsCsv().recognises(path)
+    assert read_metrics_csv(path) == {NetworkKey("B\u00e4r", 1): {"auc": Figure(0.5, 0.05)}}

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hyperzoo.architectures import Architecture
-from hyperzoo.architectures.layers import Conv2d, Shape
+from hyperzoo.architectures.layers import Conv2d, GlobalAveragePool, Shape
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.keras.layers import Facts
 
@@ -97,6 +97,11 @@ class Folding:
                     f"it, got {name}"
                 )
             config, self._padding = config | {"padding": "same"}, None
+        if _is_plain_relu(config.get("activation")):
+            config = config | {"activation": "relu"}
+        if name == "AveragePooling2D" and self._averages_all(config):
+            name = "GlobalAveragePooling2D"
+            config = config | {"keepdims": False, "data_format": "channels_last"}
         self.kept.append((name, config))
 
     def finish(self) -> None:
@@ -119,13 +124,22 @@ class Folding:
         shapes = self._architecture.shapes
         return shapes[min(len(self.kept), len(shapes) - 1)]
 
+    def _averages_all(self, config: Facts) -> bool:
+        """Whether a pooling averages all of its input, where the architecture does that too."""
+        layers, place = self._architecture.layers, len(self.kept)
+        return (
+            place < len(layers)
+            and isinstance(layers[place], GlobalAveragePool)
+            and config.get("pool_size") == list(self._shape[:2])
+            and config.get("padding") == "valid"
+            and _channels_last(config)
+        )
+
     def _activation(self, config: Facts, place: str) -> None:
         self._fold(config.get("activation"), place)
 
     def _relu(self, config: Facts, place: str) -> None:
-        if config.get("max_value") is not None or any(
-            config.get(key) for key in ("negative_slope", "threshold")
-        ):
+        if not _is_plain(config):
             raise ForeignFileError(
                 f"{place}: expected a plain ReLU, got one with a maximum, a slope or a threshold"
             )
@@ -208,6 +222,14 @@ class Folding:
                 f"{reprlib.repr(config.get('target_shape'))}"
             )
 
+    def _resizing(self, config: Facts, place: str) -> None:
+        size = [config.get("height"), config.get("width")]
+        if size != list(self._shape[:2]) or not _channels_last(config):
+            raise ForeignFileError(
+                f"{place}: expected a size that changes nothing, {list(self._shape[:2])}, got "
+                f"{reprlib.repr(size)}"
+            )
+
     def _permute(self, config: Facts, place: str) -> None:
         axes = config.get("dims")
         if not isinstance(axes, list) or axes != list(range(1, len(axes) + 1)):
@@ -224,6 +246,7 @@ _FOLDED = {
     "Rescaling": Folding._rescaling,
     "Flatten": Folding._flatten,
     "Reshape": Folding._reshape,
+    "Resizing": Folding._resizing,
     "Permute": Folding._permute,
 }
 
@@ -244,6 +267,21 @@ def check_shape(config: Facts, shape: Shape, place: str, *, is_input: bool) -> N
             raise ForeignFileError(
                 f"{place}: expected {what} of shape {shape}, got {reprlib.repr(found)}"
             )
+
+
+def _is_plain(relu: Facts) -> bool:
+    """Whether a ReLU's config has no maximum, slope or threshold."""
+    return relu.get("max_value") is None and not any(
+        relu.get(key) for key in ("negative_slope", "threshold")
+    )
+
+
+def _is_plain_relu(activation: Any) -> bool:
+    """Whether an activation is a layer ReLU in the place of the function's name."""
+    match activation:
+        case {"class_name": "ReLU", "config": dict(config)}:
+            return activation.get("registered_name") in (None, "ReLU") and _is_plain(config)
+    return False
 
 
 def _channels_last(config: Facts) -> bool:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from hyperzoo.architectures import Architecture
 from hyperzoo.exchange.content import Content
 from hyperzoo.exchange.format import Export, OneNetworkFormat
-from hyperzoo.exchange.keras.read import read_keras
+from hyperzoo.exchange.keras.read import has_config, read_keras
 from hyperzoo.exchange.keras.write import Template, weights_template, whole_model_template
 from hyperzoo.exchange.names import file_stem
 from hyperzoo.exchange.network import ForeignNetwork
@@ -51,6 +51,10 @@ class KerasModels(_KerasFiles):
     def has_suffix(self, name: str) -> bool:
         """Whether a name ends in .h5, but not as those of weights alone."""
         return super().has_suffix(name) and not name.lower().endswith(_WEIGHTS_SUFFIX)
+
+    def is_weights(self, path: Path) -> bool:
+        """Whether it is of `save_weights`: .h5 is the suffix of whole models too."""
+        return not has_config(path)
 
     def write(self, export: Export) -> int:
         """A file a network."""

@@ -43,6 +43,7 @@ Layer = tuple[Any, Any]
 
 _CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 _COUNTED = re.compile(r"(?P<kind>conv2d|dense)(?:_(?P<count>[0-9]{1,6}))?")
+_MOST_LEVELS = 8
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 
 
@@ -60,6 +61,8 @@ def read_keras(path: Path) -> ForeignNetwork:
     config: str | bytes | None = None
     if zipfile.is_zipfile(io.BytesIO(content)) and not content.startswith(hdf5.MAGIC):
         config, content = _unpack(content, source)
+    elif content.startswith(b"PK"):
+        raise ForeignFileError(f"{source}: the archive is damaged or cut short; get it anew")
     with hdf5.open_hdf5(content, source) as file:
         try:
             architecture, layers, config = _layers(file, source, config)
@@ -83,6 +86,15 @@ def read_keras(path: Path) -> ForeignNetwork:
         notes=notes,
         by_shapes=config is None,
     )
+
+
+def has_config(path: Path) -> bool:
+    """Whether a file of HDF5 says what its layers are; of a damaged one the reader tells."""
+    try:
+        with hdf5.open_hdf5(hdf5.read_whole(path), str(path)) as file:
+            return "model_config" in file.attrs
+    except ForeignFileError:
+        return False
 
 
 def _layers(
@@ -109,7 +121,8 @@ def _layers(
         there = ", ".join(sorted(hdf5.members(file, source))[:8]) or "nothing"
         raise ForeignFileError(
             f"{source}: an HDF5 file, but not one of Keras's: expected the group model_weights or "
-            f"layers, or the attribute layer_names; got {reprlib.repr(there)[1:-1]}"
+            f"layers, or the attribute layer_names; got {reprlib.repr(there)[1:-1]}; of a "
+            "subclassed model make a Sequential with its weights, and save that"
         )
     layers = list(_listed_layers(group, source, _inner_names(config, source)))
     return match_architecture(_shapes(layers, source), source=source), layers, config
@@ -136,7 +149,7 @@ def _found_layers(container: Any, source: str) -> dict[str, Layer]:
         name
         for name in names
         if hdf5.has_group(container, name)
-        and hdf5.has_group(hdf5.step(container, name, source), "layers")
+        and _holds_weights(hdf5.step(container, name, source), source)
     ]
     if found and inner:
         raise ForeignFileError(
@@ -152,7 +165,21 @@ def _found_layers(container: Any, source: str) -> dict[str, Layer]:
     there = ", ".join(sorted(names)[:8]) or "nothing"
     raise ForeignFileError(
         f"{source}: expected layers with weights, got {reprlib.repr(there)[1:-1]}, which "
-        "have none of their own; of a model within a model, save the inner one"
+        "have none of their own; of one model within the model save the inner one, of several the "
+        "whole model (.keras), as weights alone do not say in which order they come"
+    )
+
+
+def _holds_weights(group: Any, source: str, level: int = 0) -> bool:
+    """Whether a model within the model has layers with weights; one of augmentations has not."""
+    if level > _MOST_LEVELS or not hdf5.has_group(group, "layers"):
+        return False
+    layers = hdf5.step(group, "layers", source)
+    names = [name for name in hdf5.members(layers, source) if hdf5.has_group(layers, name)]
+    inner = [hdf5.step(layers, name, source) for name in names]
+    return not names or any(
+        _variables(own, name, source) is not None or _holds_weights(own, source, level + 1)
+        for name, own in zip(names, inner, strict=True)
     )
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 import logging
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ _DELIMITERS = ",;\t"
 _MAX_BYTES = 256 * 2**20
 _MAX_HEADER = 4096
 _MAX_DIGITS = 40
-_UNKNOWN = ("", "nan", "n/a", "na", "#n/a", "none", "null", "-")
+_UNKNOWN = ("", "nan", "n/a", "na", "#n/a", "none", "null", "-", "--", "n.a.", "n.a")
 _logger = logging.getLogger(__name__)
 
 
@@ -74,6 +75,8 @@ def read_metrics_csv(path: Path) -> dict[NetworkKey, Metrics]:
             io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True
         )
         next(rows, None)
+        if _separator(text):
+            next(rows, None)
         found: dict[NetworkKey, Metrics] = {}
         for cells in filter(None, rows):
             place = f"{path}, line {rows.line_num}"
@@ -98,13 +101,19 @@ def read_metrics_csv(path: Path) -> dict[NetworkKey, Metrics]:
 
 def _header(text: str) -> tuple[list[str], str]:
     """The names of a table's columns, in lower case, and what stands between them."""
-    line = next(iter(text[:_MAX_HEADER].splitlines()), "")
+    lines = text[:_MAX_HEADER].splitlines()
+    line = "".join(lines[1:2] if _separator(text) else lines[:1])
     for delimiter in _DELIMITERS:
         cells = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
         names = [cell.strip().lower() for cell in cells]
         if {"class", "count"} <= set(names):
             return names, delimiter
     raise csv.Error("its first line has no columns Class and Count")
+
+
+def _separator(text: str) -> bool:
+    """Whether the first line tells Excel what stands between the cells, as `sep=;` does."""
+    return re.match(r"\"?sep=.\"?[\r\n]", text, re.IGNORECASE) is not None
 
 
 def _check_header(header: list[str], path: Path) -> None:

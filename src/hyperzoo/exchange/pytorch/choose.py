@@ -12,9 +12,19 @@ from hyperzoo.architectures import (
     get_architecture,
 )
 from hyperzoo.errors import ArchitectureError, ForeignFileError
+from hyperzoo.exchange.pytorch.beside import without_beside
 from hyperzoo.exchange.pytorch.load import COUNTED
 
+OF_SEVERAL = "of several networks in one file that of"
 _MOST_LEVELS = 4
+_MOST_ITEMS = 64
+_SIGNS = {
+    "ema": {"ema", "swa", "averaged", "average", "shadow", "teacher"},
+    "best": {"best"},
+    "last": {"last", "final", "latest"},
+    "model": {"model", "state", "net", "network", "module", "student", "weights"},
+}
+"""Which words in keys tell which state of a network."""
 _KINDS = ("weight", "bias", "running_mean", "running_var")
 _NUMBERS = re.compile(r"[0-9]{1,9}")
 
@@ -36,12 +46,16 @@ class Fit:
     notes: tuple[str, ...]
 
 
-def inner_tensors(content: object, source: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+def inner_tensors(
+    content: object, source: str, prefer: str | None = None
+) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The tensors of the one network in what was loaded.
 
     Args:
-        content: what `torch.save` wrote: a state_dict, or dicts in which one lies.
+        content: what `torch.save` wrote: a state_dict, or dicts and lists in which one lies.
         source: the file, for messages.
+        prefer: which is taken of several that differ: "best", "last", "ema" or "model", as the
+            keys that lead to them say.
 
     Returns:
         Name -> tensor of torch, in the file's order, and notes.
@@ -49,69 +63,132 @@ def inner_tensors(content: object, source: str) -> tuple[dict[str, Any], tuple[s
     Raises:
         ForeignFileError: there is none, or several that differ.
     """
-    if not isinstance(content, Mapping):
+    found = dict(_dicts(content, ()))
+    if not found and not isinstance(content, Mapping):
         raise ForeignFileError(
-            f"{source}: expected a state_dict, got {type(content).__name__}; save "
+            f"{source}: expected a state_dict, got {type(content).__name__} without one; save "
             "`module.state_dict()`"
         )
-    found = dict(_dicts(content, ()))
     fitting = {
         path: own
-        for path, own in found.items()
+        for path, (own, _) in found.items()
         if any(_fits_shapes(list(map(_shape, own.values())), a) for a in _architectures(own))
     }
-    # Where none fits, the message shows the tensors of the first that is no optimizer's.
-    likely = fitting or {p: t for p, t in found.items() if not _is_optimizer(p)} or found
-    first = next(iter(likely), ())
-    own = likely.get(first, {})
-    if not all(other is own or _equal(own, other) for other in fitting.values()):
-        names = ", ".join(repr(_shown(path)) for path in fitting)
-        raise ForeignFileError(
-            f"{source}: it holds several networks that differ: {names[:400]}; save the one that "
-            "you want by itself"
-        )
-    outer: Mapping[Any, Any] = content
-    for key in first:
-        outer = outer[key]
-    return own, tuple(_left(content, outer, own, first, tuple(fitting)))
+    if not fitting:
+        # The message shows the tensors of the first that is no optimizer's.
+        likely = {p: t for p, t in found.items() if not _is_optimizer(p)} or found
+        return next(iter(likely.values()), ({}, ()))[0], ()
+    first = next(iter(fitting))
+    if any(not _equal(fitting[first], other) for other in fitting.values()):
+        first = _preferred(tuple(fitting), source, prefer)
+        left = ", ".join(repr(_shown(path)) for path in fitting if path != first)
+        same: tuple[tuple[str, ...], ...] = ()
+        notes = [f"{OF_SEVERAL} {prefer!r} was taken, not {left[:200]}"]
+    else:
+        same, notes = tuple(fitting), []
+    own, beside = found[first]
+    notes += _left(content, own, beside, first, same)
+    return own, tuple(notes)
+
+
+def has_tensors(content: object) -> bool:
+    """Whether what was loaded holds a tensor under a name that may be a network's."""
+    return any(
+        any(tensor.is_floating_point() for tensor in own.values())
+        for path, (own, _) in _dicts(content, ())
+        if not _is_optimizer(path)
+    )
+
+
+def _preferred(
+    paths: Sequence[tuple[str, ...]], source: str, prefer: str | None
+) -> tuple[str, ...]:
+    """The keys that lead to the network that is preferred, of several that differ."""
+    kinds = {path: _kind(path) for path in paths}
+    wanted = {"last": ("last", "model")}.get(prefer or "", (prefer,))
+    own = [path for path in paths if kinds[path] in wanted]
+    if len(own) == 1:
+        return own[0]
+    words = [k for k in dict.fromkeys(kinds.values()) if k and list(kinds.values()).count(k) == 1]
+    raise ForeignFileError(
+        f"{source}: it holds several networks that differ: "
+        f"{', '.join(repr(_shown(path)) for path in paths)[:400]}; "
+        "save the one that you want by itself"
+        + (f", or choose one with --prefer {' or '.join(words)}" if words else "")
+    )
+
+
+def _kind(path: Sequence[str]) -> str:
+    """Which state of a network keys lead to; "" where they do not say."""
+    words = {word for key in path for word in re.split(r"[^a-z]+", key.lower())}
+    for kind, signs in _SIGNS.items():
+        if words & signs:
+            return kind
+    return ""
 
 
 def _left(
-    content: Mapping[Any, Any],
-    outer: Mapping[Any, Any],
+    content: Any,
     own: Mapping[str, Any],
+    without: Sequence[str],
     path: tuple[str, ...],
     same: Sequence[tuple[str, ...]],
 ) -> Iterator[str]:
     """Notes on what lies beside the tensors."""
-    beside = [str(key) for key in content if not path or key != path[0]]
+    outer = content
+    inside = True  # whether the path leads through keys alone, not to a part of a dict's names
+    for key in path:
+        inside = inside and key in (outer if isinstance(outer, Mapping) else range(0))
+        outer = outer[key] if inside else outer
+    keys = list(content) if isinstance(content, Mapping) else []
+    beside = [str(key) for key in keys if not path or key != path[0]]
     if not path:
-        beside = [str(key) for key in outer if key not in own]
+        beside = [str(key) for key in keys if key not in own and key not in without]
+    elif not inside and not isinstance(content, list | tuple):
+        beside = [str(k) for k in keys if str(k).partition(".")[0] != path[0] and k not in without]
     if path:
         yield f"the tensors are those of {_shown(path)!r}" + (
-            f"; left out beside it: {_listed(beside)}" if beside else ""
+            f"; left out beside it: {listed(beside)}" if beside else ""
         )
     elif beside:
-        yield f"left out beside the tensors: {_listed(beside)}"
+        yield f"left out beside the tensors: {listed(beside)}"
+    if without:
+        yield f"tensors beside the network's were left out: {listed(without)}"
     if len(same) > 1:
         yield "the same network lies in " + ", ".join(repr(_shown(p)) for p in same)
 
 
-def _dicts(content: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
-    """Every dict with tensors under names, by the keys that lead to it."""
+def _dicts(
+    content: Any, path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], tuple[dict[str, Any], tuple[str, ...]]]]:
+    """Every dict with tensors under names, by the keys that lead to it.
+
+    Tensors that are clearly beside a network's are given apart. A dict whose names begin with
+    those of several networks (model., ema.) gives each.
+    """
     import torch
 
-    own = {
-        key: value
-        for key, value in content.items()
-        if isinstance(key, str)
-        and isinstance(value, torch.Tensor)
-        and key.rpartition(".")[2] != COUNTED
-    }
-    if own:
-        yield path, own
-    for key, value in content.items():
-        if isinstance(key, str) and isinstance(value, Mapping) and len(path) < _MOST_LEVELS:
+    if isinstance(content, Mapping):
+        named = {k: v for k, v in content.items() if isinstance(k, str)}
+        own = {
+            key: value
+            for key, value in named.items()
+            if isinstance(value, torch.Tensor) and key.rpartition(".")[2] != COUNTED
+        }
+        if own:
+            kept, beside = without_beside(own)
+            parts = _networks_by_name(kept)
+            if len(parts) > 1:
+                for first, part in parts.items():
+                    yield (*path, first), (part, beside)
+            else:
+                yield path, (kept, beside)
+    elif isinstance(content, list | tuple):
+        named = {str(number): value for number, value in enumerate(content[:_MOST_ITEMS])}
+    else:
+        return
+    if len(path) < _MOST_LEVELS:
+        for key, value in named.items():
             yield from _dicts(value, (*path, key))
 
 
@@ -144,7 +221,8 @@ def _shown(path: Sequence[str]) -> str:
     return ".".join(path)[:80] or "the file itself"
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """The first of some names, for messages."""
     return ", ".join(name[:40] for name in names[:8]) + ", ..." * (len(names) > 8)
 
 
@@ -204,6 +282,18 @@ def declared_fit(shapes: Shapes, said: Mapping[str, Any], source: str) -> Fit:
             f"expected shape {expected.get(differing)}, got {shapes.get(differing)}"
         )
     return Fit(architecture=architecture, names={name: name for name in expected}, notes=())
+
+
+def _networks_by_name(tensors: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The networks of several that one dict holds, by what their names begin with; else none."""
+    parts: dict[str, dict[str, Any]] = {}
+    for name, tensor in tensors.items():
+        parts.setdefault(name.partition(".")[0], {})[name] = tensor
+    fits = all(
+        any(_fits_shapes(list(map(_shape, own.values())), a) for a in _architectures(own))
+        for own in parts.values()
+    )
+    return parts if len(parts) > 1 and fits else {}
 
 
 def _architectures(shapes: Mapping[str, Any]) -> list[Architecture]:

@@ -23,13 +23,14 @@ COUNTED = "num_batches_tracked"
 """PyTorch counts batches beside its running statistics; no answer depends on it."""
 
 _WIDTHS = {"F32": 4, "F16": 2, "BF16": 2, "F64": 8, "I64": 8}
+TOO_LARGE = "float64 was rounded to float32, in which numbers beyond 3.4e38 became infinite"
 _MOST_PLACEHOLDERS = 64
 _BOOKKEEPING = re.compile(
     r"(pytorch_lightning|lightning|lightning_fabric|lightning_utilities|omegaconf)\..*"
     r"|argparse\.Namespace|pathlib\.(_local\.)?(Pure)?(Posix|Windows)?Path|typing\.Any"
     r"|datetime\.(date|datetime|timedelta)|collections\.defaultdict"
     r"|numpy\.(_?core\.multiarray\.(scalar|_reconstruct)|dtype|ndarray|dtypes\.\w+)"
-    r"|(__builtin__|builtins)\.(dict|list|int|float|str|bool|tuple)"
+    r"|builtins\.(dict|list|int|float|str|bool|tuple|set|bytes|complex)"
 )
 """Names with which training frameworks keep settings and progress beside the tensors."""
 
@@ -76,6 +77,7 @@ def load_torch(path: Path) -> object:
             # Whatever torch stumbles over in a stranger's file: it names its own errors poorly.
             named = _GLOBAL.search(str(error))
             name = named[1] if named else ""
+            name = f"builtins.{name}" if name and "." not in name else name  # as torch shortens it
             is_new = name not in known and len(known) < _MOST_PLACEHOLDERS
             if is_new and _BOOKKEEPING.fullmatch(name):
                 known.add(name)
@@ -93,6 +95,9 @@ def _stand_in(name: str) -> Any:
 def _reason(error: Exception) -> str:
     """Why torch refused a file, without its advice to load with `weights_only=False`."""
     text = str(error).strip()
+    if isinstance(error, OSError | EOFError | RuntimeError) and "GLOBAL" not in text:
+        # Whatever torch says of a file that ends too early, such as "[Errno 22]".
+        return f"it is damaged or cut short ({text.split(chr(10))[0][:200]}); get it again"
     if named := _GLOBAL.search(text):
         return (
             f"it asks for {named[1][:200]!r}, which no state_dict needs and which may run code; "
@@ -158,6 +163,8 @@ def _rounded(wide: NDArray[np.float64]) -> tuple[NDArray[np.float32], str]:
         narrow = wide.astype(np.float32)
     if np.array_equal(narrow, wide, equal_nan=True):
         return narrow, "float64 was rounded to float32, which changed no number"
+    if np.any(np.isinf(narrow) & np.isfinite(wide)):
+        return narrow, TOO_LARGE
     return narrow, "float64 was rounded to float32, which changed numbers"
 
 
@@ -212,6 +219,9 @@ def _stored(content: bytes, place: Place) -> tuple[NDArray[np.float32], str]:
 def done_to(notes: Iterable[str]) -> tuple[str, ...]:
     """Each note once; that numbers changed says all that others would say of float64."""
     kept = dict.fromkeys(filter(None, notes))
+    if TOO_LARGE in kept:
+        kept.pop("float64 was rounded to float32, which changed numbers", None)
+        kept.pop("float64 was rounded to float32, which changed no number", None)
     if "float64 was rounded to float32, which changed numbers" in kept:
         kept.pop("float64 was rounded to float32, which changed no number", None)
     return tuple(kept)

@@ -1,15 +1,24 @@
 """A `state_dict` a file: safetensors, or what `torch.save` wrote."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from hyperzoo.architectures import architecture_facts
 from hyperzoo.errors import ForeignFileError
-from hyperzoo.exchange.content import Content, look
-from hyperzoo.exchange.format import Export, OneNetworkFormat
+from hyperzoo.exchange.companions import is_companion
+from hyperzoo.exchange.content import Content, check_content, look
+from hyperzoo.exchange.format import Export, Meter, OneNetworkFormat, no_meter
 from hyperzoo.exchange.network import ForeignNetwork
-from hyperzoo.exchange.pytorch.choose import declared_fit, fit, inner_tensors
+from hyperzoo.exchange.pytorch.beside import check_scaling, without_beside
+from hyperzoo.exchange.pytorch.choose import (
+    OF_SEVERAL,
+    declared_fit,
+    fit,
+    has_tensors,
+    inner_tensors,
+    listed,
+)
 from hyperzoo.exchange.pytorch.load import (
     MAX_BYTES,
     done_to,
@@ -19,9 +28,6 @@ from hyperzoo.exchange.pytorch.load import (
     numbers,
 )
 from hyperzoo.zoo.tensors import encode_tensors
-
-_BESIDE = ("optimizer", "optim", "scheduler", "training_args")
-"""Names of files that training scripts save beside networks."""
 
 
 class Pytorch(OneNetworkFormat):
@@ -36,26 +42,50 @@ class Pytorch(OneNetworkFormat):
     suffixes = (".pt", ".pth", ".pth.tar", ".pt.tar", ".ckpt", ".safetensors")
 
     def has_suffix(self, name: str) -> bool:
-        """Whether a name ends so, and is not that of an optimizer's state."""
-        return super().has_suffix(name) and not _is_beside(name)
+        """Whether a name ends so, and is not that of an optimizer's state and the like."""
+        return super().has_suffix(name) and not is_companion(name)
 
     def recognises(self, path: Path) -> bool:
-        """By the first bytes, whatever its name; but for an optimizer's state beside networks."""
+        """By the first bytes, whatever its name; but for what lies beside networks."""
         content = look(path)
         if content is Content.TORCH:
-            return not _is_beside(path.name)
+            return not is_companion(path.name)
         return content is Content.SAFETENSORS and self.has_suffix(path.name)
+
+    def may_be(self, path: Path) -> bool:
+        """False for a file of `torch.save` without any tensor of floating type under a name."""
+        if look(path) is not Content.TORCH or path.stat().st_size > MAX_BYTES:
+            return True
+        try:
+            return has_tensors(load_torch(path))
+        except ForeignFileError:
+            return True
+
+    def read(
+        self, path: Path, meter: Meter | None = None, prefer: str | None = None
+    ) -> Iterator[ForeignNetwork]:
+        """Read the network of a file, of several states of it the one preferred."""
+        check_content(path, self.called, self.contents)
+        yield self._network(path, prefer)
+        (meter or no_meter)(1, 1)
 
     def network_in(self, path: Path) -> ForeignNetwork:
         """The network of a file; nothing in it is executed."""
+        return self._network(path, None)
+
+    def _network(self, path: Path, prefer: str | None) -> ForeignNetwork:
         size, source = path.stat().st_size, str(path)
         if size > MAX_BYTES:
             raise ForeignFileError(f"{path}: expected at most {MAX_BYTES} bytes, got {size}")
         said: Mapping[str, Any] = {}
         if safe := is_safetensors(path):
-            tensors, notes, said = load_safetensors(path)
+            everything, notes, said = load_safetensors(path)
+            # What hyperzoo wrote says itself what its tensors are.
+            tensors, without = (everything, ()) if "layers" in said else without_beside(everything)
+            if without:
+                notes = (*notes, f"tensors beside the network's were left out: {listed(without)}")
         else:
-            own, beside = inner_tensors(load_torch(path), source)
+            own, beside = inner_tensors(load_torch(path), source, prefer)
             found = {name: numbers(tensor, f"{path}: {name}") for name, tensor in own.items()}
             tensors = {name: tensor for name, (tensor, _) in found.items()}
             notes = beside + done_to(note for _, note in found.values())
@@ -63,6 +93,7 @@ class Pytorch(OneNetworkFormat):
         if "layers" in said:
             fitted = declared_fit(shapes, said, source)
         else:
+            check_scaling(shapes, source)
             fitted = fit(shapes, source, ordered=not safe)
         return ForeignNetwork(
             name=path.name,
@@ -70,6 +101,7 @@ class Pytorch(OneNetworkFormat):
             weights={name: tensors[own] for name, own in fitted.names.items()},
             source=source,
             notes=(*notes, *fitted.notes),
+            is_preferred=any(note.startswith(OF_SEVERAL) for note in notes),
             by_shapes=said.get("architecture") != fitted.architecture.name,
         )
 
@@ -81,7 +113,3 @@ class Pytorch(OneNetworkFormat):
             path = export.folder / f"{network.id}.safetensors"
             path.write_bytes(encode_tensors(weights, metadata))
         return len(export.planned)
-
-
-def _is_beside(name: str) -> bool:
-    return name.lower().partition(".")[0] in _BESIDE
