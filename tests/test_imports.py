@@ -48,9 +48,9 @@ MAY_IMPORT = {
         "architectures",
         "zoo",
         "analysis",
-        "classification",
+        "prediction",
     },
-    "classification": {
+    "prediction": {
         "cores",
         "errors",
         "version",

@@ -8,12 +8,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from hyperzoo.classification import Benchmark, read_benchmark, run
-from hyperzoo.errors import AnalysisError, ClassificationError
+from hyperzoo.errors import AnalysisError, PredictionError
+from hyperzoo.prediction import Benchmark, read_benchmark, run
 from hyperzoo.report.figures.classification import _apart, section
 from hyperzoo.report.sections import sections
 from hyperzoo.zoo import Zoo
-from tests.classification.makers import planted_zoo
+from tests.prediction.makers import planted_zoo
 from tests.report.makers import page_zoo
 
 
@@ -76,7 +76,7 @@ def test_results_of_another_zoo_are_refused(found: Benchmark, tmp_path: Path):
 
 
 def test_no_results(tmp_path: Path):
-    with pytest.raises(ClassificationError, match=r"results\.json can't be read: No such file"):
+    with pytest.raises(PredictionError, match=r"results\.json can't be read: No such file"):
         read_benchmark(tmp_path)
 
 
@@ -107,7 +107,7 @@ def broken(change: Callable[[dict[str, Any]], object]) -> Callable[[str], str]:
 )
 def test_damaged_results(folder: Path, tmp_path: Path, change: Callable[[str], str], message: str):
     (tmp_path / "results.json").write_text(change((folder / "results.json").read_text()))
-    with pytest.raises(ClassificationError, match=rf"is not what .* writes \(.*({message})"):
+    with pytest.raises(PredictionError, match=rf"is not what .* writes \(.*({message})"):
         read_benchmark(tmp_path)
 
 

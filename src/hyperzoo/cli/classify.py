@@ -10,13 +10,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from hyperzoo.architectures import Architecture
-from hyperzoo.classification import METHODS, Benchmark, fit, run
-from hyperzoo.classification.splits import MOST_SEED
 from hyperzoo.cli.console import err, out
 from hyperzoo.cli.image_choice import HELP, image_choice
 from hyperzoo.cli.progress import counting_meter
-from hyperzoo.errors import ClassificationError
+from hyperzoo.errors import PredictionError
 from hyperzoo.images import ImageSet
+from hyperzoo.prediction import METHODS, Benchmark, fit, run
+from hyperzoo.prediction.splits import MOST_SEED
 from hyperzoo.zoo import Zoo, open_zoo
 
 
@@ -94,7 +94,7 @@ def check_folder(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
-        raise ClassificationError(
+        raise PredictionError(
             f"can't write to {folder}: {error.strerror or error}; give another folder to --out"
         ) from error
 

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from hyperzoo.classification import FittedMethod, load_method
 from hyperzoo.cli.console import err
-from hyperzoo.errors import ClassificationError, ForeignFileError
+from hyperzoo.errors import ForeignFileError, PredictionError
 from hyperzoo.exchange import ForeignNetwork
+from hyperzoo.prediction import FittedMethod, load_method
 from hyperzoo.words import counted
 from hyperzoo.zoo import open_zoo
 from hyperzoo.zoo.layout import DOCUMENT_FILE
@@ -56,7 +56,7 @@ def identify(
             print(f"{shown}\t{fitted.classes[best]}\t{row[best]:.3f}")
         found += len(batch)
     if not found:
-        raise ClassificationError(
+        raise PredictionError(
             f"{file} holds no network"
             + (f" {network!r}" if network else "")
             + "; give a zoo, or a file or folder that `hyperzoo import` reads"
@@ -76,8 +76,8 @@ def _probable(fitted: FittedMethod, batch: list[Named]) -> Any:
     for name, weights in batch:
         try:
             rows.append(fitted.probabilities(weights)[0])
-        except ClassificationError as error:
-            raise ClassificationError(f"{name}: {error}") from error
+        except PredictionError as error:
+            raise PredictionError(f"{name}: {error}") from error
     return rows
 
 

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from hyperzoo.classification import read_benchmark
 from hyperzoo.cli.console import err, out
 from hyperzoo.cli.progress import counting_meter, duration
+from hyperzoo.prediction import read_benchmark
 from hyperzoo.report.page import write_report
 from hyperzoo.words import counted
 from hyperzoo.zoo import open_zoo

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hyperzoo.analysis.stream import Meter
-from hyperzoo.classification import Benchmark
 from hyperzoo.errors import AnalysisError, MissingExtraError, ReportWriteError, ZooWriteError
+from hyperzoo.prediction import Benchmark
 from hyperzoo.report import facts
 from hyperzoo.report.explorer import Explorer, explorer
 from hyperzoo.report.figure import Figure, Section
@@ -59,7 +59,7 @@ def write_report(
         sections: the studies to show; None for all that hyperzoo knows.
         seed: of the random draws of those.
         meter: is told of progress in reading weights: how many of how many parts are done.
-        benchmark: results of `hyperzoo.classification.run` on this zoo, shown as well.
+        benchmark: results of `hyperzoo.prediction.run` on this zoo, shown as well.
 
     Returns:
         The file.

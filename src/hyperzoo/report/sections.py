@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from hyperzoo.analysis.aligned import aligned_structure
 from hyperzoo.analysis.stream import Meter
 from hyperzoo.analysis.weights import Weights, check_decimals, read_weights
-from hyperzoo.classification import Benchmark
 from hyperzoo.errors import AnalysisError
+from hyperzoo.prediction import Benchmark
 from hyperzoo.report.figure import Section
 from hyperzoo.report.figures import (
     classification,

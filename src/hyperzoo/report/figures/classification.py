@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from hyperzoo.classification import TRACKS, Benchmark
+from hyperzoo.prediction import TRACKS, Benchmark
 from hyperzoo.report.figure import Figure, Section
 from hyperzoo.report.style import BLUE, INK, MARKERS, ORANGE, PALETTE, SOFT, draw, heat_map
 

@@ -7,16 +7,16 @@ import pytest
 from sklearn.pipeline import Pipeline, make_pipeline
 
 import hyperzoo as hz
-from hyperzoo.classification import Benchmark
-from hyperzoo.classification import trial as module
-from hyperzoo.classification.methods import perceptron
-from hyperzoo.classification.methods.perceptron import Perceptron
-from hyperzoo.errors import ClassificationError
+from hyperzoo.errors import PredictionError
 from hyperzoo.features.components import LeadingComponents
 from hyperzoo.images import ImageSet, load_images
+from hyperzoo.prediction import Benchmark
+from hyperzoo.prediction import trial as module
+from hyperzoo.prediction.methods import perceptron
+from hyperzoo.prediction.methods.perceptron import Perceptron
 from hyperzoo.zoo import Zoo
-from tests.classification.makers import planted_zoo
 from tests.helpers import few
+from tests.prediction.makers import planted_zoo
 from tests.zoo.makers import make_zoo, recipe
 
 METHODS = ["linear-response", "logistic", "perceptron"]
@@ -30,7 +30,7 @@ def found(planted: Zoo) -> Benchmark:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(perceptron, "build", small)
-        return hz.classification.run(planted, METHODS, splits=2, workers=1)
+        return hz.prediction.run(planted, METHODS, splits=2, workers=1)
 
 
 def by_method(table) -> dict[str, list[dict]]:
@@ -75,7 +75,7 @@ def test_every_table_has_its_rows(found: Benchmark):
 
 
 def test_the_same_zoo_gives_the_same_results_by_any_workers(planted: Zoo, found: Benchmark):
-    again = hz.classification.run(planted, METHODS[:2], splits=2, workers=2)
+    again = hz.prediction.run(planted, METHODS[:2], splits=2, workers=2)
     for name, table in again.tables().items():
         kept = [column for column in table.column_names if column not in TIMED]
         rows = [r for r in found.tables()[name].to_pylist() if r["method"] in METHODS[:2]]
@@ -103,13 +103,13 @@ def images() -> ImageSet:
 
 
 def test_real_images_are_for_track_c_only(planted: Zoo, images: ImageSet):
-    found = hz.classification.run(planted, track="C", images=images, splits=1)
+    found = hz.prediction.run(planted, track="C", images=images, splits=1)
     assert [row["track"] for row in found.summary.to_pylist()] == ["C"]
-    with pytest.raises(ClassificationError, match=r"'held-out-images' needs real images: give"):
-        hz.classification.run(planted, track="C")
+    with pytest.raises(PredictionError, match=r"'held-out-images' needs real images: give"):
+        hz.prediction.run(planted, track="C")
     wrong = few(load_images("digits"), 150, 60)
-    with pytest.raises(ClassificationError, match=r"take images of shape \(32, 32, 1\), got \(3"):
-        hz.classification.run(planted, track="C", images=wrong)
+    with pytest.raises(PredictionError, match=r"take images of shape \(32, 32, 1\), got \(3"):
+        hz.prediction.run(planted, track="C", images=wrong)
 
 
 def test_without_images_track_c_is_left_out(planted: Zoo, monkeypatch: pytest.MonkeyPatch):
@@ -119,32 +119,32 @@ def test_without_images_track_c_is_left_out(planted: Zoo, monkeypatch: pytest.Mo
     class StopError(Exception):
         pass
 
-    def judge(trial: object, method: hz.classification.Method, shown: object) -> None:
+    def judge(trial: object, method: hz.prediction.Method, shown: object) -> None:
         judged.append(method.track)
         if len(judged) == 14:
             raise StopError
 
     monkeypatch.setattr(module.Trial, "judge", judge)
     with pytest.raises(StopError, match=r"^$"):
-        hz.classification.run(planted, meter=lambda done, total: told.append((done, total)))
+        hz.prediction.run(planted, meter=lambda done, total: told.append((done, total)))
     assert set(judged) == {"A", "B"}
     assert told == [(done, 14) for done in range(14)]
 
 
 def test_what_can_not_be_classified_is_refused(tmp_path: Path):
     alike = recipe(networks_per_class=2, task={"kind": "multi-class"})
-    with pytest.raises(ClassificationError, match=r"all networks are of class 'all'; only zoos of"):
-        hz.classification.run(hz.open_zoo(make_zoo(tmp_path / "alike", alike)))
+    with pytest.raises(PredictionError, match=r"all networks are of class 'all'; only zoos of"):
+        hz.prediction.run(hz.open_zoo(make_zoo(tmp_path / "alike", alike)))
     small = planted_zoo(tmp_path / "small", networks_per_class=2)
-    with pytest.raises(ClassificationError, match=r"at least 4 networks of every class; too few:"):
-        hz.classification.run(small)
-    with pytest.raises(ClassificationError, match=r"splits: expected at least 1, got 0"):
-        hz.classification.run(small, splits=0)
-    with pytest.raises(ClassificationError, match=r"workers: expected at least 1, got 0"):
-        hz.classification.run(small, workers=0)
+    with pytest.raises(PredictionError, match=r"at least 4 networks of every class; too few:"):
+        hz.prediction.run(small)
+    with pytest.raises(PredictionError, match=r"splits: expected at least 1, got 0"):
+        hz.prediction.run(small, splits=0)
+    with pytest.raises(PredictionError, match=r"workers: expected at least 1, got 0"):
+        hz.prediction.run(small, workers=0)
     for seed in (-1, 2**32, 1.5):
-        with pytest.raises(ClassificationError, match=rf"seed: expected .* 4294967295, got {seed}"):
-            hz.classification.run(small, seed=seed)
+        with pytest.raises(PredictionError, match=rf"seed: expected .* 4294967295, got {seed}"):
+            hz.prediction.run(small, seed=seed)
     broken = planted_zoo(tmp_path / "broken", 4, broken="owl_2")
-    with pytest.raises(ClassificationError, match=r"not finite numbers: owl_2; leave them out"):
-        hz.classification.run(broken, ["linear-response"])
+    with pytest.raises(PredictionError, match=r"not finite numbers: owl_2; leave them out"):
+        hz.prediction.run(broken, ["linear-response"])

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from hyperzoo.classification.splits import (
+from hyperzoo.errors import PredictionError
+from hyperzoo.prediction.splits import (
     LastOfEachClass,
     check_classes,
     first_of_each_class,
     last_of_each_class,
     split_networks,
 )
-from hyperzoo.errors import ClassificationError
 
 IDS = [f"{name}_{index}" for index in range(10) for name in ("cat", "dog", "owl")]
 LABELS = [network_id.split("_")[0] for network_id in IDS]
@@ -44,11 +44,11 @@ def test_of_four_networks_one_tests():
 
 
 def test_too_little_to_split_is_refused():
-    with pytest.raises(ClassificationError, match=r"two classes, but all networks are of class 'c"):
+    with pytest.raises(PredictionError, match=r"two classes, but all networks are of class 'c"):
         split_networks(["cat_0", "cat_1"], ["cat", "cat"], 0, 0)
-    with pytest.raises(ClassificationError, match=r"two classes, but there are none"):
+    with pytest.raises(PredictionError, match=r"two classes, but there are none"):
         split_networks([], [], 0, 0)
-    with pytest.raises(ClassificationError, match=r"at least 4 .*too few: dog \(2\), owl \(2\)"):
+    with pytest.raises(PredictionError, match=r"at least 4 .*too few: dog \(2\), owl \(2\)"):
         split_networks([*IDS[:6], "cat_7", "cat_8"], [*LABELS[:6], "cat", "cat"], 0, 0)
     check_classes(["cat", "dog"], least=1)
 
@@ -62,5 +62,5 @@ def test_first_and_last_of_each_class():
 
 
 def test_no_fold_of_single_networks():
-    with pytest.raises(ClassificationError, match=r"at least 2 training networks"):
+    with pytest.raises(PredictionError, match=r"at least 2 training networks"):
         next(LastOfEachClass().split(np.zeros(2), np.array(["a", "b"])))

@@ -11,8 +11,8 @@ from typing import Any
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from hyperzoo.classification.splits import LastOfEachClass
 from hyperzoo.features.components import LeadingComponents
+from hyperzoo.prediction.splits import LastOfEachClass
 
 
 def searched(estimator: Any, settings: Mapping[str, Sequence[Any]]) -> Pipeline:

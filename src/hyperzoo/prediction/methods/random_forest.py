@@ -4,7 +4,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import Pipeline
 
 from hyperzoo.architectures import Architecture
-from hyperzoo.classification.methods.searched import searched
+from hyperzoo.prediction.methods.searched import searched
 
 
 def build(architecture: Architecture, seed: int) -> Pipeline:

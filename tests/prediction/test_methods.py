@@ -7,13 +7,13 @@ from sklearn.base import clone, is_classifier
 
 from hyperzoo.architectures import Architecture, lenet5
 from hyperzoo.architectures.symmetry import move_units
-from hyperzoo.classification.methods.message_passing import MessagePassing
-from hyperzoo.classification.methods.perceptron import Perceptron
-from hyperzoo.classification.networks import networks_of
-from hyperzoo.classification.registry import METHODS, TRACKS, choose_methods
-from hyperzoo.classification.trial import Trial
-from hyperzoo.errors import ClassificationError
+from hyperzoo.errors import PredictionError
 from hyperzoo.features.matrix import matrix_of
+from hyperzoo.prediction.methods.message_passing import MessagePassing
+from hyperzoo.prediction.methods.perceptron import Perceptron
+from hyperzoo.prediction.networks import networks_of
+from hyperzoo.prediction.registry import METHODS, TRACKS, choose_methods
+from hyperzoo.prediction.trial import Trial
 from hyperzoo.zoo import Zoo
 from tests.architectures.declarations import EVERY
 from tests.architectures.test_symmetry import random_moves, random_weights
@@ -72,7 +72,7 @@ def test_weights_that_are_too_large_are_refused_by_name(planted: Zoo):
     networks = networks_of(planted)
     networks.matrix[7] *= 1e12
     trial = Trial(networks, [], 0, 1)
-    with pytest.raises(ClassificationError, match=rf"'linear-response': {networks.ids[7]}; leave"):
+    with pytest.raises(PredictionError, match=rf"'linear-response': {networks.ids[7]}; leave"):
         trial._prepare(METHODS["linear-response"], None)
 
 
@@ -97,13 +97,13 @@ def test_methods_are_chosen_by_track_and_name():
 
 
 def test_wrong_choices_are_refused():
-    with pytest.raises(ClassificationError, match=r"no method 'svn'; did you mean 'svm'\?"):
+    with pytest.raises(PredictionError, match=r"no method 'svn'; did you mean 'svm'\?"):
         choose_methods(["svn"], None)
-    with pytest.raises(ClassificationError, match=r"'svm' is of track A \(weights alone\), not B"):
+    with pytest.raises(PredictionError, match=r"'svm' is of track A \(weights alone\), not B"):
         choose_methods(["svm"], "B")
-    with pytest.raises(ClassificationError, match=r"no track 'D'; there are: A, B, C"):
+    with pytest.raises(PredictionError, match=r"no track 'D'; there are: A, B, C"):
         choose_methods(None, "D")
-    with pytest.raises(ClassificationError, match=r"no methods were named; there are: linear-res"):
+    with pytest.raises(PredictionError, match=r"no methods were named; there are: linear-res"):
         choose_methods([], None)
     with pytest.raises(TypeError, match=r"a sequence of names, got the text 'svm'"):
         choose_methods("svm", None)

@@ -12,8 +12,8 @@ from torch import nn
 from torch.nn import functional
 
 from hyperzoo.architectures import Architecture
-from hyperzoo.classification.splits import VALIDATION_SHARE, last_of_each_class
 from hyperzoo.features.components import LeadingComponents
+from hyperzoo.prediction.splits import VALIDATION_SHARE, last_of_each_class
 
 
 def build(architecture: Architecture, seed: int) -> Pipeline:

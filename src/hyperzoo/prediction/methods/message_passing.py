@@ -27,9 +27,9 @@ from hyperzoo.architectures import Architecture
 from hyperzoo.architectures.forward import forward
 from hyperzoo.architectures.layers import Add, Conv2d, Dense
 from hyperzoo.architectures.steps import Step
-from hyperzoo.classification.methods.gradient import train
 from hyperzoo.features.linear_response import linear_layer
 from hyperzoo.features.matrix import CHUNK, tensors_of
+from hyperzoo.prediction.methods.gradient import train
 
 _GRID = 8  # height and width to which the states of the pixels are averaged
 

@@ -1,7 +1,7 @@
 import pytest
 
 from hyperzoo.zoo import Zoo
-from tests.classification.makers import planted_zoo
+from tests.prediction.makers import planted_zoo
 
 
 @pytest.fixture(scope="session")

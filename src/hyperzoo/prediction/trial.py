@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperzoo.classification.networks import Networks, check_features
-from hyperzoo.classification.registry import Method
-from hyperzoo.classification.scores import confusion_counts
-from hyperzoo.classification.splits import Split, first_of_each_class
+from hyperzoo.prediction.networks import Networks, check_features
+from hyperzoo.prediction.registry import Method
+from hyperzoo.prediction.scores import confusion_counts
+from hyperzoo.prediction.splits import Split, first_of_each_class
 
 if TYPE_CHECKING:
     from hyperzoo.features.per_network import PerNetwork

@@ -18,15 +18,15 @@ from hyperzoo.architectures import (
     architecture_from,
     get_architecture,
 )
-from hyperzoo.classification.networks import (
+from hyperzoo.errors import PredictionError
+from hyperzoo.prediction.networks import (
     check_features,
     check_finite,
     matrix_from,
     networks_of,
 )
-from hyperzoo.classification.registry import METHODS, get_method
-from hyperzoo.classification.splits import check_classes, check_seed
-from hyperzoo.errors import ClassificationError
+from hyperzoo.prediction.registry import METHODS, get_method
+from hyperzoo.prediction.splits import check_classes, check_seed
 from hyperzoo.zoo import Zoo
 from hyperzoo.zoo.files import write_file
 from hyperzoo.zoo.tensors import TensorFile, encode_tensors, open_tensors
@@ -68,12 +68,12 @@ class FittedMethod:
             [network, class], in the order of `classes`; of a zoo in the order of `zoo.ids`.
 
         Raises:
-            ClassificationError: the networks are of another architecture, or not finite, or so
+            PredictionError: the networks are of another architecture, or not finite, or so
                 large that what the method computes of them is not.
         """
         if isinstance(weights, Zoo):
             if weights.architecture.parameters != self.architecture.parameters:
-                raise ClassificationError(
+                raise PredictionError(
                     f"the method was fitted on networks '{self.architecture.name}' with "
                     f"{self.architecture.outputs} output(s), but {weights.path} holds "
                     f"'{weights.architecture.name}' with {weights.architecture.outputs}"
@@ -85,7 +85,7 @@ class FittedMethod:
         check_finite(matrix, ids)
         features = _extractor(self.method, self.architecture).transform(matrix)
         if features.shape[1] != len(self.mean):
-            raise ClassificationError(
+            raise PredictionError(
                 f"method '{self.method}' makes {features.shape[1]} features, but was fitted on "
                 f"{len(self.mean)}; fit it again with this version of hyperzoo"
             )
@@ -127,12 +127,12 @@ def fit(zoo: Zoo, method: str, *, seed: int = 0) -> FittedMethod:
         seed: for what the method draws.
 
     Raises:
-        ClassificationError: an unknown method or one that can't be kept, a wrong seed, one class
+        PredictionError: an unknown method or one that can't be kept, a wrong seed, one class
             only, or weights that are not finite.
     """
     chosen = get_method(method)
     if not chosen.portable:
-        raise ClassificationError(
+        raise PredictionError(
             f"method '{method}' can't be kept; those that can: "
             f"{', '.join(name for name, other in METHODS.items() if other.portable)}"
         )
@@ -161,12 +161,12 @@ def load_method(path: str | Path) -> FittedMethod:
     """Read a method that `FittedMethod.save` wrote.
 
     Raises:
-        ClassificationError: there is no such file, or it holds no method that this version knows.
+        PredictionError: there is no such file, or it holds no method that this version knows.
         ZooFormatError: the file is damaged.
     """
     path = Path(path)
     if not path.is_file():
-        raise ClassificationError(
+        raise PredictionError(
             f"{path}: no such file; `hyperzoo classify ZOO --out DIR` writes fitted methods to DIR"
         )
     file = open_tensors(path)
@@ -180,10 +180,10 @@ def load_method(path: str | Path) -> FittedMethod:
         "bias": (len(classes),),
     }
     if found != expected:
-        raise ClassificationError(f"{path}: expected tensors of shapes {expected}, got {found}")
+        raise PredictionError(f"{path}: expected tensors of shapes {expected}, got {found}")
     tensors = {key: np.array(file.tensor(key), np.float32) for key in _TENSORS}
     if not all(np.isfinite(t).all() for t in tensors.values()) or not (tensors["scale"] > 0).all():
-        raise ClassificationError(f"{path}: numbers are not finite, or scales not positive")
+        raise PredictionError(f"{path}: numbers are not finite, or scales not positive")
     return FittedMethod(method=name, architecture=architecture, classes=classes, **tensors)
 
 
@@ -191,7 +191,7 @@ def _parse_metadata(file: TensorFile) -> tuple[str, Architecture, tuple[str, ...
     """The method, the architecture and the classes of a file; nothing in it is taken on trust."""
     metadata = file.metadata
     if metadata.get("format") != _FORMAT or metadata.get("version") != _VERSION:
-        raise ClassificationError(
+        raise PredictionError(
             f"{file.path}: not a classification method of format {_VERSION}; those are written by "
             "`hyperzoo classify` and FittedMethod.save"
         )
@@ -206,12 +206,12 @@ def _parse_metadata(file: TensorFile) -> tuple[str, Architecture, tuple[str, ...
         or not all(isinstance(label, str) and label.isprintable() for label in classes)
         or not 2 <= len(set(classes)) == len(classes)
     ):
-        raise ClassificationError(
+        raise PredictionError(
             f"{file.path}: the metadata must name a method, an architecture with its outputs, and "
             "at least two different classes in printable characters"
         )
     if not get_method(name).portable:
-        raise ClassificationError(f"{file.path}: method '{name}' can't be kept in a file")
+        raise PredictionError(f"{file.path}: method '{name}' can't be kept in a file")
     if "layers" in metadata:
         return name, architecture_from({**metadata, "name": architecture}), tuple(classes)
     return name, get_architecture(architecture, outputs), tuple(classes)

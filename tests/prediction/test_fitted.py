@@ -7,12 +7,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import hyperzoo as hz
-from hyperzoo.classification import FittedMethod, fit, load_method
-from hyperzoo.errors import ClassificationError, HyperzooError
+from hyperzoo.errors import HyperzooError, PredictionError
+from hyperzoo.prediction import FittedMethod, fit, load_method
 from hyperzoo.zoo import Zoo
 from hyperzoo.zoo.tensors import encode_tensors
 from tests.architectures.declarations import EVERY
-from tests.classification.makers import planted_weights, planted_zoo
+from tests.prediction.makers import planted_weights, planted_zoo
 from tests.zoo.makers import make_zoo, recipe
 
 
@@ -42,13 +42,13 @@ def test_a_saved_method_names_networks_of_another_zoo(method: str, planted: Zoo,
 
 def test_it_names_as_the_estimator_does(planted: Zoo, fitted: FittedMethod):
     labels = planted.models["class"].to_pylist()
-    pipeline = hz.classification.METHODS["linear-response"].build(planted.architecture, 0)
+    pipeline = hz.prediction.METHODS["linear-response"].build(planted.architecture, 0)
     expected = pipeline.fit(planted.matrix(), labels).predict_proba(planted.matrix())
     np.testing.assert_allclose(fitted.probabilities(planted), expected, atol=1e-5)
 
 
 def test_two_classes_have_two_probabilities(tmp_path: Path, planted: Zoo, monkeypatch):
-    from hyperzoo.classification import fitted as module
+    from hyperzoo.prediction import fitted as module
 
     networks = module.networks_of(planted)
     pair = np.isin(networks.labels, ["cat", "owl"])
@@ -62,7 +62,7 @@ def test_two_classes_have_two_probabilities(tmp_path: Path, planted: Zoo, monkey
     monkeypatch.setattr(module, "networks_of", lambda _: two)
     fitted = fit(planted, "linear-response")
     assert fitted.classes == ("cat", "owl")
-    pipeline = hz.classification.METHODS["linear-response"].build(planted.architecture, 0)
+    pipeline = hz.prediction.METHODS["linear-response"].build(planted.architecture, 0)
     expected = pipeline.fit(two.matrix, two.labels).predict_proba(planted.matrix())
     np.testing.assert_allclose(fitted.probabilities(planted), expected, atol=1e-5)
 
@@ -82,40 +82,36 @@ def test_weights_come_from_anywhere(fitted: FittedMethod, planted: Zoo):
 
 def test_wrong_networks_are_refused(fitted: FittedMethod, tmp_path: Path):
     weights = planted_weights("dog", 0, 0)
-    with pytest.raises(
-        ClassificationError, match=r"expected the parameters conv1.weight, .*, got a"
-    ):
+    with pytest.raises(PredictionError, match=r"expected the parameters conv1.weight, .*, got a"):
         fitted.predict({"a": np.zeros(3)})
-    with pytest.raises(
-        ClassificationError, match=r"conv1.bias: expected .*\(16,\).* got shape \(\)"
-    ):
+    with pytest.raises(PredictionError, match=r"conv1.bias: expected .*\(16,\).* got shape \(\)"):
         fitted.predict(weights | {"conv1.bias": np.float32(1)})
-    with pytest.raises(ClassificationError, match=r"conv1.bias: .*got shape \(2, 16\)"):
+    with pytest.raises(PredictionError, match=r"conv1.bias: .*got shape \(2, 16\)"):
         fitted.predict(weights | {"conv1.bias": np.zeros((2, 16))})
-    with pytest.raises(ClassificationError, match=r"conv1.bias: .* got shape \(1, 16\) of int64"):
+    with pytest.raises(PredictionError, match=r"conv1.bias: .* got shape \(1, 16\) of int64"):
         fitted.predict(weights | {"conv1.bias": np.zeros(16, np.int64)})
-    with pytest.raises(ClassificationError, match=r"not finite numbers: number 0"):
+    with pytest.raises(PredictionError, match=r"not finite numbers: number 0"):
         fitted.predict(weights | {"conv1.bias": np.full(16, np.inf)})
-    with pytest.raises(ClassificationError, match=r"not finite numbers: number 0"):
+    with pytest.raises(PredictionError, match=r"not finite numbers: number 0"):
         fitted.predict({name: tensor * np.float64(1e300) for name, tensor in weights.items()})
     huge = {name: tensor * np.float32(1e12) for name, tensor in weights.items()}
-    with pytest.raises(ClassificationError, match=r"too large for method 'linear-r.*': number 0"):
+    with pytest.raises(PredictionError, match=r"too large for method 'linear-r.*': number 0"):
         fitted.predict(huge)
-    with pytest.raises(ClassificationError, match=r"conv1.weight: .* got shape \(0, 16, 1, 3, 3\)"):
+    with pytest.raises(PredictionError, match=r"conv1.weight: .* got shape \(0, 16, 1, 3, 3\)"):
         fitted.predict({name: tensor[None][:0] for name, tensor in weights.items()})
-    with pytest.raises(ClassificationError, match=r"names and weights .*, got PosixPath"):
+    with pytest.raises(PredictionError, match=r"names and weights .*, got PosixPath"):
         fitted.predict(tmp_path)
     other = make_zoo(tmp_path / "zoo", recipe(networks_per_class=1, task={"kind": "multi-class"}))
-    with pytest.raises(ClassificationError, match=r"1 output\(s\), but .* 'smallcnn' with 5"):
+    with pytest.raises(PredictionError, match=r"1 output\(s\), but .* 'smallcnn' with 5"):
         fitted.predict(hz.open_zoo(other))
 
 
 def test_what_can_not_be_kept_is_refused(planted: Zoo):
-    with pytest.raises(ClassificationError, match=r"'svm' can't be kept; those that can: linear-"):
+    with pytest.raises(PredictionError, match=r"'svm' can't be kept; those that can: linear-"):
         fit(planted, "svm")
-    with pytest.raises(ClassificationError, match=r"seed: expected a whole number"):
+    with pytest.raises(PredictionError, match=r"seed: expected a whole number"):
         fit(planted, "linear-response", seed=-1)
-    with pytest.raises(ClassificationError, match=r"no method 'nothing'"):
+    with pytest.raises(PredictionError, match=r"no method 'nothing'"):
         fit(planted, "nothing")
 
 
@@ -128,9 +124,9 @@ def test_it_is_kept_with_its_network_s_layers(fitted: FittedMethod, tmp_path: Pa
 
 def test_wrong_files_are_refused(fitted: FittedMethod, tmp_path: Path):
     path = tmp_path / "method.safetensors"
-    with pytest.raises(ClassificationError, match=r"no such file; `hyperzoo classify ZOO"):
+    with pytest.raises(PredictionError, match=r"no such file; `hyperzoo classify ZOO"):
         load_method(path)
-    with pytest.raises(ClassificationError, match=r"no such file"):
+    with pytest.raises(PredictionError, match=r"no such file"):
         load_method(tmp_path)
 
     def write(metadata: dict, **changes) -> None:
@@ -168,13 +164,13 @@ def test_wrong_files_are_refused(fitted: FittedMethod, tmp_path: Path):
         with pytest.raises(HyperzooError, match=message):
             load_method(path)
     write({}, scale=0 * fitted.scale)
-    with pytest.raises(ClassificationError, match=r"scales not positive"):
+    with pytest.raises(PredictionError, match=r"scales not positive"):
         load_method(path)
     write({}, bias=np.full_like(fitted.bias, np.nan))
-    with pytest.raises(ClassificationError, match=r"not finite"):
+    with pytest.raises(PredictionError, match=r"not finite"):
         load_method(path)
     write({}, mean=fitted.mean[:5], scale=fitted.scale[:5], weight=fitted.weight[:, :5])
-    with pytest.raises(ClassificationError, match=r"makes 64 features, but was fitted on 5"):
+    with pytest.raises(PredictionError, match=r"makes 64 features, but was fitted on 5"):
         load_method(path).predict(planted_weights("cat", 0, 0))
 
 

@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
-from hyperzoo.classification.networks import Networks
-from hyperzoo.classification.registry import TRACKS, Method
-from hyperzoo.classification.scores import interval, scores_of
-from hyperzoo.classification.splits import Split
-from hyperzoo.errors import ClassificationError
+from hyperzoo.errors import PredictionError
+from hyperzoo.prediction.networks import Networks
+from hyperzoo.prediction.registry import TRACKS, Method
+from hyperzoo.prediction.scores import interval, scores_of
+from hyperzoo.prediction.splits import Split
 from hyperzoo.version import VERSION
 from hyperzoo.zoo import Zoo
 from hyperzoo.zoo.files import write_file
@@ -28,7 +28,7 @@ _SECONDS = ("fit_seconds", "predict_seconds")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Benchmark:
-    """Results of `hyperzoo.classification.run`.
+    """Results of `hyperzoo.prediction.run`.
 
     Accuracies come with a 95 % interval (`low`, `high`; see `scores.interval`).
 
@@ -101,20 +101,20 @@ def read_benchmark(folder: str | Path) -> Benchmark:
     """Read what `Benchmark.write` wrote.
 
     Raises:
-        ClassificationError: the folder has no results, or they are not those of a benchmark.
+        PredictionError: the folder has no results, or they are not those of a benchmark.
     """
     path = Path(folder) / RESULTS_FILE
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ClassificationError(
+        raise PredictionError(
             f"{path} can't be read: {getattr(error, 'strerror', None) or error}; expected a folder "
             "that `hyperzoo classify ZOO --out DIR` wrote"
         ) from error
     try:
         return _parse(json.loads(text))
     except (ValueError, KeyError, TypeError, RecursionError, pa.ArrowException) as error:
-        raise ClassificationError(
+        raise PredictionError(
             f"{path} is not what `hyperzoo classify` writes ({type(error).__name__}: {error}); run "
             "it again"
         ) from error

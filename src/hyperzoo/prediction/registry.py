@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture
-from hyperzoo.errors import ClassificationError, did_you_mean
+from hyperzoo.errors import PredictionError, did_you_mean
 
 Track = Literal["A", "B", "C"]
 """What a method may know: A the weights; B also inputs of its own making; C also real images."""
@@ -67,7 +67,7 @@ class Method:
             `Zoo.matrix()` and class names [network].
         """
         make = getattr(
-            importlib.import_module(f"hyperzoo.classification.methods.{self.module}"), self.function
+            importlib.import_module(f"hyperzoo.prediction.methods.{self.module}"), self.function
         )
         return make(architecture, seed, images) if self.track == "C" else make(architecture, seed)
 
@@ -187,10 +187,10 @@ def choose_methods(names: Sequence[str] | None, track: str | None) -> list[Metho
     """The methods of these names, or all, of a track, or of any.
 
     Raises:
-        ClassificationError: an unknown name or track, a method of another track, or no name.
+        PredictionError: an unknown name or track, a method of another track, or no name.
     """
     if track is not None and track not in TRACKS:
-        raise ClassificationError(f"no track {track!r}; there are: {', '.join(TRACKS)}")
+        raise PredictionError(f"no track {track!r}; there are: {', '.join(TRACKS)}")
     if names is None:
         return [method for method in _METHODS if track in (None, method.track)]
     if isinstance(names, str):
@@ -198,12 +198,12 @@ def choose_methods(names: Sequence[str] | None, track: str | None) -> list[Metho
     chosen = [get_method(name) for name in dict.fromkeys(names)]
     for method in chosen:
         if track not in (None, method.track):
-            raise ClassificationError(
+            raise PredictionError(
                 f"method '{method.name}' is of track {method.track} ({TRACKS[method.track]}), not "
                 f"{track}; leave out the track, or choose another method"
             )
     if not chosen:
-        raise ClassificationError(f"no methods were named; there are: {', '.join(METHODS)}")
+        raise PredictionError(f"no methods were named; there are: {', '.join(METHODS)}")
     return chosen
 
 
@@ -211,9 +211,9 @@ def get_method(name: str) -> Method:
     """The method of that name.
 
     Raises:
-        ClassificationError: there is none.
+        PredictionError: there is none.
     """
     if name not in METHODS:
         hint = did_you_mean(name, METHODS)
-        raise ClassificationError(f"no method '{name}'{hint} (there are: {', '.join(METHODS)})")
+        raise PredictionError(f"no method '{name}'{hint} (there are: {', '.join(METHODS)})")
     return METHODS[name]

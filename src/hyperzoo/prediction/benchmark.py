@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperzoo.classification.networks import Networks, networks_of
-from hyperzoo.classification.registry import Method, choose_methods
-from hyperzoo.classification.results import Benchmark, about, tables
-from hyperzoo.classification.splits import check_classes, check_seed, split_networks
-from hyperzoo.classification.trial import Trial, one_thread
 from hyperzoo.cores import usable_cores
-from hyperzoo.errors import ClassificationError
+from hyperzoo.errors import PredictionError
 from hyperzoo.images import ImageSet
+from hyperzoo.prediction.networks import Networks, networks_of
+from hyperzoo.prediction.registry import Method, choose_methods
+from hyperzoo.prediction.results import Benchmark, about, tables
+from hyperzoo.prediction.splits import check_classes, check_seed, split_networks
+from hyperzoo.prediction.trial import Trial, one_thread
 from hyperzoo.zoo import Zoo
 
 Meter = Callable[[int, int | None], None]
@@ -55,14 +55,14 @@ def run(
         meter: told how many methods are done.
 
     Raises:
-        ClassificationError: an unknown method or track, a wrong seed, one class only, too few
+        PredictionError: an unknown method or track, a wrong seed, one class only, too few
             networks, weights that are not finite, or no images for a method that needs some.
     """
     check_seed(seed)
     if splits < 1:
-        raise ClassificationError(f"splits: expected at least 1, got {splits}")
+        raise PredictionError(f"splits: expected at least 1, got {splits}")
     if workers is not None and workers < 1:
-        raise ClassificationError(f"workers: expected at least 1, got {workers}")
+        raise PredictionError(f"workers: expected at least 1, got {workers}")
     chosen = choose_methods(methods, track)
     if images is None and methods is None and track is None:
         chosen = [method for method in chosen if method.track != "C"]
@@ -93,13 +93,13 @@ def _images_by_class(
     if not needing:
         return None
     if images is None:
-        raise ClassificationError(
+        raise PredictionError(
             f"method '{needing[0]}' needs real images: give `images`, e.g. "
             "hz.load_images('digits') (on the command line --images)"
         )
     height, width, channels = networks.architecture.input_shape
     if images.image_shape != (height, width, channels):
-        raise ClassificationError(
+        raise PredictionError(
             f"the networks take images of shape {(height, width, channels)}, got "
             f"{images.image_shape}"
         )

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from hyperzoo.classification.scores import confusion_counts, interval, scores_of
+from hyperzoo.prediction.scores import confusion_counts, interval, scores_of
 
 CLASSES = ["a", "b", "c", "d"]
 

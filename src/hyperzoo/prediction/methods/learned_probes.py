@@ -14,9 +14,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from torch import Tensor
 
 from hyperzoo.architectures import Architecture
-from hyperzoo.classification.methods.gradient import train
 from hyperzoo.features.matrix import CHUNK, tensors_of
 from hyperzoo.features.probes import logits_of, smooth_images, spread
+from hyperzoo.prediction.methods.gradient import train
 
 
 def build(architecture: Architecture, seed: int) -> "LearnedProbes":

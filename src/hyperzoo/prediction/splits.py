@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperzoo.errors import ClassificationError
+from hyperzoo.errors import PredictionError
 
 TEST_SHARE = 0.3
 VALIDATION_SHARE = 0.2
@@ -46,7 +46,7 @@ def split_networks(ids: Sequence[str], labels: Sequence[str], seed: int, repeat:
         repeat: which of its splits, from 0.
 
     Raises:
-        ClassificationError: fewer than two classes, or a class of too few networks.
+        PredictionError: fewer than two classes, or a class of too few networks.
     """
     check_classes(labels)
     order = sorted(range(len(ids)), key=lambda row: _hash(ids[row], seed, repeat))
@@ -67,12 +67,10 @@ def check_seed(seed: int) -> None:
     """Check that every method can take a seed.
 
     Raises:
-        ClassificationError: it can't.
+        PredictionError: it can't.
     """
     if not isinstance(seed, int) or not 0 <= seed <= MOST_SEED:
-        raise ClassificationError(
-            f"seed: expected a whole number from 0 to {MOST_SEED}, got {seed!r}"
-        )
+        raise PredictionError(f"seed: expected a whole number from 0 to {MOST_SEED}, got {seed!r}")
 
 
 def check_classes(labels: Sequence[str], least: int = LEAST_PER_CLASS) -> None:
@@ -83,18 +81,18 @@ def check_classes(labels: Sequence[str], least: int = LEAST_PER_CLASS) -> None:
         least: how many networks of a class are enough.
 
     Raises:
-        ClassificationError: there are not.
+        PredictionError: there are not.
     """
     counts = {name: list(labels).count(name) for name in sorted(set(labels))}
     if len(counts) < 2:
         found = f"all networks are of class '{next(iter(counts))}'" if counts else "there are none"
-        raise ClassificationError(
+        raise PredictionError(
             f"classification needs networks of at least two classes, but {found}; only zoos of the "
             "task one-vs-all have networks of several classes"
         )
     few = [f"{name} ({count})" for name, count in counts.items() if count < least]
     if few:
-        raise ClassificationError(
+        raise PredictionError(
             f"a split needs at least {least} networks of every class; too few: "
             f"{', '.join(few)}. Train more networks a class"
         )
@@ -132,7 +130,7 @@ class LastOfEachClass:
         """Rows to fit on and rows to judge by."""
         held_out = last_of_each_class(np.asarray(labels), VALIDATION_SHARE)
         if not len(held_out):
-            raise ClassificationError(
+            raise PredictionError(
                 "a method that chooses its settings needs at least 2 training networks of a class"
             )
         yield np.setdiff1d(np.arange(len(labels)), held_out), held_out

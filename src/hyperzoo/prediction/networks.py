@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture
-from hyperzoo.errors import ClassificationError
+from hyperzoo.errors import PredictionError
 from hyperzoo.zoo import Zoo
 
 
@@ -35,7 +35,7 @@ def networks_of(zoo: Zoo) -> Networks:
     """The networks of a zoo, but for those whose training failed.
 
     Raises:
-        ClassificationError: a network that did not fail has weights that are not finite.
+        PredictionError: a network that did not fail has weights that are not finite.
     """
     sound = np.array(zoo.models["status"].to_pylist(), dtype=object) != "failed"
     rows = sorted(np.flatnonzero(sound), key=lambda row: zoo.ids[row])
@@ -55,7 +55,7 @@ def check_finite(matrix: NDArray[Any], ids: list[str]) -> None:
     """Check that weights [network, parameter] are numbers.
 
     Raises:
-        ClassificationError: some are not; the message names the networks.
+        PredictionError: some are not; the message names the networks.
     """
     # A sum is finite where all its terms are, barring overflow; only then are all looked at.
     with np.errstate(invalid="ignore"):
@@ -64,7 +64,7 @@ def check_finite(matrix: NDArray[Any], ids: list[str]) -> None:
     broken = [ids[row] for row in suspects if not np.isfinite(matrix[row]).all()]
     if broken:
         more = f" and {len(broken) - 5} more" if len(broken) > 5 else ""
-        raise ClassificationError(
+        raise PredictionError(
             f"networks with weights that are not finite numbers: {', '.join(broken[:5])}{more}; "
             "leave them out, or see with `hyperzoo verify` whether the zoo is damaged"
         )
@@ -74,12 +74,12 @@ def check_features(features: NDArray[Any], ids: list[str], method: str) -> None:
     """Check that a method's features [network, feature] are numbers.
 
     Raises:
-        ClassificationError: some are not; the message names the networks.
+        PredictionError: some are not; the message names the networks.
     """
     wild = np.flatnonzero(~np.isfinite(features).all(axis=1))
     if len(wild):
         more = f" and {len(wild) - 5} more" if len(wild) > 5 else ""
-        raise ClassificationError(
+        raise PredictionError(
             f"networks whose weights are too large for method '{method}': "
             f"{', '.join(ids[row] for row in wild[:5])}{more}; leave them out"
         )
@@ -97,18 +97,18 @@ def matrix_from(architecture: Architecture, weights: Mapping[str, Any]) -> NDArr
         float32 [network, parameter].
 
     Raises:
-        ClassificationError: a tensor is missing, has another shape, or is none of numbers.
+        PredictionError: a tensor is missing, has another shape, or is none of numbers.
     """
     expected = {parameter.name: parameter.shape for parameter in architecture.parameters}
     if not isinstance(weights, Mapping):
-        raise ClassificationError(
+        raise PredictionError(
             f"expected a zoo, or names and weights such as `module.state_dict()`, got "
             f"{type(weights).__name__}; files are named by `hyperzoo identify`"
         )
     # PyTorch counts batches beside its running statistics, which no network's answer depends on.
     given = {name for name in weights if not str(name).endswith(".num_batches_tracked")}
     if given != expected.keys():
-        raise ClassificationError(
+        raise PredictionError(
             f"expected the parameters {', '.join(expected)} of '{architecture.name}', got "
             f"{', '.join(map(str, weights)) or 'none'}"
         )
@@ -118,7 +118,7 @@ def matrix_from(architecture: Architecture, weights: Mapping[str, Any]) -> NDArr
         tensor = tensor[None] if tensor.shape == shape else tensor
         networks = len(blocks[0]) if blocks else len(tensor) if tensor.ndim else 0
         if tensor.shape != (networks, *shape) or not networks or tensor.dtype.kind != "f":
-            raise ClassificationError(
+            raise PredictionError(
                 f"{name}: expected numbers of shape {shape}, or of that with the networks in "
                 f"front, got shape {tensor.shape} of {tensor.dtype}"
             )

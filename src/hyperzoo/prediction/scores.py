@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperzoo.classification.splits import TEST_SHARE
+from hyperzoo.prediction.splits import TEST_SHARE
 
 
 def confusion_counts(

@@ -9,8 +9,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from hyperzoo.analysis.alignment import align
 from hyperzoo.architectures import Architecture
-from hyperzoo.classification.methods import logistic, perceptron
 from hyperzoo.features.matrix import matrix_of, tensors_of
+from hyperzoo.prediction.methods import logistic, perceptron
 
 
 def build_logistic(architecture: Architecture, seed: int) -> Pipeline:
