@@ -60,7 +60,7 @@ def test_a_track_with_images(place: Path, tmp_path: Path):
 def test_a_folder_that_can_not_be_written_to_is_refused_before_the_work(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("hyperzoo.cli.classify.run", lambda *_, **__: pytest.fail("worked"))
+    monkeypatch.setattr("hyperzoo.cli.benchmark.run", lambda *_, **__: pytest.fail("worked"))
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", tmp_path / "file" / "deep" / "out"):
         refused(
@@ -75,7 +75,7 @@ def test_an_interrupted_benchmark_says_what_is_kept(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("hyperzoo.cli.classify.run", interrupt)
+    monkeypatch.setattr("hyperzoo.cli.benchmark.run", interrupt)
     done = hyperzoo("classify", place / "zoo", "--out", tmp_path / "out")
     assert (done.exit_code, "interrupted: nothing was written" in done.stderr) == (130, True)
     assert not (tmp_path / "out").exists()

@@ -25,7 +25,7 @@ TIMED = {"fit_seconds", "predict_seconds"}
 
 @pytest.fixture(scope="module")
 def found(planted: Zoo) -> Benchmark:
-    def small(architecture: object, seed: int) -> Pipeline:
+    def small(architecture: object, seed: int, kind: str) -> Pipeline:
         return make_pipeline(LeadingComponents(5), Perceptron(epochs=3, hidden=(8,)))
 
     with pytest.MonkeyPatch.context() as patch:
@@ -85,6 +85,7 @@ def test_the_same_zoo_gives_the_same_results_by_any_workers(planted: Zoo, found:
 def test_results_are_written_as_csv_and_json(found: Benchmark, tmp_path: Path):
     written = found.write(tmp_path / "results")
     names = ["summary", "scores", "control", "curve", "layers", "confusion", "training"]
+    assert found.answers.num_rows == found.transfer.num_rows == 0
     assert [file.name for file in written] == [*[f"{n}.csv" for n in names], "results.json"]
     document = json.loads(written[-1].read_text())
     assert document["about"]["networks"] == 40

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 import hyperzoo as hz
 from hyperzoo.errors import HyperzooError, PredictionError
 from hyperzoo.prediction import FittedMethod, fit, load_method
+from hyperzoo.prediction.maps import tensors_of_map
 from hyperzoo.zoo import Zoo
 from hyperzoo.zoo.tensors import encode_tensors
 from tests.architectures.declarations import EVERY
@@ -27,7 +28,7 @@ def file(fitted: FittedMethod, tmp_path: Path) -> Path:
     return tmp_path / "method.safetensors"
 
 
-@pytest.mark.parametrize("method", ["linear-response", "smooth-probes", "invariants"])
+@pytest.mark.parametrize("method", ["linear-response", "smooth-probes", "invariants", "statistics"])
 def test_a_saved_method_names_networks_of_another_zoo(method: str, planted: Zoo, tmp_path: Path):
     fitted = fit(planted, method)
     fitted.save(tmp_path / "method.safetensors")
@@ -40,31 +41,32 @@ def test_a_saved_method_names_networks_of_another_zoo(method: str, planted: Zoo,
     assert right.mean() >= (1 if method == "linear-response" else 0.6)
 
 
-def test_it_names_as_the_estimator_does(planted: Zoo, fitted: FittedMethod):
+@pytest.mark.parametrize("method", ["linear-response", "statistics"])
+def test_it_names_as_the_estimator_does(method: str, planted: Zoo):
     labels = planted.models["class"].to_pylist()
-    pipeline = hz.prediction.METHODS["linear-response"].build(planted.architecture, 0)
+    pipeline = hz.prediction.METHODS[method].build(planted.architecture, 0)
     expected = pipeline.fit(planted.matrix(), labels).predict_proba(planted.matrix())
-    np.testing.assert_allclose(fitted.probabilities(planted), expected, atol=1e-5)
+    np.testing.assert_allclose(fit(planted, method).probabilities(planted), expected, atol=1e-5)
 
 
 def test_two_classes_have_two_probabilities(tmp_path: Path, planted: Zoo, monkeypatch):
     from hyperzoo.prediction import fitted as module
 
     networks = module.networks_of(planted)
-    pair = np.isin(networks.labels, ["cat", "owl"])
-    two = type(networks)(
-        architecture=networks.architecture,
+    pair = np.isin(networks.values, ["cat", "owl"])
+    two = replace(
+        networks,
         ids=[name for name, kept in zip(networks.ids, pair, strict=True) if kept],
-        labels=networks.labels[pair],
+        values=networks.values[pair],
         matrix=networks.matrix[pair],
-        failed=0,
     )
-    monkeypatch.setattr(module, "networks_of", lambda _: two)
-    fitted = fit(planted, "linear-response")
-    assert fitted.classes == ("cat", "owl")
-    pipeline = hz.prediction.METHODS["linear-response"].build(planted.architecture, 0)
-    expected = pipeline.fit(two.matrix, two.labels).predict_proba(planted.matrix())
-    np.testing.assert_allclose(fitted.probabilities(planted), expected, atol=1e-5)
+    monkeypatch.setattr(module, "networks_of", lambda *_, **__: two)
+    for method in ("linear-response", "statistics"):
+        fitted = fit(planted, method)
+        assert fitted.classes == ("cat", "owl")
+        pipeline = hz.prediction.METHODS[method].build(planted.architecture, 0)
+        expected = pipeline.fit(two.matrix, two.values).predict_proba(planted.matrix())
+        np.testing.assert_allclose(fitted.probabilities(planted), expected, atol=1e-5)
 
 
 def test_weights_come_from_anywhere(fitted: FittedMethod, planted: Zoo):
@@ -131,27 +133,35 @@ def test_wrong_files_are_refused(fitted: FittedMethod, tmp_path: Path):
 
     def write(metadata: dict, **changes) -> None:
         metadata = {
-            "format": "hyperzoo classification method",
+            "format": "hyperzoo prediction method",
             "version": 1,
+            "target": "class",
+            "kind": "category",
+            "logarithmic": False,
             "method": "linear-response",
             "architecture": "smallcnn",
             "outputs": 1,
             "classes": list(fitted.classes),
         } | metadata
-        names = ("mean", "scale", "weight", "bias")
-        tensors = {name: getattr(fitted, name) for name in names} | changes
+        tensors = tensors_of_map(fitted.map) | changes
         path.write_bytes(encode_tensors(tensors, metadata))
 
     write({})
     assert load_method(path).classes == fitted.classes
+    write({"format": "hyperzoo classification method", "target": None})  # of an earlier version
+    assert load_method(path).target == fitted.target
     for metadata, message in [
-        ({"version": 2}, r"not a classification method of format 1"),
-        ({"format": "other"}, r"not a classification method"),
+        ({"version": 2}, r"not a prediction method of format 1"),
+        ({"format": "other"}, r"not a prediction method"),
         ({"outputs": True}, r"must name a method, an architecture"),
         ({"outputs": 10**9}, r"must name a method, an architecture"),
         ({"classes": ["cat"]}, r"at least two different classes"),
         ({"classes": ["cat", "cat"]}, r"at least two different classes"),
-        ({"classes": "cat"}, r"at least two different classes"),
+        ({"classes": "cat"}, r"classes in printable characters"),
+        ({"kind": "number"}, r"at least two different classes, or none of a number"),
+        ({"kind": "letter"}, r"must name a target and its kind"),
+        ({"target": "a b"}, r"must name a target and its kind"),
+        ({"method": "statistics"}, r"expected tensors feature, threshold, left, .* got bias"),
         ({"classes": ["cat", "dog"]}, r"expected tensors of shapes"),
         ({"classes": [*fitted.classes[:-1], "\x1b[31m"]}, r"in printable characters"),
         ({"method": "svm"}, r"'svm' can't be kept in a file"),
@@ -163,13 +173,14 @@ def test_wrong_files_are_refused(fitted: FittedMethod, tmp_path: Path):
         write(metadata)
         with pytest.raises(HyperzooError, match=message):
             load_method(path)
-    write({}, scale=0 * fitted.scale)
+    write({}, scale=0 * fitted.map.scale)
     with pytest.raises(PredictionError, match=r"scales not positive"):
         load_method(path)
-    write({}, bias=np.full_like(fitted.bias, np.nan))
+    write({}, bias=np.full_like(fitted.map.bias, np.nan))
     with pytest.raises(PredictionError, match=r"not finite"):
         load_method(path)
-    write({}, mean=fitted.mean[:5], scale=fitted.scale[:5], weight=fitted.weight[:, :5])
+    map = fitted.map
+    write({}, mean=map.mean[:5], scale=map.scale[:5], weight=map.weight[:, :5])
     with pytest.raises(PredictionError, match=r"makes 64 features, but was fitted on 5"):
         load_method(path).predict(planted_weights("cat", 0, 0))
 
@@ -192,4 +203,4 @@ def test_a_damaged_file_raises_nothing_but_our_errors(file: Path, place, byte, c
     except HyperzooError:
         return
     # A change that leaves a valid file must leave a method of the same shape.
-    assert found.weight.shape == (len(found.classes), len(found.mean))
+    assert found.map.weight.shape == (len(found.classes), len(found.map.mean))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.base import clone, is_classifier
+from sklearn.base import clone, is_classifier, is_regressor
 
 from hyperzoo.architectures import Architecture, lenet5
 from hyperzoo.architectures.symmetry import move_units
@@ -13,6 +13,7 @@ from hyperzoo.prediction.methods.message_passing import MessagePassing
 from hyperzoo.prediction.methods.perceptron import Perceptron
 from hyperzoo.prediction.networks import networks_of
 from hyperzoo.prediction.registry import METHODS, TRACKS, choose_methods
+from hyperzoo.prediction.target import Kind
 from hyperzoo.prediction.trial import Trial
 from hyperzoo.zoo import Zoo
 from tests.architectures.declarations import EVERY
@@ -25,21 +26,30 @@ IMAGES = [
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("name", METHODS)
-def test_every_method_is_an_estimator(name: str, planted: Zoo):
-    networks, labels = planted.matrix(), np.array(planted.models["class"].to_pylist())
-    networks, labels = networks[:25], labels[:25]
+@pytest.mark.parametrize(
+    ("name", "kind"), [(m.name, kind) for m in METHODS.values() for kind in m.kinds]
+)
+def test_every_method_is_an_estimator(name: str, kind: Kind, planted: Zoo):
+    networks, classes = planted.matrix()[:25], np.array(planted.models["class"].to_pylist())[:25]
+    labels = classes if kind == "category" else np.linspace(0.1, 0.9, 25)
     method = METHODS[name]
-    estimator = method.build(planted.architecture, 3, IMAGES if method.track == "C" else None)
-    assert is_classifier(estimator)
+    if method.track == "0":
+        networks = classes[:, None] if name == "class-mean" else labels[:, None] ** [[1, 2]]
+    shown = IMAGES if method.track == "C" else None
+    estimator = method.build(planted.architecture, 3, shown, kind)
+    assert (is_classifier if kind == "category" else is_regressor)(estimator)
     for key in estimator.get_params():
-        if key.endswith(("__epochs", "__n_estimators", "__max_iter")):
+        if key.endswith(("epochs", "__n_estimators", "__max_iter")):
             estimator.set_params(**{key: 3})  # the contract holds after little work too
     before = networks.copy()
     state = torch.random.get_rng_state()
     named = clone(estimator).fit(networks, labels).predict(networks)
     again = clone(estimator).fit(networks, labels).predict(networks)
-    assert set(named) <= set(labels)
+    if kind == "category":
+        assert set(named) <= set(labels)
+    else:
+        assert named.shape == (25,)
+        assert np.isfinite(named).all()
     np.testing.assert_array_equal(named, again)
     np.testing.assert_array_equal(networks, before)
     assert torch.equal(torch.random.get_rng_state(), state)
@@ -62,7 +72,7 @@ def test_messages_do_not_change_with_order_and_sign(architecture: Architecture):
     generator = torch.Generator().manual_seed(0)
     passing.learned_ = {
         name: (value + torch.randn(value.shape, generator=generator)).numpy()
-        for name, value in passing._start().items()
+        for name, value in passing._start(matrix_of(architecture, weights), 2).items()
     }
     given, same = (passing.predict_proba(matrix_of(architecture, w)) for w in (weights, moved))
     np.testing.assert_allclose(same, given, rtol=1e-3)
@@ -90,7 +100,10 @@ def test_the_perceptron_keeps_the_epoch_of_the_least_validation_loss():
 
 
 def test_methods_are_chosen_by_track_and_name():
-    assert [m.name for m in choose_methods(None, None)] == list(METHODS)
+    every = [choose_methods(None, None), choose_methods(None, None, "number", early=True)]
+    assert {m.name for found in every for m in found} == set(METHODS)
+    assert all("category" in m.kinds for m in every[0])
+    assert all("number" in m.kinds for m in every[1])
     assert {m.track for m in choose_methods(None, "B")} == {"B"}
     assert {m.track for m in METHODS.values()} == set(TRACKS)
     assert [m.name for m in choose_methods(["svm", "svm"], "A")] == ["svm"]
@@ -101,9 +114,13 @@ def test_wrong_choices_are_refused():
         choose_methods(["svn"], None)
     with pytest.raises(PredictionError, match=r"'svm' is of track A \(weights alone\), not B"):
         choose_methods(["svm"], "B")
-    with pytest.raises(PredictionError, match=r"no track 'D'; there are: A, B, C"):
+    with pytest.raises(PredictionError, match=r"'svm' predicts words, .* of numbers; .*: class-me"):
+        choose_methods(["svm"], None, "number")
+    with pytest.raises(PredictionError, match=r"'learning-curve' needs weights of an early epoch"):
+        choose_methods(["learning-curve"], None, "number")
+    with pytest.raises(PredictionError, match=r"no track 'D'; there are: 0, A, B, C"):
         choose_methods(None, "D")
-    with pytest.raises(PredictionError, match=r"no methods were named; there are: linear-res"):
+    with pytest.raises(PredictionError, match=r"no methods were named; there are: class-mean"):
         choose_methods([], None)
     with pytest.raises(TypeError, match=r"a sequence of names, got the text 'svm'"):
         choose_methods("svm", None)

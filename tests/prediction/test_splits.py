@@ -43,13 +43,19 @@ def test_of_four_networks_one_tests():
     assert (len(cut.train), len(cut.test)) == (9, 3)
 
 
+def test_a_stratum_of_one_network_is_for_training():
+    cut = split_networks([*IDS[:9], "yak_0"], [*LABELS[:9], "yak"], seed=0, repeat=0)
+    assert 9 in cut.train
+    assert len(cut.test) == 3
+
+
 def test_too_little_to_split_is_refused():
-    with pytest.raises(PredictionError, match=r"two classes, but all networks are of class 'c"):
-        split_networks(["cat_0", "cat_1"], ["cat", "cat"], 0, 0)
-    with pytest.raises(PredictionError, match=r"two classes, but there are none"):
-        split_networks([], [], 0, 0)
+    with pytest.raises(PredictionError, match=r"of at least two, but all networks are of class 'c"):
+        check_classes(["cat", "cat"])
+    with pytest.raises(PredictionError, match=r"naming the optimizer .* two, but there are none"):
+        check_classes([], "optimizer")
     with pytest.raises(PredictionError, match=r"at least 4 .*too few: dog \(2\), owl \(2\)"):
-        split_networks([*IDS[:6], "cat_7", "cat_8"], [*LABELS[:6], "cat", "cat"], 0, 0)
+        check_classes([*LABELS[:6], "cat", "cat"])
     check_classes(["cat", "dog"], least=1)
 
 

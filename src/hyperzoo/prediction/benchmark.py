@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 from hyperzoo.cores import usable_cores
 from hyperzoo.errors import PredictionError
 from hyperzoo.images import ImageSet
+from hyperzoo.prediction.condition import parse_condition
 from hyperzoo.prediction.networks import Networks, networks_of
 from hyperzoo.prediction.registry import Method, choose_methods
 from hyperzoo.prediction.results import Benchmark, about, tables
-from hyperzoo.prediction.splits import check_classes, check_seed, split_networks
+from hyperzoo.prediction.splits import check_seed, splits_of
+from hyperzoo.prediction.target import CLASS, kind_of
 from hyperzoo.prediction.trial import Trial, one_thread
 from hyperzoo.zoo import Zoo
 
@@ -26,6 +28,9 @@ def run(
     zoo: Zoo,
     methods: Sequence[str] | None = None,
     *,
+    target: str = CLASS,
+    from_epoch: int | None = None,
+    hold_out: str | None = None,
     track: str | None = None,
     seed: int = 0,
     splits: int = 5,
@@ -33,19 +38,25 @@ def run(
     workers: int | None = None,
     meter: Meter | None = None,
 ) -> Benchmark:
-    """Name the class of networks by every method, on networks that the method has not seen.
+    """Predict a property of networks by every method, on networks that the method has not seen.
 
     Every transform is fitted on training networks only. Beside the scores: a control whose
     training labels are shuffled, which must come out at chance; each layer alone, for methods
-    that take any weights; and for the studied method of each track (of the methods that were
-    named, where those are among them) the learning curve, and the accuracy when one layer of
-    every test network is another network's.
+    that take any weights; and for the studied methods the learning curve, and the score when one
+    layer of every test network is another network's.
 
     Args:
-        zoo: networks of at least two classes; those that failed are left out.
-        methods: names in `METHODS`; None for all of the track.
-        track: "A" (weights alone), "B" (and inputs of the method's own making) or "C" (and real
-            images); None for any.
+        zoo: networks that differ in the target; those that failed are left out.
+        methods: names in `METHODS`; None for all of the track that predict such a target.
+        target: a column of `zoo.models`: words are told apart, numbers regressed, as logarithms
+            where they are positive and span more than two powers of ten. For "epoch" the weights
+            of each network are those of one of its checkpoints, where the zoo keeps some.
+        from_epoch: one of the recipe's `checkpoint_epochs`: weights after that epoch; what is
+            predicted stays that of the network's last weights.
+        hold_out: which networks are for neither training nor test but tried by themselves, to see
+            whether methods transfer: "activation=tanh", "learning_rate>0.01".
+        track: "0" (no weights), "A" (weights alone), "B" (and inputs of the method's own making)
+            or "C" (and real images); None for any.
         seed: of the splits and of what methods draw, 0 to 2**32 - 1.
         splits: how often to split.
         images: track C: images whose validation split the method may see. Without them, track C
@@ -55,24 +66,23 @@ def run(
         meter: told how many methods are done.
 
     Raises:
-        PredictionError: an unknown method or track, a wrong seed, one class only, too few
-            networks, weights that are not finite, or no images for a method that needs some.
+        PredictionError: an unknown target, method, track, checkpoint or condition, a method that
+            predicts no such target, a wrong seed, nothing to predict, too few networks, weights
+            that are not finite, or no images for a method that needs some.
     """
     check_seed(seed)
     if splits < 1:
         raise PredictionError(f"splits: expected at least 1, got {splits}")
     if workers is not None and workers < 1:
         raise PredictionError(f"workers: expected at least 1, got {workers}")
-    chosen = choose_methods(methods, track)
+    kind = kind_of(zoo, target)
+    chosen = choose_methods(methods, track, kind, early=from_epoch is not None)
     if images is None and methods is None and track is None:
         chosen = [method for method in chosen if method.track != "C"]
-    networks = networks_of(zoo)
-    check_classes(list(networks.labels))
+    condition = None if hold_out is None else parse_condition(hold_out)
+    networks = networks_of(zoo, target, from_epoch=from_epoch, hold_out=condition)
+    cuts = splits_of(networks, seed, splits)
     shown = _images_by_class(chosen, networks, images)
-    cuts = [
-        split_networks(networks.ids, list(networks.labels), seed, repeat)
-        for repeat in range(splits)
-    ]
     workers = workers or min(MOST_WORKERS, usable_cores())
     trial = Trial(networks, cuts, seed, workers)
     with one_thread():
@@ -80,15 +90,17 @@ def run(
             if meter is not None:
                 meter(done, len(chosen))
             trial.judge(method, shown)
+    asked = {"from_epoch": from_epoch, "hold_out": None if condition is None else str(condition)}
     return Benchmark(
-        about=about(zoo, networks, cuts, seed, chosen), **tables(trial.records, trial.classes)
+        about=about(zoo, networks, cuts, seed, chosen, **asked),
+        **tables(trial.records, networks, cuts),
     )
 
 
 def _images_by_class(
     chosen: Sequence[Method], networks: Networks, images: ImageSet | None
 ) -> list[NDArray[np.uint8]] | None:
-    """For track C the validation images of each class, of those that networks are named by."""
+    """For track C the validation images of each class."""
     needing = [method.name for method in chosen if method.track == "C"]
     if not needing:
         return None

@@ -1,5 +1,6 @@
-"""The networks of a zoo as a method takes them: weights, classes, ids, in an order of their own."""
+"""The networks of a zoo as a method takes them: weights, what is asked, ids, in their own order."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,47 +9,145 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture
-from hyperzoo.errors import PredictionError
+from hyperzoo.errors import NetworkNotFoundError, PredictionError
+from hyperzoo.prediction.condition import Condition
+from hyperzoo.prediction.target import (
+    CLASS,
+    EPOCH,
+    NAMING,
+    Target,
+    check_varies,
+    known_values,
+    target_of,
+)
 from hyperzoo.zoo import Zoo
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Networks:
-    """Networks of known class, sorted by id.
+    """Networks of which the target is known, sorted by id.
 
     Attributes:
         architecture: of all.
+        target: what is asked of them.
         ids: their ids.
-        labels: object [network], class names.
+        classes: object [network], the class that each detects.
+        values: of the target: object [network] of words, or float64 [network] of numbers, as
+            logarithms where the target is logarithmic.
         matrix: float32 [network, parameter] in the order of `Zoo.matrix()`.
+        curves: float64 [network, quantity], loss and accuracy at the epochs up to the one that
+            the weights are of; None where these are the networks' last ones.
+        held_out: bool [network], which no method is fitted on.
         failed: how many networks of the zoo were left out because their training failed.
+        unknown: how many more because their target is not known.
+        epochs_drawn: where the weights of each network are those of one of several epochs, which.
     """
 
     architecture: Architecture
+    target: Target = NAMING
     ids: list[str]
-    labels: NDArray[np.object_]
+    classes: NDArray[np.object_]
+    values: NDArray[Any]
     matrix: NDArray[np.float32]
+    curves: NDArray[np.float64] | None = None
+    held_out: NDArray[np.bool_]
     failed: int
+    unknown: int = 0
+    epochs_drawn: tuple[int, ...] = ()
+
+    @property
+    def categories(self) -> list[str]:
+        """The words that there are, sorted; none of numbers."""
+        return sorted(set(self.values)) if self.target.kind == "category" else []
 
 
-def networks_of(zoo: Zoo) -> Networks:
-    """The networks of a zoo, but for those whose training failed.
+def networks_of(
+    zoo: Zoo,
+    target: str = CLASS,
+    *,
+    from_epoch: int | None = None,
+    hold_out: Condition | None = None,
+) -> Networks:
+    """The networks of a zoo, but for those whose training failed or whose target is not known.
+
+    Where the target is the epoch and the zoo keeps checkpoints, the weights of a network are those
+    of one of its epochs, by a hash of its id.
+
+    Args:
+        zoo: the zoo.
+        target: what is asked, a column of `Zoo.models`.
+        from_epoch: weights of that checkpoint in place of the last ones.
+        hold_out: which networks are held out.
 
     Raises:
-        PredictionError: a network that did not fail has weights that are not finite.
+        PredictionError: a network that did not fail has weights that are not finite, there is no
+            such target, checkpoint or column, or nothing to predict.
     """
+    values = known_values(zoo, target)
     sound = np.array(zoo.models["status"].to_pylist(), dtype=object) != "failed"
-    rows = sorted(np.flatnonzero(sound), key=lambda row: zoo.ids[row])
+    known = np.array([value is not None and value == value for value in values], bool)
+    chosen = np.flatnonzero(sound & known)
+    rows = np.array(sorted(chosen, key=lambda row: zoo.ids[row]), np.int64)
     ids = [zoo.ids[row] for row in rows]
-    matrix = zoo.matrix()[rows]
+    if target == EPOCH and zoo.origin.checkpoint_epochs:
+        if from_epoch is not None:
+            raise PredictionError("the epoch can't be predicted from one epoch; leave one out")
+        matrix, values = _at_any_epoch(zoo, rows, values[rows])
+        epochs_drawn = tuple(sorted(set(values.astype(int).tolist())))
+    else:
+        matrix, values = _weights(zoo, from_epoch)[rows], values[rows]
+        epochs_drawn = ()
     check_finite(matrix, ids)
+    check_varies(zoo, target, values)
+    asked = target_of(target, values)
     return Networks(
         architecture=zoo.architecture,
+        target=asked,
         ids=ids,
-        labels=np.array(zoo.models["class"].to_pylist(), dtype=object)[rows],
+        classes=np.array(zoo.models["class"].to_pylist(), dtype=object)[rows],
+        values=np.log10(values) if asked.logarithmic else values,
         matrix=matrix,
+        curves=None if from_epoch is None else _curves(zoo, from_epoch)[rows],
+        held_out=np.zeros(len(rows), bool) if hold_out is None else hold_out.of(zoo)[rows],
         failed=int((~sound).sum()),
+        unknown=int((sound & ~known).sum()),
+        epochs_drawn=epochs_drawn,
     )
+
+
+def _weights(zoo: Zoo, epoch: int | None) -> NDArray[np.float32]:
+    try:
+        return zoo.matrix(epoch=epoch)
+    except NetworkNotFoundError as error:
+        raise PredictionError(f"{error}; give one of those as --from-epoch") from error
+
+
+def _at_any_epoch(
+    zoo: Zoo, rows: NDArray[np.int64], last: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Weights of every network at one of its epochs, and which."""
+    epochs = [*zoo.origin.checkpoint_epochs, None]
+    drawn = np.array([_hash(zoo.ids[row]) % len(epochs) for row in rows])
+    matrix = np.empty((len(rows), zoo.architecture.parameter_count), np.float32)
+    values = last.copy()
+    for place, epoch in enumerate(epochs):
+        own = drawn == place
+        matrix[own] = zoo.matrix(epoch=epoch)[rows[own]]
+        if epoch is not None:
+            values[own] = epoch
+    return matrix, values
+
+
+def _hash(network_id: str) -> int:
+    identity = f"hyperzoo epoch 1|{network_id}".encode()
+    return int.from_bytes(hashlib.sha256(identity).digest()[:8], "big")
+
+
+def _curves(zoo: Zoo, epoch: int) -> NDArray[np.float64]:
+    """Loss and accuracy of every network up to an epoch, [network, quantity x epoch]."""
+    table = zoo.history()
+    kept = [table[name].to_numpy().reshape(len(zoo), -1) for name in table.column_names[2:]]
+    return np.concatenate([curve[:, :epoch] for curve in kept], axis=1)
 
 
 def check_finite(matrix: NDArray[Any], ids: list[str]) -> None:

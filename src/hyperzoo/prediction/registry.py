@@ -13,11 +13,15 @@ from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture
 from hyperzoo.errors import PredictionError, did_you_mean
+from hyperzoo.prediction.target import Kind
 
-Track = Literal["A", "B", "C"]
-"""What a method may know: A the weights; B also inputs of its own making; C also real images."""
+Track = Literal["0", "A", "B", "C"]
+"""What a method may know: A the weights; B also inputs of its own making; C also real images.
+
+0 is no weights at all: what is known of a network without them, which the others are to beat."""
 
 TRACKS: dict[Track, str] = {
+    "0": "no weights",
     "A": "weights alone",
     "B": "weights, and inputs that the method makes itself",
     "C": "weights, and real held-out images",
@@ -26,7 +30,7 @@ TRACKS: dict[Track, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """One way to name a network's class.
+    """One way to predict a property of networks.
 
     Attributes:
         name: the name on the command line.
@@ -35,9 +39,11 @@ class Method:
         module: its file in `methods/`.
         function: in that file, what makes the estimator.
         flat: it takes any columns of the weights, so it can be tried on single layers.
-        portable: fitted, it can be saved and name networks elsewhere: a linear classifier of
-            features that follow from each network alone.
-        studied: learning curve and importance of layers are computed by default.
+        portable: what it learns, where it can be saved and used on networks elsewhere: a linear
+            map or trees of features that follow from each network alone.
+        studied: of which targets the learning curve and the importance of layers are computed.
+        kinds: of the targets that it can predict.
+        early: it needs networks whose weights are of an early epoch.
     """
 
     name: str
@@ -46,14 +52,17 @@ class Method:
     module: str
     function: str = "build"
     flat: bool = False
-    portable: bool = False
-    studied: bool = False
+    portable: Literal["linear", "trees"] | None = None
+    studied: tuple[Kind, ...] = ()
+    kinds: tuple[Kind, ...] = ("category", "number")
+    early: bool = False
 
     def build(
         self,
         architecture: Architecture,
         seed: int,
         images: Sequence[NDArray[np.uint8]] | None = None,
+        kind: Kind = "category",
     ) -> Any:
         """A new scikit-learn estimator, not fitted.
 
@@ -61,38 +70,61 @@ class Method:
             architecture: of the networks.
             seed: for whatever the method draws.
             images: track C: for each class of the images uint8 [image, height, width, channel].
+            kind: of the target.
 
         Returns:
             An estimator whose `fit` takes weights [network, parameter] in the order of
-            `Zoo.matrix()` and class names [network].
+            `Zoo.matrix()`, or on track 0 what is known [network, feature], and words or numbers
+            [network].
         """
         make = getattr(
             importlib.import_module(f"hyperzoo.prediction.methods.{self.module}"), self.function
         )
-        return make(architecture, seed, images) if self.track == "C" else make(architecture, seed)
+        if self.track == "C":
+            return make(architecture, seed, kind, images)
+        return make(architecture, seed, kind)
 
 
 _METHODS = (
     Method(
+        name="class-mean",
+        track="0",
+        about="mean of the training networks of the same class",
+        module="without_weights",
+        function="build_class_mean",
+        kinds=("number",),
+    ),
+    Method(
+        name="learning-curve",
+        track="0",
+        about="loss and accuracy up to the early epoch, ridge regression",
+        module="without_weights",
+        function="build_learning_curve",
+        kinds=("number",),
+        early=True,
+    ),
+    Method(
         name="linear-response",
         track="A",
-        about="product of all layers' linear maps, logistic regression",
+        about="product of all layers' linear maps, logistic or ridge regression",
         module="linear_response",
-        portable=True,
-        studied=True,
+        portable="linear",
+        studied=("category", "number"),
     ),
     Method(
         name="invariants",
         track="A",
-        about="features that no order or sign of hidden units changes, logistic regression",
+        about="features that no order or sign of units changes, logistic or ridge regression",
         module="invariants",
-        portable=True,
+        portable="linear",
     ),
     Method(
         name="statistics",
         track="A",
         about="moments and quantiles of every layer, gradient boosting",
         module="statistics",
+        portable="trees",
+        studied=("number",),
     ),
     Method(
         name="message-passing",
@@ -106,6 +138,7 @@ _METHODS = (
         about="weights aligned to a mean, logistic regression",
         module="aligned",
         function="build_logistic",
+        kinds=("category",),
     ),
     Method(
         name="aligned-perceptron",
@@ -113,6 +146,15 @@ _METHODS = (
         about="weights aligned to a mean, the perceptron",
         module="aligned",
         function="build_perceptron",
+        kinds=("category",),
+    ),
+    Method(
+        name="aligned-ridge",
+        track="A",
+        about="weights aligned to a mean, ridge regression",
+        module="aligned",
+        function="build_ridge",
+        kinds=("number",),
     ),
     Method(
         name="naive-bayes",
@@ -120,6 +162,7 @@ _METHODS = (
         about="published: Gaussian naive Bayes on principal components",
         module="naive_bayes",
         flat=True,
+        kinds=("category",),
     ),
     Method(
         name="random-forest",
@@ -127,6 +170,7 @@ _METHODS = (
         about="published: random forest on principal components",
         module="random_forest",
         flat=True,
+        kinds=("category",),
     ),
     Method(
         name="svm",
@@ -134,6 +178,7 @@ _METHODS = (
         about="published: support vector machine on principal components",
         module="svm",
         flat=True,
+        kinds=("category",),
     ),
     Method(
         name="boosting",
@@ -141,6 +186,7 @@ _METHODS = (
         about="published: gradient boosting on principal components",
         module="boosting",
         flat=True,
+        kinds=("category",),
     ),
     Method(
         name="perceptron",
@@ -148,6 +194,7 @@ _METHODS = (
         about="published: 256-128-64 perceptron on all principal components",
         module="perceptron",
         flat=True,
+        kinds=("category",),
     ),
     Method(
         name="logistic",
@@ -155,44 +202,71 @@ _METHODS = (
         about="logistic regression on scaled weights",
         module="logistic",
         flat=True,
+        kinds=("category",),
+    ),
+    Method(
+        name="ridge",
+        track="A",
+        about="ridge regression on scaled weights",
+        module="ridge",
+        flat=True,
+        kinds=("number",),
     ),
     Method(
         name="smooth-probes",
         track="B",
-        about="logits for 64 smooth random images, logistic regression",
+        about="logits for 64 smooth random images, logistic or ridge regression",
         module="smooth_probes",
-        portable=True,
-        studied=True,
+        portable="linear",
+        studied=("category", "number"),
     ),
     Method(
         name="learned-probes",
         track="B",
-        about="logits for 8 images that are learned with the classifier",
+        about="logits for 8 images that are learned with the linear map of them",
         module="learned_probes",
     ),
     Method(
         name="held-out-images",
         track="C",
-        about="mean logit for real validation images of each class, logistic regression",
+        about="mean logit for real validation images of each class, logistic or ridge regression",
         module="held_out",
-        studied=True,
+        studied=("category", "number"),
     ),
 )
+
+_KINDS: dict[Kind, str] = {"category": "words", "number": "numbers"}
 
 METHODS: dict[str, Method] = {method.name: method for method in _METHODS}
 """Name -> method, in the order of tables."""
 
 
-def choose_methods(names: Sequence[str] | None, track: str | None) -> list[Method]:
-    """The methods of these names, or all, of a track, or of any.
+def choose_methods(
+    names: Sequence[str] | None,
+    track: str | None,
+    kind: Kind = "category",
+    *,
+    early: bool = False,
+) -> list[Method]:
+    """The methods of these names, or all that fit, of a track, or of any.
+
+    Args:
+        names: in `METHODS`; None for all.
+        track: None for any.
+        kind: of the target.
+        early: whether the weights are of an early epoch.
 
     Raises:
-        PredictionError: an unknown name or track, a method of another track, or no name.
+        PredictionError: an unknown name or track, no name, or a method of another track, that does
+            not predict such a target, or that needs early weights.
     """
     if track is not None and track not in TRACKS:
         raise PredictionError(f"no track {track!r}; there are: {', '.join(TRACKS)}")
+    fitting = [
+        method for method in _METHODS if kind in method.kinds and (early or not method.early)
+    ]
     if names is None:
-        return [method for method in _METHODS if track in (None, method.track)]
+        return [method for method in fitting if track in (None, method.track)]
     if isinstance(names, str):
         raise TypeError(f"methods: expected a sequence of names, got the text {names!r}")
     chosen = [get_method(name) for name in dict.fromkeys(names)]
@@ -201,6 +275,16 @@ def choose_methods(names: Sequence[str] | None, track: str | None) -> list[Metho
             raise PredictionError(
                 f"method '{method.name}' is of track {method.track} ({TRACKS[method.track]}), not "
                 f"{track}; leave out the track, or choose another method"
+            )
+        if kind not in method.kinds:
+            raise PredictionError(
+                f"method '{method.name}' predicts {_KINDS[method.kinds[0]]}, but the target is of "
+                f"{_KINDS[kind]}; methods for these: {', '.join(m.name for m in fitting)}"
+            )
+        if method not in fitting:
+            raise PredictionError(
+                f"method '{method.name}' needs weights of an early epoch: give from_epoch (on the "
+                "command line --from-epoch)"
             )
     if not chosen:
         raise PredictionError(f"no methods were named; there are: {', '.join(METHODS)}")

@@ -14,13 +14,13 @@ from pyarrow import csv
 from hyperzoo.errors import PredictionError
 from hyperzoo.prediction.networks import Networks
 from hyperzoo.prediction.registry import TRACKS, Method
-from hyperzoo.prediction.scores import interval, scores_of
 from hyperzoo.prediction.splits import Split
+from hyperzoo.prediction.target import CLASS, Target
+from hyperzoo.prediction.yardstick import Yardstick, counts_of, yardstick_of
 from hyperzoo.version import VERSION
 from hyperzoo.zoo import Zoo
 from hyperzoo.zoo.files import write_file
 
-_SCORES = ("accuracy", "precision", "recall", "specificity", "f1")
 RESULTS_FILE = "results.json"
 
 _SECONDS = ("fit_seconds", "predict_seconds")
@@ -30,19 +30,25 @@ _SECONDS = ("fit_seconds", "predict_seconds")
 class Benchmark:
     """Results of `hyperzoo.prediction.run`.
 
-    Accuracies come with a 95 % interval (`low`, `high`; see `scores.interval`).
+    The main score is the accuracy where words are told apart, and R2 where numbers are regressed.
+    It comes with a 95 % interval (`low`, `high`; see `scores.interval`, `number_scores.interval`),
+    and so does Kendall's tau (`tau_low`, `tau_high`).
 
     Attributes:
-        about: zoo, recipe digest, networks, classes, seed, splits, methods, versions.
-        summary: a row a method: means over the splits of accuracy, macro precision, recall,
-            specificity and F1, seconds to fit and to predict, and the control's accuracy.
+        about: zoo, recipe digest, networks, target, classes, seed, splits, methods, versions.
+        summary: a row a method: means over the splits of all scores (accuracy, macro precision,
+            recall, specificity and F1; or R2, Kendall's tau, mean absolute error, and tau among
+            the networks of a class), seconds to fit and to predict, and the control's score.
         scores: a row a method and split.
-        control: a row a method: accuracy after training on shuffled labels.
+        control: a row a method: the score after training on shuffled words or numbers.
         curve: a row a studied method and number of training networks a class.
-        layers: a row a method and layer; `weights` says which networks were named: "alone" those
+        layers: a row a method and layer; `weights` says which networks were tried: "alone" those
             of the layer only, "swapped" with the layer of another network.
-        confusion: a row a method, class and name: networks, summed over the splits.
+        confusion: a row a method, word and name: networks, summed over the splits.
         training: a row an epoch of the methods that are trained in epochs.
+        transfer: a row a method: the scores on the networks that were held out.
+        answers: a row a method and test network of the first split: the number that is wanted,
+            and the one that was said.
     """
 
     about: dict[str, Any]
@@ -53,6 +59,22 @@ class Benchmark:
     layers: pa.Table
     confusion: pa.Table
     training: pa.Table
+    transfer: pa.Table
+    answers: pa.Table
+
+    @property
+    def target(self) -> Target:
+        """What was predicted."""
+        return Target(
+            name=self.about["target"],
+            kind=self.about["kind"],
+            logarithmic=self.about["logarithmic"],
+        )
+
+    @property
+    def yardstick(self) -> Yardstick:
+        """What it was measured by."""
+        return yardstick_of(self.target.kind, self.about["classes"])
 
     def tables(self) -> dict[str, pa.Table]:
         """Name -> table."""
@@ -89,12 +111,18 @@ class Benchmark:
 
 
 _NEEDED = {
-    "summary": ("track", "method", "accuracy", "low", "high", "control_accuracy"),
-    "curve": ("track", "method", "networks_per_class", "accuracy", "low", "high"),
-    "layers": ("weights", "method", "layer", "accuracy"),
+    "summary": ("track", "method", "{main}", "low", "high", "control_{main}"),
+    "curve": ("track", "method", "networks_per_class", "{main}", "low", "high"),
+    "layers": ("weights", "method", "layer", "{main}"),
     "confusion": ("method", "class", "named", "networks"),
     "training": ("method", "split", "epoch", "training_loss", "validation_loss"),
+    "transfer": ("method", "{main}", "low", "high"),
+    "answers": ("method", "network", "wanted", "said"),
 }
+
+_ABOUT = {"target": CLASS, "kind": "category", "logarithmic": False}
+_LATER = ("transfer", "answers")
+"""What the first version, which knew classes alone, did not write."""
 
 
 def read_benchmark(folder: str | Path) -> Benchmark:
@@ -109,34 +137,40 @@ def read_benchmark(folder: str | Path) -> Benchmark:
     except (OSError, UnicodeDecodeError) as error:
         raise PredictionError(
             f"{path} can't be read: {getattr(error, 'strerror', None) or error}; expected a folder "
-            "that `hyperzoo classify ZOO --out DIR` wrote"
+            "that `hyperzoo classify ZOO --out DIR` or `predict` wrote"
         ) from error
     try:
         return _parse(json.loads(text))
     except (ValueError, KeyError, TypeError, RecursionError, pa.ArrowException) as error:
         raise PredictionError(
-            f"{path} is not what `hyperzoo classify` writes ({type(error).__name__}: {error}); run "
-            "it again"
+            f"{path} is not what `hyperzoo classify` or `predict` writes ({type(error).__name__}: "
+            f"{error}); run it again"
         ) from error
 
 
 def _parse(document: dict[str, Any]) -> Benchmark:
     found: dict[str, pa.Table] = {}
-    for name in (f.name for f in fields(Benchmark) if f.name != "about"):
-        table = pa.Table.from_pylist(document[name])
-        missing = set(_NEEDED.get(name, ())) - set(table.column_names)
-        if len(table) and missing:
-            raise ValueError(f"table '{name}' has no column {', '.join(sorted(missing))}")
-        found[name] = table
-    about = document["about"]
+    about = _ABOUT | document["about"]
     classes = about["classes"]
     counts = [about[key] for key in ("networks", "training_networks", "test_networks", "splits")]
     if not (all(isinstance(c, str) for c in classes) and all(type(n) is int for n in counts)):
         raise ValueError("'about' does not name classes and numbers of networks")
+    target = about["target"]
+    if about["kind"] not in ("category", "number") or not str(target).isidentifier():
+        raise ValueError("'about' names no target")
+    main = yardstick_of(about["kind"], classes).main
+    for name in (f.name for f in fields(Benchmark) if f.name != "about"):
+        table = pa.Table.from_pylist(document.get(name, []) if name in _LATER else document[name])
+        needed = {column.format(main=main) for column in _NEEDED.get(name, ())}
+        missing = needed - set(table.column_names)
+        if len(table) and missing:
+            raise ValueError(f"table '{name}' has no column {', '.join(sorted(missing))}")
+        found[name] = table
     rows = found["summary"].to_pylist()
-    shares = [row[key] for row in rows for key in ("accuracy", "low", "high")]
-    if not rows or not all(0 <= share <= 1 for share in shares):
-        raise ValueError("table 'summary' has no accuracies from 0 to 1")
+    shares = [row[key] for row in rows for key in (main, "low", "high")]
+    least = 0 if about["kind"] == "category" else -np.inf
+    if not rows or not all(least <= share <= 1 for share in shares):
+        raise ValueError("table 'summary' has no accuracies from 0 to 1, and no R2 of up to 1")
     named = {row[key] for row in found["confusion"].to_pylist() for key in ("class", "named")}
     if not named <= set(classes) or not {row["track"] for row in rows} <= set(TRACKS):
         raise ValueError("a class or a track that is not known")
@@ -144,9 +178,14 @@ def _parse(document: dict[str, Any]) -> Benchmark:
 
 
 def about(
-    zoo: Zoo, networks: Networks, cuts: Sequence[Split], seed: int, methods: Sequence[Method]
+    zoo: Zoo,
+    networks: Networks,
+    cuts: Sequence[Split],
+    seed: int,
+    methods: Sequence[Method],
+    **asked: Any,
 ) -> dict[str, Any]:
-    """What a benchmark was run on."""
+    """What a benchmark was run on; `asked` is what else was asked for."""
     import sklearn
     import torch
 
@@ -159,57 +198,71 @@ def about(
         "image_fingerprint": zoo.image_fingerprint,
         "networks": len(networks.ids),
         "failed_left_out": networks.failed,
-        "classes": sorted(set(networks.labels)),
+        "unknown_left_out": networks.unknown,
+        "target": networks.target.name,
+        "kind": networks.target.kind,
+        "logarithmic": networks.target.logarithmic,
+        "epochs_drawn": list(networks.epochs_drawn),
+        **asked,
+        "classes": networks.categories,
         "training_networks": len(cuts[0].train),
         "test_networks": len(cuts[0].test),
+        "held_out_networks": len(cuts[0].held_out),
         "seed": seed,
         "splits": len(cuts),
         "methods": {method.name: method.about for method in methods},
     }
 
 
-def tables(records: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> dict[str, pa.Table]:
+def tables(
+    records: Sequence[Mapping[str, Any]], networks: Networks, cuts: Sequence[Split]
+) -> dict[str, pa.Table]:
     """The tables of a benchmark from the records of its fits.
 
     Args:
-        records: kind, method, track, split, trained, counts [class, name] of each fit, and what
-            belongs to its kind.
-        classes: the names of the classes.
+        records: kind, method, track, split, trained, answers of each fit, and what belongs to its
+            kind.
+        networks: what they were fitted on.
+        cuts: the splits.
     """
+    categories = networks.categories
+    yard = yardstick_of(networks.target.kind, categories)
     scored = [record for record in records if record["kind"] == "score"]
-    control = [_pooled(group) for group in _groups(records, "control")]
-    chance = {row["method"]: row["accuracy"] for row in control}
+    groups = _groups(records, "score")
+    control = [_pooled(group, yard) for group in _groups(records, "control")]
+    chance = {row["method"]: row for row in control}
     summary = []
-    for group in _groups(records, "score"):
-        means = {
-            score: float(np.mean([scores_of(record["counts"])[score] for record in group]))
-            for score in _SCORES[1:]
-        }
+    for group in groups:
         seconds = {key: float(np.mean([record[key] for record in group])) for key in _SECONDS}
-        row = _pooled(group) | means | seconds
-        summary.append(row | {"control_accuracy": chance.get(row["method"])})
+        row = _pooled(group, yard) | _other_means(group, yard) | seconds
+        guessed = chance.get(row["method"], {})
+        summary.append(row | {f"control_{name}": guessed.get(name) for name in yard.intervals})
+    layers = [
+        {"weights": kind} | _pooled(group, yard)
+        for kind in ("alone", "swapped")
+        for group in _groups(records, kind, "layer")
+    ]
+    curve = [_pooled(group, yard) for group in _groups(records, "curve", "networks_per_class")]
+    transfer = [
+        _pooled(group, yard) | _other_means(group, yard) for group in _groups(records, "transfer")
+    ]
+    training = [
+        {"method": record["method"], "split": record["split"], "epoch": epoch, **entry}
+        for record in scored
+        for epoch, entry in enumerate(record["history"], start=1)
+    ]
+    named = [row for group in groups if categories for row in _confusion(group, categories)]
+    said = [row for group in groups if not categories for row in _answers(group, networks, cuts)]
     return {
         "summary": _table(summary),
-        "scores": _table([_score_row(record) for record in scored]),
+        "scores": _table([_score_row(record, yard) for record in scored]),
         "control": _table(control),
-        "curve": _table([_pooled(g) for g in _groups(records, "curve", "networks_per_class")]),
-        "layers": _table(
-            [
-                {"weights": kind} | _pooled(group)
-                for kind in ("alone", "swapped")
-                for group in _groups(records, kind, "layer")
-            ]
-        ),
-        "confusion": _table(
-            [row for group in _groups(records, "score") for row in _confusion(group, classes)]
-        ),
-        "training": _table(
-            [
-                {"method": record["method"], "split": record["split"], "epoch": epoch, **entry}
-                for record in scored
-                for epoch, entry in enumerate(record["history"], start=1)
-            ]
-        ),
+        "curve": _table(curve),
+        "layers": _table(layers),
+        "confusion": _table(named),
+        "training": _table(training),
+        "transfer": _table(transfer),
+        "answers": _table(said),
     }
 
 
@@ -225,30 +278,41 @@ def _groups(
     return list(groups.values())
 
 
-def _pooled(group: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Mean and interval of the accuracy over the splits of a group."""
+def _pooled(group: Sequence[Mapping[str, Any]], yard: Yardstick) -> dict[str, Any]:
+    """Mean and interval over the splits of a group, of the scores that have one."""
     first = group[0]
-    accuracies = [scores_of(record["counts"])["accuracy"] for record in group]
-    low, high = interval(accuracies, int(first["counts"].sum()))
-    own = {key: first[key] for key in ("layer", "networks_per_class") if key in first}
-    return {
-        "method": first["method"],
-        "track": first["track"],
-        **own,
-        "splits": len(group),
-        "accuracy": float(np.mean(accuracies)),
-        "low": low,
-        "high": high,
-    }
+    answers = [record["answers"] for record in group]
+    scores = [yard.scores(own) for own in answers]
+    found: dict[str, Any] = {key: first[key] for key in ("method", "track")}
+    found |= {key: first[key] for key in ("layer", "networks_per_class") if key in first}
+    found["splits"] = len(group)
+    for name, interval in yard.intervals.items():
+        low, high = interval(answers)
+        prefix = "" if name == yard.main else f"{name}_"
+        found |= {
+            name: float(np.mean([own[name] for own in scores])),
+            f"{prefix}low": low,
+            f"{prefix}high": high,
+        }
+    return found
 
 
-def _score_row(record: Mapping[str, Any]) -> dict[str, Any]:
+def _other_means(group: Sequence[Mapping[str, Any]], yard: Yardstick) -> dict[str, float]:
+    """Means over the splits of a group, of the scores that have no interval."""
+    scores = [yard.scores(record["answers"]) for record in group]
+    others = [name for name in yard.names if name not in yard.intervals]
+    return {name: float(np.mean([own[name] for own in scores])) for name in others}
+
+
+def _score_row(record: Mapping[str, Any], yard: Yardstick) -> dict[str, Any]:
     row = {key: record[key] for key in ("method", "track", "split", "trained")}
-    return row | scores_of(record["counts"]) | {key: record[key] for key in _SECONDS}
+    return {**row, **yard.scores(record["answers"]), **{key: record[key] for key in _SECONDS}}
 
 
-def _confusion(group: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> list[dict[str, Any]]:
-    counts = sum(record["counts"] for record in group)
+def _confusion(
+    group: Sequence[Mapping[str, Any]], categories: Sequence[str]
+) -> list[dict[str, Any]]:
+    counts = np.sum([counts_of(categories, record["answers"]) for record in group], axis=0)
     return [
         {
             "method": group[0]["method"],
@@ -256,8 +320,20 @@ def _confusion(group: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> li
             "named": name,
             "networks": int(counts[row, column]),
         }
-        for row, label in enumerate(classes)
-        for column, name in enumerate(classes)
+        for row, label in enumerate(categories)
+        for column, name in enumerate(categories)
+    ]
+
+
+def _answers(
+    group: Sequence[Mapping[str, Any]], networks: Networks, cuts: Sequence[Split]
+) -> list[dict[str, Any]]:
+    first = group[0]
+    answers = first["answers"]
+    ids = [networks.ids[row] for row in cuts[first["split"]].test]
+    return [
+        {"method": first["method"], "network": name, "wanted": float(wanted), "said": float(said)}
+        for name, wanted, said in zip(ids, answers.wanted, answers.said, strict=True)
     ]
 
 

@@ -58,15 +58,27 @@ def interval(accuracies: Sequence[float], tested: int) -> tuple[float, float]:
         accuracies: one for each split.
         tested: test networks of one split.
     """
-    from scipy.stats import norm, t
+    from scipy.stats import norm
 
-    mean, count = float(np.mean(accuracies)), len(accuracies)
+    mean = float(np.mean(accuracies))
     z = float(norm.ppf(0.975))
     centre = (mean + z * z / (2 * tested)) / (1 + z * z / tested)
     half = z / (1 + z * z / tested) * np.sqrt(mean * (1 - mean) / tested + (z / (2 * tested)) ** 2)
     low, high = centre - half, centre + half
-    if count > 1:
-        overlap = 1 / count + TEST_SHARE / (1 - TEST_SHARE)
-        reach = float(t.ppf(0.975, count - 1)) * np.sqrt(overlap * np.var(accuracies, ddof=1))
+    if len(accuracies) > 1:
+        reach = corrected_reach(accuracies)
         low, high = min(low, mean - reach), max(high, mean + reach)
     return max(0.0, float(low)), min(1.0, float(high))
+
+
+def corrected_reach(scores: Sequence[float]) -> float:
+    """Half the width of Student's 95 % interval over splits that share networks.
+
+    Args:
+        scores: one for each of two splits or more.
+    """
+    from scipy.stats import t
+
+    count = len(scores)
+    overlap = 1 / count + TEST_SHARE / (1 - TEST_SHARE)
+    return float(t.ppf(0.975, count - 1) * np.sqrt(overlap * np.var(scores, ddof=1)))

@@ -1,4 +1,4 @@
-"""The linear and the perceptron baseline on aligned networks."""
+"""The linear baselines and the perceptron on aligned networks."""
 
 from typing import Any, Self
 
@@ -10,17 +10,23 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from hyperzoo.analysis.alignment import align
 from hyperzoo.architectures import Architecture
 from hyperzoo.features.matrix import matrix_of, tensors_of
-from hyperzoo.prediction.methods import logistic, perceptron
+from hyperzoo.prediction.methods import logistic, perceptron, ridge
+from hyperzoo.prediction.target import Kind
 
 
-def build_logistic(architecture: Architecture, seed: int) -> Pipeline:
+def build_logistic(architecture: Architecture, seed: int, kind: Kind) -> Pipeline:
     """As the method `logistic`, after alignment."""
-    return make_pipeline(AlignedWeights(architecture), *logistic.build(architecture, seed))
+    return make_pipeline(AlignedWeights(architecture), *logistic.build(architecture, seed, kind))
 
 
-def build_perceptron(architecture: Architecture, seed: int) -> Pipeline:
+def build_perceptron(architecture: Architecture, seed: int, kind: Kind) -> Pipeline:
     """As the method `perceptron`, after alignment."""
-    return make_pipeline(AlignedWeights(architecture), *perceptron.build(architecture, seed))
+    return make_pipeline(AlignedWeights(architecture), *perceptron.build(architecture, seed, kind))
+
+
+def build_ridge(architecture: Architecture, seed: int, kind: Kind) -> Pipeline:
+    """As the method `ridge`, after alignment."""
+    return make_pipeline(AlignedWeights(architecture), *ridge.build(architecture, seed, kind))
 
 
 class AlignedWeights(TransformerMixin, BaseEstimator):

@@ -4,18 +4,17 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from hyperzoo.architectures import Architecture
 from hyperzoo.features.probes import HeldOutImages
+from hyperzoo.prediction.methods.heads import linear
+from hyperzoo.prediction.target import Kind
 
 
-def build(architecture: Architecture, seed: int, images: Sequence[NDArray[np.uint8]]) -> Pipeline:
+def build(
+    architecture: Architecture, seed: int, kind: Kind, images: Sequence[NDArray[np.uint8]]
+) -> Pipeline:
     """Nothing is drawn and nothing searched."""
-    return make_pipeline(
-        HeldOutImages(architecture, images),
-        StandardScaler(),
-        LogisticRegression(max_iter=1000),
-    )
+    return make_pipeline(HeldOutImages(architecture, images), StandardScaler(), linear(kind))

@@ -5,8 +5,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from hyperzoo.architectures import Architecture
 from hyperzoo.features.components import LeadingComponents
+from hyperzoo.prediction.target import Kind
 
 
-def build(architecture: Architecture, seed: int) -> Pipeline:
+def build(architecture: Architecture, seed: int, kind: Kind) -> Pipeline:
     """Nothing is searched; all components are kept, so that this is a regression on all weights."""
     return make_pipeline(LeadingComponents(), LogisticRegression(C=0.01, max_iter=1000))

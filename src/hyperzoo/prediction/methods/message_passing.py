@@ -14,12 +14,11 @@ networks for learning equivariant representations of neural networks", 2024. No 
 a network.
 """
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from torch import Tensor
 from torch.nn import functional
 
@@ -28,53 +27,39 @@ from hyperzoo.architectures.forward import forward
 from hyperzoo.architectures.layers import Add, Conv2d, Dense
 from hyperzoo.architectures.steps import Step
 from hyperzoo.features.linear_response import linear_layer
-from hyperzoo.features.matrix import CHUNK, tensors_of
-from hyperzoo.prediction.methods.gradient import train
+from hyperzoo.features.matrix import tensors_of
+from hyperzoo.prediction.methods.gradient import Learned
+from hyperzoo.prediction.target import Kind
 
 _GRID = 8  # height and width to which the states of the pixels are averaged
 
 
-def build(architecture: Architecture, seed: int) -> "MessagePassing":
-    """Nothing is searched."""
-    return MessagePassing(architecture, seed=seed)
+def build(architecture: Architecture, seed: int, kind: Kind) -> "MessagePassing":
+    """Nothing is searched; numbers take longer than words."""
+    return MessagePassing(architecture, kind, epochs=4 if kind == "category" else 20, seed=seed)
 
 
-class MessagePassing(ClassifierMixin, BaseEstimator):
-    """Messages from output to input, and a linear classifier of what arrives at the pixels.
+class MessagePassing(Learned):
+    """Messages from output to input, and a linear map of what arrives at the pixels.
 
     Attributes:
-        architecture: of the networks.
         channels: numbers that a node holds.
-        epochs: passes over the training networks.
-        seed: of the initial values and the order of networks.
-        classes_: the classes' names.
-        learned_: name -> learned values.
     """
 
+    learning_rate = 0.02
+
     def __init__(
-        self, architecture: Architecture, channels: int = 4, epochs: int = 4, seed: int = 0
+        self,
+        architecture: Architecture,
+        kind: Kind = "category",
+        channels: int = 4,
+        epochs: int = 4,
+        seed: int = 0,
     ) -> None:
-        self.architecture = architecture
+        super().__init__(architecture, kind, epochs, seed)
         self.channels = channels
-        self.epochs = epochs
-        self.seed = seed
 
-    def fit(self, networks: NDArray[Any], labels: NDArray[Any]) -> Self:
-        """Learn from weights [network, parameter]."""
-        self.classes_, codes = np.unique(labels, return_inverse=True)
-        self.learned_ = train(
-            self._start(),
-            self._logits,
-            networks,
-            codes,
-            epochs=self.epochs,
-            batch=32,
-            learning_rate=0.02,
-            seed=self.seed,
-        )
-        return self
-
-    def _start(self) -> dict[str, Tensor]:
+    def _start(self, networks: NDArray[Any], outputs: int) -> dict[str, Tensor]:
         """Initial values: mixing near the identity, so that messages pass from the beginning."""
         generator = torch.Generator().manual_seed(self.seed)
 
@@ -89,15 +74,15 @@ class MessagePassing(ClassifierMixin, BaseEstimator):
             start[f"{name}.shift"] = 0.2 * noise(self.channels)
         height, width, colours = self.architecture.input_shape
         arrivals = self.channels * colours * min(_GRID, height) * min(_GRID, width)
-        start["weight"] = torch.zeros(arrivals, len(self.classes_))
-        start["bias"] = torch.zeros(len(self.classes_))
+        start["weight"] = torch.zeros(arrivals, outputs)
+        start["bias"] = torch.zeros(outputs)
         return start
 
     def _hidden_layers(self) -> list[str]:
         steps = self.architecture.steps
         return [step.name for step in steps if isinstance(step.layer, Conv2d | Dense)][:-1]
 
-    def _logits(self, learned: dict[str, Tensor], networks: NDArray[Any]) -> Tensor:
+    def _outputs(self, learned: dict[str, Tensor], networks: NDArray[Any]) -> Tensor:
         tensors = {
             name: torch.as_tensor(np.ascontiguousarray(tensor))
             for name, tensor in tensors_of(self.architecture, networks).items()
@@ -152,21 +137,6 @@ class MessagePassing(ClassifierMixin, BaseEstimator):
         )
         earlier: Tensor = transposed(state.reshape(outputs.shape))[0]
         return earlier
-
-    def predict_proba(self, networks: NDArray[Any]) -> NDArray[np.float32]:
-        """Probabilities [network, class]."""
-        learned = {name: torch.from_numpy(value) for name, value in self.learned_.items()}
-        with torch.no_grad():
-            chunks = [
-                self._logits(learned, networks[begin : begin + CHUNK]).softmax(dim=1).numpy()
-                for begin in range(0, len(networks), CHUNK)
-            ]
-        return np.concatenate(chunks)
-
-    def predict(self, networks: NDArray[Any]) -> NDArray[Any]:
-        """The likeliest class of each network."""
-        likeliest: NDArray[Any] = self.classes_[self.predict_proba(networks).argmax(axis=1)]
-        return likeliest
 
 
 def _unit_rms(values: Tensor) -> Tensor:

@@ -14,9 +14,10 @@ from torch.nn import functional
 from hyperzoo.architectures import Architecture
 from hyperzoo.features.components import LeadingComponents
 from hyperzoo.prediction.splits import VALIDATION_SHARE, last_of_each_class
+from hyperzoo.prediction.target import Kind
 
 
-def build(architecture: Architecture, seed: int) -> Pipeline:
+def build(architecture: Architecture, seed: int, kind: Kind) -> Pipeline:
     """No search: the published size, Adam with learning rate 1e-3."""
     return make_pipeline(LeadingComponents(), Perceptron(seed=seed))
 
