@@ -43,3 +43,30 @@ def planted_weights(class_name: str, index: int, seed: int) -> dict[str, NDArray
     }
     moved = move_units(architecture, weights, orders, {})
     return {name: tensor[0].astype(np.float32) for name, tensor in moved.items()}
+
+
+def graded_zoo(folder: Path, networks_per_class: int = 8) -> Zoo:
+    """A zoo whose accuracy is told by the size of the second layer's weights, by nothing else.
+
+    Learning rates span powers of ten; weights after epoch 1 are half of the last ones.
+    """
+    chosen = recipe(
+        networks_per_class=networks_per_class,
+        vary={"learning_rate": {"log_uniform": [1e-5, 1e-1]}},
+    )
+    architecture = get_architecture("smallcnn", 1)
+    with writer(folder, chosen) as open_writer:
+        for part, planned in list(open_writer.missing_parts.items()):
+            networks = []
+            for network in finished(planned, chosen):
+                own = network.network
+                accuracy = np.random.default_rng([own.index, *own.class_name.encode()]).random()
+                weights = initial_parameters(architecture, 0, own.class_name, own.index)
+                weights["conv2.weight"] = (weights["conv2.weight"] * (0.5 + accuracy)).astype("f4")
+                early = {name: tensor / 2 for name, tensor in weights.items()}
+                metrics = network.metrics | {"accuracy": accuracy}
+                networks.append(
+                    replace(network, parameters=weights, checkpoints={1: early}, metrics=metrics)
+                )
+            open_writer.write_part(part, networks)
+    return open_zoo(folder)

@@ -11,7 +11,7 @@ from hyperzoo.errors import HyperzooError, PredictionError
 from hyperzoo.prediction import FittedMethod, fit, load_method
 from hyperzoo.prediction.maps import tensors_of_map
 from hyperzoo.zoo import Zoo
-from hyperzoo.zoo.tensors import encode_tensors
+from hyperzoo.zoo.tensors import encode_tensors, open_tensors
 from tests.architectures.declarations import EVERY
 from tests.prediction.makers import planted_weights, planted_zoo
 from tests.zoo.makers import make_zoo, recipe
@@ -161,7 +161,6 @@ def test_wrong_files_are_refused(fitted: FittedMethod, tmp_path: Path):
         ({"kind": "number"}, r"at least two different classes, or none of a number"),
         ({"kind": "letter"}, r"must name a target and its kind"),
         ({"target": "a b"}, r"must name a target and its kind"),
-        ({"method": "statistics"}, r"expected tensors feature, threshold, left, .* got bias"),
         ({"classes": ["cat", "dog"]}, r"expected tensors of shapes"),
         ({"classes": [*fitted.classes[:-1], "\x1b[31m"]}, r"in printable characters"),
         ({"method": "svm"}, r"'svm' can't be kept in a file"),
@@ -178,6 +177,10 @@ def test_wrong_files_are_refused(fitted: FittedMethod, tmp_path: Path):
         load_method(path)
     write({}, bias=np.full_like(fitted.map.bias, np.nan))
     with pytest.raises(PredictionError, match=r"not finite"):
+        load_method(path)
+    metadata = dict(open_tensors(path).metadata)
+    path.write_bytes(encode_tensors({"mean": fitted.map.mean}, metadata))
+    with pytest.raises(PredictionError, match=r"tensors of a linear map or of trees, got mean"):
         load_method(path)
     map = fitted.map
     write({}, mean=map.mean[:5], scale=map.scale[:5], weight=map.weight[:, :5])

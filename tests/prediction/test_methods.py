@@ -1,14 +1,17 @@
 """The contract of all methods, and what each is meant to see."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from sklearn.base import clone, is_classifier, is_regressor
 
-from hyperzoo.architectures import Architecture, lenet5
+from hyperzoo.architectures import Architecture, lenet5, smallcnn
 from hyperzoo.architectures.symmetry import move_units
 from hyperzoo.errors import PredictionError
 from hyperzoo.features.matrix import matrix_of
+from hyperzoo.prediction.methods.graph_network import GraphNetwork, unit_graph
 from hyperzoo.prediction.methods.message_passing import MessagePassing
 from hyperzoo.prediction.methods.perceptron import Perceptron
 from hyperzoo.prediction.networks import networks_of
@@ -124,3 +127,28 @@ def test_wrong_choices_are_refused():
         choose_methods([], None)
     with pytest.raises(TypeError, match=r"a sequence of names, got the text 'svm'"):
         choose_methods("svm", None)
+
+
+@pytest.mark.parametrize("architecture", [lenet5(1), smallcnn(2)], ids=lambda a: a.name)
+def test_the_graph_network_does_not_change_with_the_order_of_units(architecture: Architecture):
+    weights = random_weights(architecture, 3)
+    orders, _ = random_moves(architecture, 3)
+    matrix, moved = (
+        matrix_of(architecture, own)
+        for own in (weights, move_units(architecture, weights, orders, {}))
+    )
+    fitted = GraphNetwork(architecture, "number", epochs=3).fit(matrix, np.array([0.1, 0.5, 0.9]))
+    np.testing.assert_allclose(fitted.predict(moved), fitted.predict(matrix), rtol=1e-4)
+    assert np.ptp(fitted.predict(matrix)) > 1e-3  # it does say something
+
+
+def test_a_graph_of_layers_that_stand_in_no_line_is_refused():
+    architecture = smallcnn(2)
+    crooked = replace(architecture.parameters[2], shape=(16, 3, 3, 3))
+
+    class Crooked:
+        name, input_shape = "crooked", architecture.input_shape
+        parameters = (*architecture.parameters[:2], crooked)
+
+    with pytest.raises(PredictionError, match=r"stand in a line, but conv2.weight .* 3 units"):
+        unit_graph(Crooked())

@@ -153,7 +153,7 @@ def fit(
             nothing to predict, or weights that are not finite.
     """
     chosen = get_method(method)
-    if chosen.portable is None:
+    if not chosen.portable:
         raise PredictionError(
             f"method '{method}' can't be kept; those that can: "
             f"{', '.join(name for name, other in METHODS.items() if other.portable)}"
@@ -173,7 +173,7 @@ def fit(
         target=networks.target,
         architecture=networks.architecture,
         classes=tuple(networks.categories),
-        map=map_of(chosen.portable, rest),
+        map=map_of(rest),
     )
 
 
@@ -192,12 +192,12 @@ def load_method(path: str | Path) -> FittedMethod:
         )
     file = open_tensors(path)
     name, target, architecture, classes = _parse_metadata(file)
-    kind = get_method(name).portable
-    if kind is None or target.kind not in get_method(name).kinds:
+    method = get_method(name)
+    if not method.portable or target.kind not in method.kinds:
         raise PredictionError(f"{path}: method '{name}' can't be kept in a file")
     tensors = {key: np.array(file.tensor(key), np.float32) for key in file.places}
     try:
-        learned = read_map(kind, tensors, len(classes) or 1)
+        learned = read_map(tensors, len(classes) or 1)
     except PredictionError as error:
         raise PredictionError(f"{path}: {error}") from error
     return FittedMethod(

@@ -182,31 +182,30 @@ class Trees:
 
 Map = LinearMap | Trees
 
-KINDS: Mapping[str, type[LinearMap] | type[Trees]] = {"linear": LinearMap, "trees": Trees}
+
+def map_of(steps: list[Any]) -> Map:
+    """The map of the fitted steps behind a method's features: scaler and linear one, or trees."""
+    return LinearMap.of(steps) if len(steps) > 1 else Trees.of(steps)
 
 
-def map_of(kind: str, steps: list[Any]) -> Map:
-    """The map of the fitted steps behind a method's features; `kind` is one of `KINDS`."""
-    return KINDS[kind].of(steps)
-
-
-def read_map(kind: str, tensors: Mapping[str, NDArray[np.float32]], outputs: int) -> Map:
+def read_map(tensors: Mapping[str, NDArray[np.float32]], outputs: int) -> Map:
     """A map of the tensors of a file; nothing in them is taken on trust.
 
     Args:
-        kind: one of `KINDS`.
         tensors: name -> tensor, as `tensors_of_map` gives them.
         outputs: how many the map must have.
 
     Raises:
         PredictionError: they are no such map.
     """
-    parts = [part.name for part in fields(KINDS[kind])]
-    if sorted(tensors) != sorted(parts):
-        raise PredictionError(f"expected tensors {', '.join(parts)}, got {', '.join(tensors)}")
-    learned = KINDS[kind](**{name: _whole(name, tensor) for name, tensor in tensors.items()})
-    learned.check(outputs)
-    return learned
+    for made in (LinearMap, Trees):
+        if sorted(tensors) == sorted(part.name for part in fields(made)):
+            learned = made(**{name: _whole(name, tensor) for name, tensor in tensors.items()})
+            learned.check(outputs)
+            return learned
+    raise PredictionError(
+        f"expected the tensors of a linear map or of trees, got {', '.join(sorted(tensors))}"
+    )
 
 
 def tensors_of_map(learned: Map) -> dict[str, NDArray[Any]]:

@@ -99,6 +99,9 @@ def networks_of(
         epochs_drawn = ()
     check_finite(matrix, ids)
     check_varies(zoo, target, values)
+    held_out = np.zeros(len(rows), bool) if hold_out is None else hold_out.of(zoo)[rows]
+    if hold_out is not None and not held_out.any():
+        raise PredictionError(f"no network is of {hold_out}, so none is held out")
     asked = target_of(target, values)
     return Networks(
         architecture=zoo.architecture,
@@ -108,7 +111,7 @@ def networks_of(
         values=np.log10(values) if asked.logarithmic else values,
         matrix=matrix,
         curves=None if from_epoch is None else _curves(zoo, from_epoch)[rows],
-        held_out=np.zeros(len(rows), bool) if hold_out is None else hold_out.of(zoo)[rows],
+        held_out=held_out,
         failed=int((~sound).sum()),
         unknown=int((sound & ~known).sum()),
         epochs_drawn=epochs_drawn,

@@ -39,8 +39,8 @@ class Method:
         module: its file in `methods/`.
         function: in that file, what makes the estimator.
         flat: it takes any columns of the weights, so it can be tried on single layers.
-        portable: what it learns, where it can be saved and used on networks elsewhere: a linear
-            map or trees of features that follow from each network alone.
+        portable: fitted, it can be saved and used on networks elsewhere: a linear map or trees of
+            features that follow from each network alone.
         studied: of which targets the learning curve and the importance of layers are computed.
         kinds: of the targets that it can predict.
         early: it needs networks whose weights are of an early epoch.
@@ -52,7 +52,7 @@ class Method:
     module: str
     function: str = "build"
     flat: bool = False
-    portable: Literal["linear", "trees"] | None = None
+    portable: bool = False
     studied: tuple[Kind, ...] = ()
     kinds: tuple[Kind, ...] = ("category", "number")
     early: bool = False
@@ -108,7 +108,7 @@ _METHODS = (
         track="A",
         about="product of all layers' linear maps, logistic or ridge regression",
         module="linear_response",
-        portable="linear",
+        portable=True,
         studied=("category", "number"),
     ),
     Method(
@@ -116,14 +116,14 @@ _METHODS = (
         track="A",
         about="features that no order or sign of units changes, logistic or ridge regression",
         module="invariants",
-        portable="linear",
+        portable=True,
     ),
     Method(
         name="statistics",
         track="A",
         about="moments and quantiles of every layer, gradient boosting",
         module="statistics",
-        portable="trees",
+        portable=True,
         studied=("number",),
     ),
     Method(
@@ -131,6 +131,14 @@ _METHODS = (
         track="A",
         about="equivariant graph network over the weights, from output to input",
         module="message_passing",
+        kinds=("category",),
+    ),
+    Method(
+        name="graph-network",
+        track="A",
+        about="equivariant graph network over units and weights, both ways",
+        module="graph_network",
+        kinds=("number",),
     ),
     Method(
         name="aligned-logistic",
@@ -215,9 +223,9 @@ _METHODS = (
     Method(
         name="smooth-probes",
         track="B",
-        about="logits for 64 smooth random images, logistic or ridge regression",
+        about="logits for 64 smooth random images, logistic regression or gradient boosting",
         module="smooth_probes",
-        portable="linear",
+        portable=True,
         studied=("category", "number"),
     ),
     Method(

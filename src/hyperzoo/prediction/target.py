@@ -113,8 +113,9 @@ def check_varies(zoo: Zoo, name: str, values: NDArray[Any]) -> None:
     if len(found) > 1 or name == CLASS:  # a split says of classes what is missing
         return
     others = [other for other in target_names(zoo) if _varies(zoo, other)]
+    value = f"{found[0]:g}" if found and isinstance(found[0], float) else "".join(found)
     raise PredictionError(
-        (f"all networks have {name} {found[0]}" if found else f"of no network is {name} known")
+        (f"all networks have {name} {value}" if found else f"of no network is {name} known")
         + ", so there is nothing to predict; networks of this zoo differ in "
         + (", ".join(others) or "nothing")
     )
