@@ -29,14 +29,23 @@ def report(
             show_default=False,
         ),
     ] = None,
+    predictions: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--prediction",
+            help="A folder that `predict` wrote for this zoo; may be given several times.",
+            show_default=False,
+        ),
+    ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
 ) -> None:
     """Put a zoo on one HTML page: figures, tables, recipe, and an explorer of its networks."""
     zoo = open_zoo(folder)
-    benchmark = None if classification is None else read_benchmark(classification)
+    folders = [*([] if classification is None else [classification]), *(predictions or [])]
+    benchmarks = [read_benchmark(folder) for folder in folders]
     started = time.monotonic()
     with counting_meter("parts read") as meter:
-        path = write_report(zoo, target, seed=seed, meter=meter, benchmark=benchmark)
+        path = write_report(zoo, target, seed=seed, meter=meter, benchmarks=benchmarks)
     err.print(f"made in {duration(time.monotonic() - started)}")
     size = f"{path.stat().st_size / 1e6:.1f} MB"
     out.print(f"{escape(str(path))}: {counted(len(zoo), 'network')}, {size}")

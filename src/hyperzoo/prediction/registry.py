@@ -226,7 +226,7 @@ _METHODS = (
         about="logits for 64 smooth random images, logistic regression or gradient boosting",
         module="smooth_probes",
         portable=True,
-        studied=("category", "number"),
+        studied=("category",),
     ),
     Method(
         name="learned-probes",

@@ -150,7 +150,8 @@ def read_benchmark(folder: str | Path) -> Benchmark:
 
 def _parse(document: dict[str, Any]) -> Benchmark:
     found: dict[str, pa.Table] = {}
-    about = _ABOUT | document["about"]
+    about = document["about"]
+    about |= {key: value for key, value in _ABOUT.items() if key not in about}
     classes = about["classes"]
     counts = [about[key] for key in ("networks", "training_networks", "test_networks", "splits")]
     if not (all(isinstance(c, str) for c in classes) and all(type(n) is int for n in counts)):

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 SHUFFLES = 4
 """Label shuffles a split for methods whose features are made once. Others, which are slow, have
-one. A single one in all would say little: networks of a class are named alike, rightly or not."""
+one, and so have numbers. A single one in all would say little: networks of a class are named
+alike, rightly or not."""
 
 CURVE_SIZES = (1, 2, 3, 5, 10, 20, 40, 80, 160, 320, 640)
 """Training networks a class of the learning curve, as far as there are so many."""
@@ -133,11 +134,11 @@ class Trial:
         )
 
     def _scores_and_controls(self, fast: bool) -> Iterator[Fit]:
-        values = self.networks.values
+        values, category = self.networks.values, self.networks.target.kind == "category"
         for split, cut in enumerate(self.cuts):
             yield Fit(kind="score", split=split, train=cut.train, wanted=values[cut.train])
         for split, cut in enumerate(self.cuts):
-            for number in range(SHUFFLES if fast else 1):
+            for number in range(SHUFFLES if fast and category else 1):
                 shuffle = np.random.default_rng([self.seed, split, number])
                 wanted = shuffle.permutation(values[cut.train])
                 yield Fit(kind="control", split=split, train=cut.train, wanted=wanted)

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -45,7 +45,7 @@ def write_report(
     *,
     seed: int = 0,
     meter: Meter | None = None,
-    benchmark: Benchmark | None = None,
+    benchmarks: Sequence[Benchmark] = (),
 ) -> Path:
     """Write a zoo's report: one HTML file that loads nothing from anywhere.
 
@@ -59,13 +59,13 @@ def write_report(
         sections: the studies to show; None for all that hyperzoo knows.
         seed: of the random draws of those.
         meter: is told of progress in reading weights: how many of how many parts are done.
-        benchmark: results of `hyperzoo.prediction.run` on this zoo, shown as well.
+        benchmarks: results of `hyperzoo.prediction.run` on this zoo, shown as well.
 
     Returns:
         The file.
 
     Raises:
-        AnalysisError: the zoo has no networks yet, or the benchmark is another zoo's.
+        AnalysisError: the zoo has no networks yet, or a benchmark is another zoo's.
         MissingExtraError: matplotlib or jinja2 is not installed.
         ZooFormatError: a file of the zoo is missing or damaged.
         ReportWriteError: the file can't be written; one that was there is still there.
@@ -79,7 +79,7 @@ def write_report(
         )
     _check_target(path)
     if sections is None:
-        sections = studies(zoo, seed=seed, meter=meter, benchmark=benchmark)
+        sections = studies(zoo, seed=seed, meter=meter, benchmarks=benchmarks)
     page = _render(template, zoo, tuple(sections)).encode()
     try:
         write_file(path, page)

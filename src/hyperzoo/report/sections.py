@@ -1,22 +1,24 @@
 """The sections of a report, in their order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from hyperzoo.analysis.aligned import aligned_structure
 from hyperzoo.analysis.stream import Meter
 from hyperzoo.analysis.weights import Weights, check_decimals, read_weights
 from hyperzoo.errors import AnalysisError
 from hyperzoo.prediction import Benchmark
+from hyperzoo.prediction.target import CLASS
 from hyperzoo.report.figure import Section
 from hyperzoo.report.figures import (
-    classification,
     common,
     distributions,
     divergence,
     performance,
+    prediction,
     structure,
     training,
 )
+from hyperzoo.report.figures.score_scale import title_of
 from hyperzoo.report.style import check_drawing
 from hyperzoo.zoo import Zoo
 
@@ -30,7 +32,7 @@ def sections(
     decimals: int = 4,
     png: bool = False,
     meter: Meter | None = None,
-    benchmark: Benchmark | None = None,
+    benchmarks: Sequence[Benchmark] = (),
 ) -> Iterator[Section]:
     """Study a zoo: performance, training, then weights: distributions to structure.
 
@@ -42,11 +44,11 @@ def sections(
         decimals: decimals that common weights are rounded to, 1 to 5.
         png: whether figures are wanted as PNG as well.
         meter: is told of progress in reading weights: how many of how many parts are done.
-        benchmark: results of naming the networks' classes, shown at the end.
+        benchmarks: results of `classify` and `predict` on this zoo, shown at the end.
 
     Raises:
-        AnalysisError: the benchmark was run on another zoo, the zoo has no networks yet, or the
-            decimals are out of range.
+        AnalysisError: a benchmark was run on another zoo, two have the same target, the zoo has no
+            networks yet, or the decimals are out of range.
         MissingExtraError: matplotlib is not installed.
         ZooFormatError: a file of the zoo is missing or damaged.
     """
@@ -57,8 +59,11 @@ def sections(
             f"{zoo.path} has no networks yet: none of its {len(zoo.plan)} parts is complete; "
             "train it first"
         )
-    if benchmark is not None:
+    for benchmark in benchmarks:
         _check_benchmark(zoo, benchmark)
+    titles = [title_of(benchmark) for benchmark in benchmarks]
+    if twice := sorted({title for title in titles if titles.count(title) > 1}):
+        raise AnalysisError(f"two results of '{twice[0]}' were given; give one of each")
     yield performance.section(zoo, png=png)
     yield training.section(zoo, png=png)
     try:
@@ -70,8 +75,8 @@ def sections(
             yield Section(title=title, text="", figures=(), missing=reason)
     else:
         yield from _of_weights(zoo, weights, seed=seed, decimals=decimals, png=png)
-    if benchmark is not None:
-        yield classification.section(benchmark, png=png)
+    for benchmark in benchmarks:
+        yield prediction.section(benchmark, png=png)
 
 
 def _of_weights(
@@ -86,10 +91,11 @@ def _of_weights(
 def _check_benchmark(zoo: Zoo, benchmark: Benchmark) -> None:
     """Refuse results of another zoo: its classes or its recipe differ."""
     digest = None if zoo.recipe is None else zoo.recipe.digest
-    if benchmark.about.get("recipe_digest") != digest or not (
-        set(benchmark.about["classes"]) <= set(zoo.classes)
+    naming = benchmark.target.name == CLASS
+    if benchmark.about.get("recipe_digest") != digest or (
+        naming and not set(benchmark.about["classes"]) <= set(zoo.classes)
     ):
         raise AnalysisError(
-            f"these results of classification are of zoo '{benchmark.about.get('zoo')}', not of "
-            f"{zoo.path}: recipe or classes differ; run `hyperzoo classify` on this zoo"
+            f"these results of prediction are of zoo '{benchmark.about.get('zoo')}', not of "
+            f"{zoo.path}: recipe or classes differ; run `hyperzoo classify` or `predict` on it"
         )

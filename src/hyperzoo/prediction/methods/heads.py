@@ -29,8 +29,8 @@ def trees(kind: Kind, seed: int) -> Any:
     """Gradient boosting of small trees."""
     if kind == "number":
         return HistGradientBoostingRegressor(
-            max_iter=300,
-            learning_rate=0.05,
+            max_iter=150,
+            learning_rate=0.1,
             max_leaf_nodes=8,
             min_samples_leaf=5,
             early_stopping=False,

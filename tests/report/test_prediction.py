@@ -1,4 +1,4 @@
-"""The section on naming classes, from results as `classify` writes them."""
+"""The sections on predictions, from results as `classify` and `predict` write them."""
 
 import json
 from collections.abc import Callable
@@ -10,10 +10,11 @@ import pytest
 
 from hyperzoo.errors import AnalysisError, PredictionError
 from hyperzoo.prediction import Benchmark, read_benchmark, run
-from hyperzoo.report.figures.classification import _apart, section
+from hyperzoo.report.figures.prediction import _apart, section
+from hyperzoo.report.figures.score_scale import title_of
 from hyperzoo.report.sections import sections
 from hyperzoo.zoo import Zoo
-from tests.prediction.makers import planted_zoo
+from tests.prediction.makers import graded_zoo, planted_zoo
 from tests.report.makers import page_zoo
 
 
@@ -63,16 +64,60 @@ def test_a_section_has_its_figures(found: Benchmark):
 
 
 def test_it_is_the_last_of_a_report(zoo: Zoo, found: Benchmark):
-    assert [own.title for own in sections(zoo, benchmark=found)][-2:] == [
+    assert [own.title for own in sections(zoo, benchmarks=[found])][-2:] == [
         "Structure",
         "Naming the class",
     ]
 
 
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
+    return graded_zoo(tmp_path_factory.mktemp("graded") / "zoo")
+
+
+@pytest.fixture(scope="module")
+def numbers(graded: Zoo) -> Benchmark:
+    methods = ["class-mean", "statistics", "ridge"]
+    return run(
+        graded, methods, target="accuracy", hold_out="class=cat", from_epoch=1, splits=2, workers=1
+    )
+
+
+def test_a_section_of_a_number(numbers: Benchmark):
+    shown = section(numbers, png=True)
+    names = [figure.name.removeprefix("prediction-accuracy-from-1-") for figure in shown.figures]
+    assert names == ["methods", "transfer", "curve", "layers", "answers"]
+    assert shown.title == "Predicting the accuracy from epoch 1"
+    assert "given its weights after epoch 1?" in shown.text
+    assert "0: no weights; A: weights alone" in shown.text
+    best = max(numbers.summary.to_pylist(), key=lambda row: row["r2"])
+    assert f"A {best['r2']:.3g} (" in shown.text
+    assert shown.figures[1].title == "Does it transfer to class=cat?"
+    assert shown.figures[4].title == "What is predicted: statistics"
+    for figure in shown.figures:
+        assert figure.svg is not None
+        ElementTree.fromstring(figure.svg)
+
+
+def test_two_results_of_one_target_are_refused(graded: Zoo, numbers: Benchmark):
+    with pytest.raises(AnalysisError, match=r"two results of 'Predicting the accuracy from epoch"):
+        next(sections(graded, benchmarks=[numbers, numbers]))
+
+
+def test_the_first_version_s_results_are_of_classes(folder: Path, tmp_path: Path):
+    document = json.loads((folder / "results.json").read_text())
+    for key in ("target", "kind", "logarithmic"):
+        del document["about"][key]
+    for name in ("transfer", "answers"):
+        del document[name]
+    (tmp_path / "results.json").write_text(json.dumps(document))
+    assert title_of(read_benchmark(tmp_path)) == "Naming the class"
+
+
 def test_results_of_another_zoo_are_refused(found: Benchmark, tmp_path: Path):
     other = page_zoo(tmp_path / "other")
     with pytest.raises(AnalysisError, match=r"these results .* not of .*other: recipe or classes"):
-        next(sections(other, benchmark=found))
+        next(sections(other, benchmarks=[found]))
 
 
 def test_no_results(tmp_path: Path):
