@@ -5,8 +5,8 @@ The graph is the network itself: units are nodes with their bias, the weights be
 
     relu(edge @ A + neighbour @ B)
 
-from the layer before and, with matrices of its own, from the layer behind; from both and its own
-state a small perceptron makes its new state. The means and deviations of all layers' states, with
+from the layers that it takes in and, with other matrices, from those that take it in; from both
+and its own state a small perceptron makes its new state. The means and deviations of all layers' states, with
 the logarithm of the size of every tensor, go through another one to the answer. After Kofinas et
 al., "Graph neural networks for learning equivariant representations of neural networks", 2024, and
 Lim et al., "Graph metanetworks for processing diverse neural architectures", 2024. Hidden units
@@ -14,6 +14,7 @@ share what is learned for their layer; inputs and outputs, which have an order, 
 shown to a network.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hyperzoo.architectures import Architecture
-from hyperzoo.errors import PredictionError
+from hyperzoo.architectures.layers import Add, BatchNorm, Conv2d, Dense
 from hyperzoo.features.matrix import tensors_of
 from hyperzoo.prediction.methods.gradient import Learned
 from hyperzoo.prediction.target import Kind
@@ -67,33 +68,53 @@ class UnitGraph:
 
 
 def unit_graph(architecture: Architecture) -> UnitGraph:
-    """The graph of a network whose layers stand in a line.
-
-    Raises:
-        PredictionError: a layer does not take what the one before it gives.
-    """
-    units = [architecture.input_shape[2]]
-    vectors: list[list[str]] = [[]]
-    edges: list[Edges] = []
-    for parameter in architecture.parameters:
-        if len(parameter.shape) == 1:
-            vectors[-1].append(parameter.name)
-            continue
-        inputs = int(np.prod(parameter.shape[1:]))
-        taken = parameter.shape[1] if parameter.flattened is None else parameter.flattened[2]
-        if taken != units[-1]:
-            raise PredictionError(
-                f"method 'graph-network' takes networks whose layers stand in a line, but "
-                f"{parameter.name} of '{architecture.name}' takes {taken} units after a layer of "
-                f"{units[-1]}; choose other methods"
+    """The graph of a network. Units that a residual block adds to each other are one set."""
+    sizes = {parameter.name: parameter.size for parameter in architecture.parameters}
+    sets = [_UnitSet(architecture.input_shape[2])]
+    values, edges = [sets[0]], []
+    for step in architecture.steps:
+        taken = values[step.inputs[0]]
+        match step.layer:
+            case Conv2d() | Dense():
+                made = _UnitSet(step.output_shape[2], [f"{step.name}.bias"])
+                edges.append((f"{step.name}.weight", taken, made))
+                sets.append(made)
+                taken = made
+            case BatchNorm():
+                kinds = ("weight", "bias", "running_mean", "running_var")
+                taken.vectors += [f"{step.name}.{kind}" for kind in kinds]
+            case Add() if (other := values[step.inputs[1]]) is not taken:
+                # The shortcut's units were there first: the block adds to them.
+                other.vectors += taken.vectors
+                sets.remove(taken)
+                values = [other if value is taken else value for value in values]
+                edges = [
+                    (name, other if u is taken else u, other if v is taken else v)
+                    for name, u, v in edges
+                ]
+                taken = other
+        values.append(taken)
+    return UnitGraph(
+        units=tuple(own.units for own in sets),
+        edges=tuple(
+            Edges(
+                name=name,
+                source=sets.index(source),
+                target=sets.index(target),
+                places=sizes[name] // (source.units * target.units),
             )
-        source = len(units) - 1
-        edges.append(
-            Edges(name=parameter.name, source=source, target=source + 1, places=inputs // taken)
-        )
-        units.append(parameter.shape[0])
-        vectors.append([])
-    return UnitGraph(units=tuple(units), edges=tuple(edges), vectors=tuple(map(tuple, vectors)))
+            for name, source, target in edges
+        ),
+        vectors=tuple(tuple(name for name in own.vectors if name in sizes) for own in sets),
+    )
+
+
+class _UnitSet:
+    """A set of units while the steps are gone through; equal to none but itself."""
+
+    def __init__(self, units: int, vectors: Sequence[str] = ()) -> None:
+        self.units = units
+        self.vectors = list(vectors)
 
 
 class GraphNetwork(Learned):
@@ -213,10 +234,10 @@ class GraphNetwork(Learned):
         for own in graph.edges:
             edge, source, target = edges[own.name], states[own.source], states[own.target]
             on = edge @ learned[f"{step}.on.edge"] + (source @ learned[f"{step}.on.node"])[:, None]
-            taken[own.target][0] = torch.relu(on).mean(dim=2)
+            taken[own.target][0] = taken[own.target][0] + torch.relu(on).mean(dim=2)
             back = target @ learned[f"{step}.back.node"]
             back = edge @ learned[f"{step}.back.edge"] + back[:, :, None]
-            taken[own.source][1] = torch.relu(back).mean(dim=1)
+            taken[own.source][1] = taken[own.source][1] + torch.relu(back).mean(dim=1)
         new = []
         for state, (before, behind) in zip(states, taken, strict=True):
             hidden = torch.cat([state, before, behind], dim=2) @ learned[f"{step}.hidden"]
