@@ -5,13 +5,13 @@ The graph is the network itself: units are nodes with their bias, the weights be
 
     relu(edge @ A + neighbour @ B)
 
-from the layers that it takes in and, with other matrices, from those that take it in; from both
-and its own state a small perceptron makes its new state. The means and deviations of all layers' states, with
-the logarithm of the size of every tensor, go through another one to the answer. After Kofinas et
-al., "Graph neural networks for learning equivariant representations of neural networks", 2024, and
-Lim et al., "Graph metanetworks for processing diverse neural architectures", 2024. Hidden units
-share what is learned for their layer; inputs and outputs, which have an order, do not. No input is
-shown to a network.
+from the layers that it takes in and, with other matrices, from those that take it in; from both and
+its own state a small perceptron makes its new state. The means and deviations of all layers'
+states, with the logarithm of the size of every tensor, go through another one to the answer. After
+Kofinas et al., "Graph neural networks for learning equivariant representations of neural networks",
+2024, and Lim et al., "Graph metanetworks for processing diverse neural architectures", 2024. Hidden
+units share what is learned for their layer; inputs and outputs, which have an order, do not. No
+input is shown to a network.
 """
 
 from collections.abc import Sequence
