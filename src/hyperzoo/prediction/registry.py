@@ -97,7 +97,7 @@ _METHODS = (
     Method(
         name="learning-curve",
         track="0",
-        about="loss and accuracy up to the early epoch, ridge regression",
+        about="loss and accuracy up to the early epoch, gradient boosting",
         module="without_weights",
         function="build_learning_curve",
         kinds=("number",),
