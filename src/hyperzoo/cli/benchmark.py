@@ -111,7 +111,8 @@ def run_benchmark(
 
 def _images(zoo: Zoo, choice: str, load: Callable[[Architecture], ImageSet]) -> ImageSet:
     found = load(zoo.architecture)
-    if strangers := sorted(set(zoo.classes) - set(found.class_names)):
+    detected = set() if zoo.kind == "multi-class" else set(zoo.classes)
+    if strangers := sorted(detected - set(found.class_names)):
         err.print(
             f"note: {escape(choice)} has no images of {escape(', '.join(strangers[:5]))}, which "
             "the networks detect; track C shows them images of other classes"
