@@ -70,6 +70,9 @@ def test_it_is_the_last_of_a_report(zoo: Zoo, found: Benchmark):
     ]
 
 
+PREFIX = "prediction-accuracy-from-epoch-1-without-class-cat-"
+
+
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
     return graded_zoo(tmp_path_factory.mktemp("graded") / "zoo")
@@ -85,9 +88,9 @@ def numbers(graded: Zoo) -> Benchmark:
 
 def test_a_section_of_a_number(numbers: Benchmark):
     shown = section(numbers, png=True)
-    names = [figure.name.removeprefix("prediction-accuracy-from-1-") for figure in shown.figures]
+    names = [figure.name.removeprefix(PREFIX) for figure in shown.figures]
     assert names == ["methods", "transfer", "curve", "layers", "answers"]
-    assert shown.title == "Predicting the accuracy from epoch 1"
+    assert shown.title == "Predicting the accuracy from epoch 1 without class=cat"
     assert "given its weights after epoch 1?" in shown.text
     assert "0: no weights; A: weights alone" in shown.text
     best = max(numbers.summary.to_pylist(), key=lambda row: row["r2"])

@@ -77,7 +77,7 @@ def _text(found: Benchmark, scale: Scale) -> str:
     if shuffled and number:
         text += (
             f" Trained on shuffled numbers, methods reach R2 of {min(shuffled):.2g} to "
-            f"{max(shuffled):.2g}, which is to be 0 or less."
+            f"{max(shuffled):.2g}, which is to be near 0 or below."
         )
     elif shuffled:
         text += (

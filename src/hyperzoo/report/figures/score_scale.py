@@ -1,5 +1,6 @@
 """How the scores of a benchmark are drawn and called: shares in per cent, R2 as it is."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,10 +44,12 @@ class Scale:
 
 def scale_of(found: Benchmark) -> Scale:
     """The scale of a benchmark's kind of target."""
-    target, early = found.target, found.about.get("from_epoch")
-    prefix = f"prediction-{target.name.replace('_', '-').lower()}"
-    prefix = "classification" if target.name == CLASS else prefix
-    prefix += f"-from-{early}" if early is not None else ""
+    target = found.target
+    asked = "classification" if target.name == CLASS else f"prediction-{target.name}"
+    named = asked + _circumstances(found)
+    for sign, word in (("!", "-not-"), ("<", "-below-"), (">", "-above-")):
+        named = named.replace(sign, word)
+    prefix = re.sub(r"[^a-z0-9]+", "-", named.lower()).strip("-")
     if target.kind == "number":
         return Scale(
             prefix=prefix,
@@ -72,8 +75,13 @@ def scale_of(found: Benchmark) -> Scale:
 
 def title_of(found: Benchmark) -> str:
     """The heading of a benchmark's section."""
-    target, early = found.target, found.about.get("from_epoch")
-    asked = "Naming" if target.kind == "category" else "Predicting"
-    return f"{asked} the {target.name.replace('_', ' ')}" + (
-        f" from epoch {early}" if early is not None else ""
+    asked = "Naming" if found.target.kind == "category" else "Predicting"
+    return f"{asked} the {found.target.name.replace('_', ' ')}{_circumstances(found)}"
+
+
+def _circumstances(found: Benchmark) -> str:
+    """From which epoch, and without which networks; mostly nothing."""
+    early, held_out = found.about.get("from_epoch"), found.about.get("hold_out")
+    return (f" from epoch {early}" if early is not None else "") + (
+        f" without {held_out}" if held_out is not None else ""
     )
