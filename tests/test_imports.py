@@ -58,11 +58,11 @@ MAY_IMPORT = {
         "architectures",
         "zoo",
         "analysis",
-        "classification",
+        "prediction",
         "features",
         "generation",
     },
-    "classification": {
+    "prediction": {
         "cores",
         "errors",
         "version",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from hyperzoo.version import VERSION
 
 if TYPE_CHECKING:
-    from hyperzoo import classification, generation
+    from hyperzoo import generation, prediction
     from hyperzoo.analysis import Alignment, align
     from hyperzoo.cluster.on_ray import OnRay
     from hyperzoo.errors import HyperzooError
@@ -38,7 +38,6 @@ __all__ = [
     "Verification",
     "Zoo",
     "align",
-    "classification",
     "export_zoo",
     "fine_tune",
     "generate_zoo",
@@ -48,6 +47,7 @@ __all__ = [
     "load_recipe",
     "open_zoo",
     "parse_recipe",
+    "prediction",
     "push_zoo",
     "retrain_network",
     "train_zoo",
@@ -91,7 +91,7 @@ def __getattr__(name: str) -> Any:
 
     Engines and images then work where what recipes and zoos need is not installed.
     """
-    if name in ("classification", "generation"):
+    if name in ("generation", "prediction"):
         return importlib.import_module(f"hyperzoo.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'hyperzoo' has no attribute '{name}'")

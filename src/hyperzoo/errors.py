@@ -16,7 +16,7 @@
     ├── VerificationError      (ValueError)    a zoo whose content is not what it should be
     ├── ForeignFileError       (ValueError)    another format's file that can't be read or trusted
     ├── AnalysisError          (ValueError)    a study that the zoo's networks don't allow
-    ├── ClassificationError    (ValueError)    networks or a method that can't be used to classify
+    ├── PredictionError        (ValueError)    networks, a target or a method that do not fit
     ├── ClusterError           (RuntimeError)  many machines can't do the work, or not so
     ├── GenerationError        (ValueError)    a zoo, method or generator that can't make networks
     ├── ReportWriteError       (OSError)       tables, figures or a page that can't be written
@@ -95,7 +95,7 @@ class ReportWriteError(HyperzooError, OSError):
     """The disk refused tables, figures or a page."""
 
 
-class ClassificationError(HyperzooError, ValueError):
+class PredictionError(HyperzooError, ValueError):
     """Networks do not fit a method, or there is no such method, or its file can't be read."""
 
 

@@ -1,4 +1,4 @@
-"""`classify` and `identify`; their work is tested in tests/classification."""
+"""`classify` and `identify`; their work is tested in tests/prediction."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,12 +8,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from hyperzoo.cli.main import app
-from hyperzoo.errors import ClassificationError, ForeignFileError, NetworkNotFoundError
+from hyperzoo.errors import ForeignFileError, NetworkNotFoundError, PredictionError
 from hyperzoo.images import load_images
 from hyperzoo.images.npz import write_npz
 from hyperzoo.zoo.tensors import encode_tensors
-from tests.classification.makers import planted_weights, planted_zoo
 from tests.helpers import few
+from tests.prediction.makers import planted_weights, planted_zoo
 from tests.zoo.makers import finished, recipe, writer
 
 
@@ -60,11 +60,11 @@ def test_a_track_with_images(place: Path, tmp_path: Path):
 def test_a_folder_that_can_not_be_written_to_is_refused_before_the_work(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("hyperzoo.cli.classify.run", lambda *_, **__: pytest.fail("worked"))
+    monkeypatch.setattr("hyperzoo.cli.benchmark.run", lambda *_, **__: pytest.fail("worked"))
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", tmp_path / "file" / "deep" / "out"):
         refused(
-            ClassificationError, r"can't write to .*: Not a directory; give another folder",
+            PredictionError, r"can't write to .*: Not a directory; give another folder",
             "classify", place / "zoo", "--out", folder,
         )  # fmt: skip
 
@@ -75,7 +75,7 @@ def test_an_interrupted_benchmark_says_what_is_kept(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("hyperzoo.cli.classify.run", interrupt)
+    monkeypatch.setattr("hyperzoo.cli.benchmark.run", interrupt)
     done = hyperzoo("classify", place / "zoo", "--out", tmp_path / "out")
     assert (done.exit_code, "interrupted: nothing was written" in done.stderr) == (130, True)
     assert not (tmp_path / "out").exists()
@@ -164,7 +164,7 @@ def test_a_network_that_is_not_finite_is_named(place: Path, tmp_path: Path):
     weights["conv1.bias"] = np.full_like(weights["conv1.bias"], np.nan)
     (tmp_path / "dog_5.safetensors").write_bytes(encode_tensors(weights, metadata={}))
     refused(
-        ClassificationError, r"dog_5: networks with weights that are not finite",
+        PredictionError, r"dog_5: networks with weights that are not finite",
         "identify", tmp_path, "--with", place / "out" / "linear-response.safetensors",
     )  # fmt: skip
 
@@ -173,15 +173,15 @@ def test_what_can_not_be_identified_is_refused(place: Path, tmp_path: Path):
     method = place / "out" / "linear-response.safetensors"
     refused(ForeignFileError, r"does not exist", "identify", tmp_path / "x", "--with", method)
     refused(
-        ClassificationError, r"no such file; `hyperzoo classify",
+        PredictionError, r"no such file; `hyperzoo classify",
         "identify", place / "zoo", "--with", tmp_path / "x",
     )  # fmt: skip
     refused(
-        ClassificationError, r"expected the parameters conv1.weight",
+        PredictionError, r"expected the parameters conv1.weight",
         "identify", method, "--with", method,
     )  # fmt: skip
     refused(
-        ClassificationError, r"holds no network 'owl_1'",
+        PredictionError, r"holds no network 'owl_1'",
         "identify", method, "--with", method, "--network", "owl_1",
     )  # fmt: skip
     refused(
@@ -194,7 +194,7 @@ def test_what_can_not_be_identified_is_refused(place: Path, tmp_path: Path):
         "identify", tmp_path / "text", "--with", method,
     )  # fmt: skip
     refused(
-        ClassificationError, r"no method 'magic'",
+        PredictionError, r"no method 'magic'",
         "classify", place / "zoo", "--out", tmp_path / "out", "--methods", "magic",
     )  # fmt: skip
     assert not (tmp_path / "out").exists()

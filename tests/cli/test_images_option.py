@@ -13,9 +13,9 @@ from hyperzoo.errors import HyperzooError
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.images.npz import write_npz
 from hyperzoo.zoo import open_zoo
-from tests.classification.makers import planted_zoo
 from tests.helpers import few
 from tests.images.samples import folder_files, write_archive, write_files
+from tests.prediction.makers import planted_zoo
 
 RECIPE = """
 name = "tiny"

@@ -10,7 +10,7 @@ from hyperzoo.errors import GenerationError
 from hyperzoo.generation import Split, default_split, fit, load_generator
 from hyperzoo.zoo import Zoo
 from hyperzoo.zoo.tensors import encode_tensors, open_tensors
-from tests.classification.makers import planted_zoo
+from tests.prediction.makers import planted_zoo
 
 SPLIT = Split(training=4, held_out=2, fresh=2)
 

@@ -14,7 +14,7 @@ from hyperzoo.generation.methods.flow_matching import directions_of, outside
 from hyperzoo.generation.span import span_of
 from hyperzoo.generation.training_set import TrainingSet, training_set
 from hyperzoo.population.evaluate import evaluate
-from tests.classification.makers import NOISE, planted_zoo
+from tests.prediction.makers import NOISE, planted_zoo
 
 SMALLCNN = get_architecture("smallcnn", 1)
 

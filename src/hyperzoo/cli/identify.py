@@ -1,4 +1,4 @@
-"""`hyperzoo identify`: the class of networks of any origin, by a fitted method."""
+"""`hyperzoo identify`: class or property of networks of any origin, by a fitted method."""
 
 import itertools
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from hyperzoo.classification import FittedMethod, load_method
 from hyperzoo.cli.console import err
-from hyperzoo.errors import ClassificationError, ForeignFileError
+from hyperzoo.errors import ForeignFileError, PredictionError
 from hyperzoo.exchange import ForeignNetwork
+from hyperzoo.prediction import FittedMethod, load_method
 from hyperzoo.words import counted
 from hyperzoo.zoo import open_zoo
 from hyperzoo.zoo.layout import DOCUMENT_FILE
@@ -35,50 +35,59 @@ def identify(
     ],
     method: Annotated[
         Path,
-        typer.Option("--with", help="A fitted method that `classify` wrote.", show_default=False),
+        typer.Option(
+            "--with", help="A fitted method that `classify` or `predict` wrote.", show_default=False
+        ),
     ],
     network: Annotated[
         str | None, typer.Option(help="Only this network.", show_default=False)
     ] = None,
 ) -> None:
-    """Name the class of networks, one line each: network, class, probability."""
+    """Predict of networks, one line each: network, class, probability; or network, number."""
     fitted = load_method(method)
     found = 0
     networks = (
         _of_zoo(file, network) if (file / DOCUMENT_FILE).exists() else _of_files(file, network)
     )
     while batch := list(itertools.islice(networks, _AT_ONCE)):
-        for name, row in zip((name for name, _ in batch), _probable(fitted, batch), strict=True):
-            best = int(row.argmax())
+        for (name, _), found_here in zip(batch, _predicted(fitted, batch), strict=True):
             # A file's name may hold tabs, or what a terminal takes for commands.
             shown = "".join(c if c.isprintable() else "?" for c in name)
             # Not through the console, which turns tabs into spaces.
-            print(f"{shown}\t{fitted.classes[best]}\t{row[best]:.3f}")
+            print(f"{shown}\t{found_here}")
         found += len(batch)
     if not found:
-        raise ClassificationError(
+        raise PredictionError(
             f"{file} holds no network"
             + (f" {network!r}" if network else "")
             + "; give a zoo, or a file or folder that `hyperzoo import` reads"
         )
 
 
-def _probable(fitted: FittedMethod, batch: list[Named]) -> Any:
-    """The probabilities of some networks; an error names the network."""
+def _predicted(fitted: FittedMethod, batch: list[Named]) -> list[str]:
+    """What is said of some networks; an error names the network."""
     first = batch[0][1]
     if all(own.keys() == first.keys() for _, own in batch):
         shapes = {name: {np.shape(own[name]) for _, own in batch} for name in first}
         if all(len(found) == 1 for found in shapes.values()):
             stacked = {name: np.stack([own[name] for _, own in batch]) for name in first}
             if all(np.isfinite(tensor).all() for tensor in stacked.values()):
-                return fitted.probabilities(stacked)
-    rows = []
+                return _said(fitted, stacked)
+    said = []
     for name, weights in batch:
         try:
-            rows.append(fitted.probabilities(weights)[0])
-        except ClassificationError as error:
-            raise ClassificationError(f"{name}: {error}") from error
-    return rows
+            said += _said(fitted, weights)
+        except PredictionError as error:
+            raise PredictionError(f"{name}: {error}") from error
+    return said
+
+
+def _said(fitted: FittedMethod, weights: dict[str, Any]) -> list[str]:
+    """A class and its probability, or a number, of each network."""
+    if fitted.target.kind == "number":
+        return [f"{number:.6g}" for number in fitted.numbers(weights)]
+    likely = fitted.probabilities(weights)
+    return [f"{fitted.classes[row.argmax()]}\t{row.max():.3f}" for row in likely]
 
 
 def _of_zoo(folder: Path, network: str | None) -> Iterator[Named]:

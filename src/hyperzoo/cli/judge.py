@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from hyperzoo.cli.classify import check_folder
+from hyperzoo.cli.benchmark import check_folder
 from hyperzoo.cli.console import err, out
 from hyperzoo.cli.generate import parse_split
 from hyperzoo.cli.image_choice import HELP, zoo_images

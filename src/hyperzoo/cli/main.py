@@ -18,6 +18,7 @@ from hyperzoo.cli import (
     images,
     importing,
     judge,
+    predict,
     push,
     recipes,
     report,
@@ -49,6 +50,7 @@ app.command("status")(work.status)
 app.command("show")(show.show)
 app.command("verify")(verify.verify)
 app.command("analyze")(analyze.analyze)
+app.command("predict")(predict.predict)
 app.command("classify")(classify.classify)
 app.command("identify")(identify.identify)
 app.command("generate")(generate.generate)

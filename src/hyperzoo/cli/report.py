@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from hyperzoo.classification import read_benchmark
 from hyperzoo.cli.console import err, out
 from hyperzoo.cli.image_choice import HELP, zoo_images
 from hyperzoo.cli.progress import counting_meter, duration
 from hyperzoo.generation.judging import Beside, put_beside
+from hyperzoo.prediction import read_benchmark
 from hyperzoo.report.page import write_report
 from hyperzoo.words import counted
 from hyperzoo.zoo import Zoo, open_zoo
@@ -42,18 +42,27 @@ def report(
     images: Annotated[
         str | None, typer.Option(help=f"For --beside; else those of that zoo's recipe. {HELP}")
     ] = None,
+    predictions: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--prediction",
+            help="A folder that `predict` wrote for this zoo; may be given several times.",
+            show_default=False,
+        ),
+    ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
 ) -> None:
     """Put a zoo on one HTML page: figures, tables, recipe, and an explorer of its networks."""
     if images is not None and beside is None:
         raise typer.BadParameter("--images are for --beside ZOO")
     zoo = open_zoo(folder)
-    benchmark = None if classification is None else read_benchmark(classification)
+    folders = [*([] if classification is None else [classification]), *(predictions or [])]
+    benchmarks = [read_benchmark(folder) for folder in folders]
     started = time.monotonic()
     compared = None if beside is None else _beside(zoo, open_zoo(beside), images)
     with counting_meter("parts read") as meter:
         path = write_report(
-            zoo, target, seed=seed, meter=meter, benchmark=benchmark, beside=compared
+            zoo, target, seed=seed, meter=meter, benchmarks=benchmarks, beside=compared
         )
     err.print(f"made in {duration(time.monotonic() - started)}")
     size = f"{path.stat().st_size / 1e6:.1f} MB"

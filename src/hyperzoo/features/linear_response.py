@@ -36,11 +36,13 @@ class LinearResponse(PerNetwork):
     Attributes:
         architecture: of the networks.
         grid: height and width of the grid; a smaller image keeps its size.
+        norm: whether the logarithm of the length before scaling is a feature too.
     """
 
-    def __init__(self, architecture: Architecture, grid: int = 8) -> None:
+    def __init__(self, architecture: Architecture, grid: int = 8, norm: bool = False) -> None:
         super().__init__(architecture)
         self.grid = grid
+        self.norm = norm
 
     def _features(self, tensors: dict[str, NDArray[Any]]) -> NDArray[Any]:
         maps = linear_map(self.architecture, tensors)
@@ -48,7 +50,11 @@ class LinearResponse(PerNetwork):
         grid = (min(self.grid, height), min(self.grid, width))
         coarse = functional.adaptive_avg_pool2d(maps.flatten(0, 1), grid)
         flat = coarse.reshape(len(maps), -1)
-        return functional.normalize(flat, dim=1).numpy()
+        scaled = functional.normalize(flat, dim=1)
+        if self.norm:
+            length = flat.norm(dim=1, keepdim=True).clamp_min(torch.finfo(flat.dtype).tiny)
+            scaled = torch.cat([scaled, length.log()], dim=1)
+        return scaled.numpy()
 
 
 def linear_map(architecture: Architecture, tensors: dict[str, NDArray[Any]]) -> torch.Tensor:

@@ -3,16 +3,16 @@
 import base64
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hyperzoo.analysis.stream import Meter
-from hyperzoo.classification import Benchmark
 from hyperzoo.errors import AnalysisError, MissingExtraError, ReportWriteError, ZooWriteError
 from hyperzoo.generation.judging import Beside
+from hyperzoo.prediction import Benchmark
 from hyperzoo.report import facts
 from hyperzoo.report.explorer import Explorer, explorer
 from hyperzoo.report.figure import Figure, Section
@@ -46,7 +46,7 @@ def write_report(
     *,
     seed: int = 0,
     meter: Meter | None = None,
-    benchmark: Benchmark | None = None,
+    benchmarks: Sequence[Benchmark] = (),
     beside: Beside | None = None,
 ) -> Path:
     """Write a zoo's report: one HTML file that loads nothing from anywhere.
@@ -61,14 +61,14 @@ def write_report(
         sections: the studies to show; None for all that hyperzoo knows.
         seed: of the random draws of those.
         meter: is told of progress in reading weights: how many of how many parts are done.
-        benchmark: results of `hyperzoo.classification.run` on this zoo, shown as well.
+        benchmarks: results of `hyperzoo.prediction.run` on this zoo, shown as well.
         beside: the zoo beside the one that it was generated from, shown first.
 
     Returns:
         The file.
 
     Raises:
-        AnalysisError: the zoo has no networks yet, or the benchmark or the comparison is another
+        AnalysisError: the zoo has no networks yet, or a benchmark or the comparison is another
             zoo's.
         MissingExtraError: matplotlib or jinja2 is not installed.
         ZooFormatError: a file of the zoo is missing or damaged.
@@ -83,7 +83,7 @@ def write_report(
         )
     _check_target(path)
     if sections is None:
-        sections = studies(zoo, seed=seed, meter=meter, benchmark=benchmark, beside=beside)
+        sections = studies(zoo, seed=seed, meter=meter, benchmarks=benchmarks, beside=beside)
     page = _render(template, zoo, tuple(sections)).encode()
     try:
         write_file(path, page)

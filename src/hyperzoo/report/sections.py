@@ -1,24 +1,26 @@
 """The sections of a report, in their order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from hyperzoo.analysis.aligned import aligned_structure
 from hyperzoo.analysis.stream import Meter
 from hyperzoo.analysis.weights import Weights, check_decimals, read_weights
-from hyperzoo.classification import Benchmark
 from hyperzoo.errors import AnalysisError
 from hyperzoo.generation.judging import Beside
+from hyperzoo.prediction import Benchmark
+from hyperzoo.prediction.target import CLASS
 from hyperzoo.report.figure import Section
 from hyperzoo.report.figures import beside as side_by_side
 from hyperzoo.report.figures import (
-    classification,
     common,
     distributions,
     divergence,
     performance,
+    prediction,
     structure,
     training,
 )
+from hyperzoo.report.figures.score_scale import title_of
 from hyperzoo.report.style import check_drawing
 from hyperzoo.zoo import Zoo
 
@@ -32,7 +34,7 @@ def sections(
     decimals: int = 4,
     png: bool = False,
     meter: Meter | None = None,
-    benchmark: Benchmark | None = None,
+    benchmarks: Sequence[Benchmark] = (),
     beside: Beside | None = None,
 ) -> Iterator[Section]:
     """Study a zoo: performance, training, then weights: distributions to structure.
@@ -45,12 +47,12 @@ def sections(
         decimals: decimals that common weights are rounded to, 1 to 5.
         png: whether figures are wanted as PNG as well.
         meter: is told of progress in reading weights: how many of how many parts are done.
-        benchmark: results of naming the networks' classes, shown at the end.
+        benchmarks: results of `classify` and `predict` on this zoo, shown at the end.
         beside: the zoo beside the one that it was generated from, shown first.
 
     Raises:
-        AnalysisError: the benchmark or the comparison is of another zoo, the zoo has no networks
-            yet, or the decimals are out of range.
+        AnalysisError: a benchmark or the comparison is of another zoo, two have the same target,
+            the zoo has no networks yet, or the decimals are out of range.
         MissingExtraError: matplotlib is not installed.
         ZooFormatError: a file of the zoo is missing or damaged.
     """
@@ -61,7 +63,7 @@ def sections(
             f"{zoo.path} has no networks yet: none of its {len(zoo.plan)} parts is complete; "
             "train it first"
         )
-    if benchmark is not None:
+    for benchmark in benchmarks:
         _check_benchmark(zoo, benchmark)
     if beside is not None:
         if beside.zoo.path != zoo.path:
@@ -70,6 +72,9 @@ def sections(
                 "the one that it was generated from"
             )
         yield side_by_side.section(beside, png=png)
+    titles = [title_of(benchmark) for benchmark in benchmarks]
+    if twice := sorted({title for title in titles if titles.count(title) > 1}):
+        raise AnalysisError(f"two results of '{twice[0]}' were given; give one of each")
     yield performance.section(zoo, png=png)
     yield training.section(zoo, png=png)
     try:
@@ -81,8 +86,8 @@ def sections(
             yield Section(title=title, text="", figures=(), missing=reason)
     else:
         yield from _of_weights(zoo, weights, seed=seed, decimals=decimals, png=png)
-    if benchmark is not None:
-        yield classification.section(benchmark, png=png)
+    for benchmark in benchmarks:
+        yield prediction.section(benchmark, png=png)
 
 
 def _of_weights(
@@ -96,10 +101,11 @@ def _of_weights(
 
 def _check_benchmark(zoo: Zoo, benchmark: Benchmark) -> None:
     """Refuse results of another zoo: its classes or its recipe differ."""
-    about = benchmark.about
-    same = (about.get("recipe_digest"), about.get("zoo")) == (zoo.origin.recipe_digest, zoo.name)
-    if not same or not set(about["classes"]) <= set(zoo.classes):
+    naming = benchmark.target.name == CLASS
+    if benchmark.about.get("recipe_digest") != zoo.origin.recipe_digest or (
+        naming and not set(benchmark.about["classes"]) <= set(zoo.classes)
+    ):
         raise AnalysisError(
-            f"these results of classification are of zoo '{about.get('zoo')}', not of "
-            f"{zoo.path}: recipe or classes differ; run `hyperzoo classify` on this zoo"
+            f"these results of prediction are of zoo '{benchmark.about.get('zoo')}', not of "
+            f"{zoo.path}: recipe or classes differ; run `hyperzoo classify` or `predict` on it"
         )

@@ -1,0 +1,1 @@
+"""The methods, one a file; `hyperzoo.prediction.registry` lists them."""

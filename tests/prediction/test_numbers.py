@@ -1,0 +1,133 @@
+"""The benchmark of a number: what it finds, what it holds out, what is kept of its methods."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+import hyperzoo as hz
+from hyperzoo.cli.main import app
+from hyperzoo.errors import PredictionError
+from hyperzoo.prediction import Benchmark, fit, load_method, read_benchmark
+from hyperzoo.zoo import Zoo
+from tests.prediction.makers import graded_zoo
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
+    return graded_zoo(tmp_path_factory.mktemp("graded") / "zoo", 12)
+
+
+@pytest.fixture(scope="module")
+def found(graded: Zoo) -> Benchmark:
+    methods = ["class-mean", "statistics", "ridge"]
+    return hz.prediction.run(graded, methods, target="accuracy", splits=2, workers=1)
+
+
+def hyperzoo(*arguments: object) -> Result:
+    return CliRunner().invoke(app, list(map(str, arguments)))
+
+
+def test_who_sees_the_size_of_weights_knows_the_accuracy(found: Benchmark):
+    summary = {row["method"]: row for row in found.summary.to_pylist()}
+    assert summary["statistics"]["r2"] > 0.9
+    assert summary["statistics"]["tau_within"] > 0.7
+    assert summary["class-mean"]["r2"] < 0.3
+    assert summary["ridge"]["r2"] < summary["statistics"]["r2"]
+    for row in summary.values():
+        assert row["low"] <= row["r2"] <= row["high"] <= 1
+        assert row["tau_low"] <= row["tau"] <= row["tau_high"]
+    assert summary["statistics"]["control_r2"] < 0.4
+
+
+def test_every_table_has_its_rows(found: Benchmark, tmp_path: Path):
+    assert (found.about["kind"], found.about["classes"]) == ("number", [])
+    curve = [(row["method"], row["networks_per_class"]) for row in found.curve.to_pylist()]
+    assert curve == [("statistics", size) for size in (2, 3, 5, 8)]
+    layers = {(row["weights"], row["method"]) for row in found.layers.to_pylist()}
+    assert layers == {("alone", "ridge"), ("swapped", "statistics")}
+    swapped = {r["layer"]: r["r2"] for r in found.layers.to_pylist() if r["weights"] == "swapped"}
+    assert swapped["conv2"] < 0.5 < swapped["conv1"]
+    assert len(found.confusion) == 0
+    said = [row for row in found.answers.to_pylist() if row["method"] == "statistics"]
+    assert len(said) == found.about["test_networks"] == 20
+    wanted, answers = (np.array([row[key] for row in said]) for key in ("wanted", "said"))
+    first = found.scores.to_pylist()[2]
+    assert (first["method"], first["split"]) == ("statistics", 0)
+    assert first["mae"] == pytest.approx(np.abs(wanted - answers).mean())
+    found.write(tmp_path)
+    assert read_benchmark(tmp_path).answers.to_pylist() == found.answers.to_pylist()
+
+
+def test_held_out_networks_train_and_test_nothing(graded: Zoo):
+    held_out = hz.prediction.run(
+        graded, ["statistics"], target="accuracy", hold_out="class=cat", splits=2, workers=1
+    )
+    assert held_out.about["held_out_networks"] == 12
+    assert held_out.about["training_networks"] + held_out.about["test_networks"] == 48
+    assert not any(row["network"].startswith("cat") for row in held_out.answers.to_pylist())
+    (row,) = held_out.transfer.to_pylist()
+    assert row["r2"] > 0.8
+    with pytest.raises(PredictionError, match=r"at least 20 networks .* not held out .*, got 0"):
+        hz.prediction.run(graded, ["statistics"], target="accuracy", hold_out="accuracy<2")
+    with pytest.raises(PredictionError, match=r"no network is of accuracy>2, so none is held out"):
+        hz.prediction.run(graded, ["statistics"], target="accuracy", hold_out="accuracy>2")
+
+
+def test_early_weights_predict_the_end(graded: Zoo):
+    early = hz.prediction.run(
+        graded,
+        ["learning-curve", "statistics"],
+        target="accuracy",
+        from_epoch=1,
+        splits=1,
+        workers=1,
+    )
+    r2 = {row["method"]: row["r2"] for row in early.summary.to_pylist()}
+    assert r2["statistics"] > 0.9
+    assert r2["learning-curve"] < 0.5  # the made-up curves say nothing
+
+
+@pytest.mark.parametrize("method", ["statistics", "linear-response", "smooth-probes"])
+def test_a_fitted_number_is_kept_in_a_file(method: str, graded: Zoo, tmp_path: Path):
+    fitted = fit(graded, method, target="learning_rate")
+    fitted.save(tmp_path / "method.safetensors")
+    loaded = load_method(tmp_path / "method.safetensors")
+    assert loaded.target == fitted.target
+    np.testing.assert_array_equal(loaded.numbers(graded), fitted.numbers(graded))
+    pipeline = hz.prediction.METHODS[method].build(graded.architecture, 0, kind="number")
+    rates = np.log10(graded.models["learning_rate"].to_numpy())
+    order = np.argsort(graded.ids)
+    pipeline.fit(graded.matrix()[order], rates[order])
+    expected = 10 ** pipeline.predict(graded.matrix())
+    np.testing.assert_allclose(loaded.numbers(graded), expected, rtol=1e-3)
+    with pytest.raises(PredictionError, match=r"'learning_rate' is a number: it has no prob"):
+        loaded.probabilities(graded)
+
+
+def test_on_the_command_line(graded: Zoo, tmp_path: Path):
+    done = hyperzoo(
+        "predict", graded.path, "--out", tmp_path / "out", "--target", "learning_rate",
+        "--methods", "statistics", "--splits", 1, "--workers", 1, "--hold-out", "accuracy>0.5",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "note: learning_rate spans powers of ten: scores are of its log10" in done.stderr
+    assert "networks of accuracy>0.5" in done.stdout
+    assert {"summary.csv", "transfer.csv"} <= {file.name for file in (tmp_path / "out").iterdir()}
+    method = tmp_path / "out" / "statistics.safetensors"
+    done = hyperzoo("identify", graded.path, "--with", method, "--network", "owl_3")
+    name, number = done.output.split()
+    assert name == "owl_3"
+    expected = load_method(method).numbers(graded)[graded.ids.index(name)]
+    assert float(number) == pytest.approx(expected, rel=1e-5)
+
+
+def test_without_a_folder_nothing_is_written(graded: Zoo, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = hyperzoo("predict", graded.path, "--methods", "class-mean", "--splits", 1)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("track  method")
+    assert list(tmp_path.iterdir()) == []
+    done = hyperzoo("predict", graded.path, "--target", "epoch", "--methods", "class-mean")
+    assert "note: of every network the weights of one epoch, of 1, 2, by its id" in done.stderr
