@@ -16,8 +16,8 @@ from hyperzoo.errors import HyperzooError
 from hyperzoo.generation import Generator, fit, generate_zoo
 from hyperzoo.images.npz import write_npz
 from hyperzoo.zoo import open_zoo
-from tests.classification.makers import planted_zoo
 from tests.generation.makers import images
+from tests.prediction.makers import planted_zoo
 from tests.zoo.makers import make_zoo, recipe
 
 IMAGES = images(count=100)

@@ -16,8 +16,8 @@ from hyperzoo.report.figures.beside import section
 from hyperzoo.report.figures.kernels import strip
 from hyperzoo.report.sections import sections
 from hyperzoo.zoo import open_zoo
-from tests.classification.makers import planted_zoo
 from tests.generation.makers import images
+from tests.prediction.makers import planted_zoo
 from tests.report.makers import page_zoo
 
 IMAGES = images(count=100)

@@ -6,9 +6,9 @@ a ridge the nearest to the start is taken. A start differs from it only where wh
 in all other directions, which are most, weights stay the random numbers that they were. Of these
 the scale is chosen by which the tensor is as long as those of trained networks.
 
-With inputs A (a column of ones for the bias), the aim's sums Z and the start W0, that is
-W = (Z'A + r W0)(A'A + r)^-1: ridge regression towards W0 (Hoerl and Kennard, "Ridge regression",
-1970).
+Biases stay as they are drawn. With inputs A, the aim's sums less the biases Z, and the start W0,
+that is W = (Z'A + r W0)(A'A + r)^-1: ridge regression towards W0 (Hoerl and Kennard, "Ridge
+regression", 1970).
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from hyperzoo.architectures.layers import Conv2d
 from hyperzoo.architectures.steps import Step
 from hyperzoo.generation.methods.distilled import summing_steps
 
-RIDGE, LAST_RIDGE = 1e-3, 1e-4
+RIDGE, LAST_RIDGE = 1e-3, 1e-3
 """The ridge of hidden layers and of the last, in parts of the mean square of what arrives."""
 
 POSITIONS = 2048
@@ -96,19 +96,16 @@ class _Solving(Pass):
     def sums(self, step: Step, values: Tensor) -> Tensor:
         weight, bias = f"{step.name}.weight", f"{step.name}.bias"
         arriving, start = _arriving(step, values), self._start[weight].flatten(1)
-        if bias in self._start:
-            arriving = torch.cat([arriving, torch.ones(len(arriving), 1)], dim=1)
-            start = torch.cat([start, self._start[bias][:, None]], dim=1)
+        wanted = self._wanted[step.name]
+        if bias in self._start:  # stays what was drawn: training moves biases by little
+            wanted, self.weights[bias] = wanted - self._start[bias], self._start[bias]
         ridge = LAST_RIDGE if step.name == self._last else RIDGE
-        told, kept = _parts(arriving, self._wanted[step.name], start, ridge)
-        inputs = self._start[weight][0].numel()
-        missing = self._lengths[weight] - float(told[:, :inputs].square().sum())
-        left = float(kept[:, :inputs].square().sum())
+        told, kept = _parts(arriving, wanted, start, ridge)
+        missing = self._lengths[weight] - float(told.square().sum())
+        left = float(kept.square().sum())
         stretch = float(np.sqrt(max(missing, 0.0) / left)) if left else 0.0
         found = told + min(stretch, MOST_STRETCH) * kept
-        self.weights[weight] = found[:, :inputs].reshape(self._start[weight].shape)
-        if bias in self._start:
-            self.weights[bias] = found[:, inputs]
+        self.weights[weight] = found.reshape(self._start[weight].shape)
         return super().sums(step, values)
 
 
