@@ -15,7 +15,7 @@ help:
 	@echo "make test-all  run the slow ones too"
 	@echo "make test-cluster  run the tests that start a Slurm and a Ray"
 	@echo "make lint     check format, style and types"
-	@echo "make check    lint, test-all and test-cluster: what CI runs"
+	@echo "make check    lint and test-all: what CI runs"
 	@echo "make sanitize  run the native kernels under sanitizers"
 	@echo "make keras    load exported files with TensorFlow 2.15 and with Keras 3"
 	@echo "make install  put everything into .venv"
@@ -53,7 +53,7 @@ lint: install
 	$(BIN)/ruff check
 	$(BIN)/mypy
 
-check: lint test-all test-cluster
+check: lint test-all
 
 # The native kernels under AddressSanitizer and UndefinedBehaviorSanitizer.
 sanitize: install
