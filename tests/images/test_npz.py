@@ -315,3 +315,11 @@ def test_real_imagenette(shared_data: Path):
     images = load_npz(shared_data / "imagenette-32.npz", size=32, channels=3)
     assert (len(images.train_images), len(images.validation_images)) == (9469, 3925)
     assert len(images.class_names) == 10
+
+
+def test_pixels_of_0_and_1_alone_are_told(tmp_path: Path):
+    given = arrays()
+    dark = {name: np.minimum(given[name], 1) for name in ("train_images", "validation_images")}
+    found = load(saved(tmp_path / "dark.npz", **(given | dark)))
+    assert found.notes == ("no pixel of the training images is above 1, of 255: nearly black",)
+    assert load(saved(tmp_path / "plain.npz", **given)).notes == ()

@@ -49,6 +49,8 @@ def load_npz(path: Path, *, size: int, channels: int, name: str | None = None) -
         with zipfile.ZipFile(path) as archive:
             keys, notes = _check_headers(archive, size, channels)
             arrays = {role: _read_array(archive, key) for role, key in keys.items()}
+        if arrays["train_images"].size and arrays["train_images"].max() <= 1:
+            notes = [*notes, "no pixel of the training images is above 1, of 255: nearly black"]
         raw = _raw(arrays, notes)
         return fit_images(raw, name or path.stem, size=size, channels=channels)
     except ImageError as error:
