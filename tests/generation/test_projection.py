@@ -115,3 +115,9 @@ def test_where_nothing_arrives_the_start_stays():
     told, kept = solving._parts(torch.zeros(9, 4), torch.ones(9, 2), torch.ones(2, 4), 0.1)
     assert torch.equal(told, torch.zeros(2, 4))
     assert torch.equal(kept, torch.ones(2, 4))
+
+
+def test_a_start_that_can_not_be_solved_is_no_traceback():
+    arriving = torch.full((9, 4), torch.inf)
+    told, _ = solving._parts(arriving, torch.ones(9, 2), torch.ones(2, 4), 0.1)
+    assert not torch.isfinite(told).any()

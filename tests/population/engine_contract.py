@@ -184,7 +184,7 @@ class EngineContract:
             return
         found = run(engine, smallcnn(10), cohort, grey_digits, chosen)
         for position, planned in enumerate(cohort):
-            expected = train_by_definition(smallcnn(10), planned, grey_digits, chosen)
+            expected, _ = train_by_definition(smallcnn(10), planned, grey_digits, chosen)
             for parameter, after in expected.items():
                 np.testing.assert_allclose(
                     found[position].parameters[parameter], after, rtol=1e-4, atol=2e-6
@@ -200,7 +200,7 @@ class EngineContract:
         chosen = settings(kind="multi-class", epochs=3)
         found = run(type(self).make(2), smallcnn(10), cohort, grey_digits, chosen)
         for position, planned in enumerate(cohort):
-            expected = train_by_definition(smallcnn(10), planned, grey_digits, chosen)
+            expected, _ = train_by_definition(smallcnn(10), planned, grey_digits, chosen)
             for parameter, after in expected.items():
                 np.testing.assert_allclose(
                     found[position].parameters[parameter], after, rtol=1e-3, atol=2e-5

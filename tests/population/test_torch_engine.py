@@ -7,13 +7,9 @@ from hyperzoo.errors import EngineError
 from hyperzoo.images import ImageSet
 from hyperzoo.population.torch_engine import TorchEngine
 from tests.architectures.declarations import EVERY
-from tests.population.declared_reference import (
-    noise_images,
-    planned_for,
-    settings_for,
-    train_by_definition,
-)
+from tests.population.declared import noise_images, planned_for, settings_for
 from tests.population.engine_contract import EngineContract, bits, network, run, settings
+from tests.population.training_by_definition import train_by_definition
 
 
 class TestTorchEngine(EngineContract):

@@ -2,16 +2,17 @@
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture, Initialisation, initial_parameters
-from hyperzoo.architectures.forward import training_forward
+from hyperzoo.architectures.forward import forward, training_forward
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import PlannedNetwork
 from hyperzoo.population import Settings
 from hyperzoo.population.task import dropout_masks, image_order, targets
-from tests.population.declared_reference import Arrays, loss_of
 
 State = dict[str, torch.Tensor]
+Arrays = dict[str, NDArray[np.float64]]
 
 
 def optimized(planned: PlannedNetwork, own: State, gradients: State, state: State, rate: float,
@@ -49,8 +50,8 @@ def optimized(planned: PlannedNetwork, own: State, gradients: State, state: Stat
 
 def train_by_definition(
     architecture: Architecture, planned: PlannedNetwork, images: ImageSet, settings: Settings
-) -> Arrays:
-    """All parameters after training."""
+) -> tuple[Arrays, NDArray[np.float64]]:
+    """All parameters after training, and the validation logits."""
     start = initial_parameters(
         architecture, settings.seed, planned.class_name, planned.index,
         initialisation=Initialisation(
@@ -85,4 +86,13 @@ def train_by_definition(
             count += 1
             gradients = dict(zip(trained, found, strict=True))
             own |= optimized(planned, own, gradients, state, rate, count)
-    return {name: tensor.numpy() for name, tensor in own.items()}
+    held_out = torch.tensor(images.validation_images).double().permute(0, 3, 1, 2) / 255
+    said = forward(architecture, own, held_out)
+    return {name: tensor.numpy() for name, tensor in own.items()}, said.numpy()
+
+
+def loss_of(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Mean cross-entropy, binary of one logit."""
+    if logits.shape[1] == 1:
+        return torch.nn.functional.binary_cross_entropy_with_logits(logits[:, 0], wanted.double())
+    return torch.nn.functional.cross_entropy(logits, wanted)

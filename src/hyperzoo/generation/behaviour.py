@@ -16,6 +16,7 @@ from hyperzoo.population.evaluate import evaluate
 
 def pixels(images: NDArray[np.uint8]) -> Tensor:
     """Images as networks take them: float32 [image, channel, height, width] in [0, 1]."""
+    # Channels stay innermost in memory, which suits convolutions on a CPU.
     return torch.tensor(images).to(torch.float32).div_(255.0).movedim(-1, -3)
 
 

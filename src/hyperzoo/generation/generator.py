@@ -122,6 +122,11 @@ class Generator:
             method = get_method(self.method).load()
             made = method.make(self.state, self.architecture, self.classes, draw)
         for p in self.architecture.parameters:
+            if not np.isfinite(made[p.name]).all():
+                raise GenerationError(
+                    f"{class_name}_{index}: the generator makes numbers that are not finite; its "
+                    "file is damaged, or its fit came to nothing: fit it again"
+                )
             if p.keras_name == "moving_variance":  # methods know of numbers only, not of squares
                 np.maximum(made[p.name], 0, out=made[p.name])
         return made

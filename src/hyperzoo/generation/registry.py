@@ -179,7 +179,7 @@ _METHODS = (
 )
 
 BEST = "projection"
-"""The method that the leaderboard found best."""
+"""The method that is fitted where none is named: the best of those that were judged."""
 
 METHODS: dict[str, Method] = {method.name: method for method in _METHODS}
 

@@ -52,6 +52,13 @@ class TrainingSet:
         rows = np.flatnonzero(self.labels == label)
         return {name: tensor[rows] for name, tensor in self.weights.items()}
 
+    def square_lengths(self, label: int) -> dict[str, float]:
+        """The mean squared length of one class's tensors: PyTorch name -> number."""
+        return {
+            name: float(np.square(stacked, dtype=np.float64).sum() / len(stacked))
+            for name, stacked in self.of_class(label).items()
+        }
+
     @cached_property
     def initial_weights(self) -> dict[str, NDArray[np.float32]]:
         """The weights that the networks started from, exactly: PyTorch name -> [network, *shape].

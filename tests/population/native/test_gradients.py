@@ -14,7 +14,7 @@ from hyperzoo.population.native.description import describe
 from hyperzoo.population.native.library import Network, pack_masks, reason_unavailable
 from hyperzoo.population.task import dropout_masks
 from tests.architectures.declarations import STRAIGHT
-from tests.population.declared_reference import planned_for
+from tests.population.declared import planned_for
 from tests.population.native.architectures import EVERY
 
 pytestmark = pytest.mark.skipif(reason_unavailable() is not None, reason="no native engine")

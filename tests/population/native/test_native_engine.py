@@ -12,13 +12,9 @@ from hyperzoo.population.native import NativeEngine, library
 from hyperzoo.population.native.description import describe
 from hyperzoo.population.native.library import Network
 from tests.architectures.declarations import BRANCHED, OVERLAPPING, STRAIGHT
-from tests.population.declared_reference import (
-    noise_images,
-    planned_for,
-    settings_for,
-    train_by_definition,
-)
+from tests.population.declared import noise_images, planned_for, settings_for
 from tests.population.engine_contract import EngineContract, bits, network, run, settings
+from tests.population.training_by_definition import train_by_definition
 
 pytestmark = pytest.mark.skipif(library.reason_unavailable() is not None, reason="no native engine")
 

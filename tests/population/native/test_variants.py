@@ -21,7 +21,7 @@ from hyperzoo.population.native.library import (
 )
 from tests.architectures.declarations import STRAIGHT
 from tests.helpers import few
-from tests.population.declared_reference import noise_images, planned_for, settings_for
+from tests.population.declared import noise_images, planned_for, settings_for
 from tests.population.engine_contract import bits, network, run, settings
 from tests.population.native.architectures import EVERY
 from tests.population.native.test_gradients import sample, start

@@ -18,9 +18,8 @@ Cazenavette et al., "Dataset distillation by matching training trajectories", 20
 functions; the learned start is that of Finn et al., "Model-agnostic meta-learning", 2017.
 """
 
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,9 +31,9 @@ from hyperzoo.analysis.alignment import align
 from hyperzoo.architectures import Architecture
 from hyperzoo.architectures.forward import forward
 from hyperzoo.architectures.layers import BatchNorm
-from hyperzoo.cores import one_thread, usable_cores
 from hyperzoo.errors import GenerationError
 from hyperzoo.generation.draw import Draw
+from hyperzoo.generation.methods.by_class import fit_by_class
 from hyperzoo.generation.methods.unit_order import in_random_order
 from hyperzoo.generation.methods.unseen import Answers, Batches, agreement, unseen_answers
 from hyperzoo.generation.registry import Meter, State, require_setting, require_tensors
@@ -72,22 +71,12 @@ def refusal(data: TrainingSet) -> str | None:
 def fit(data: TrainingSet, seed: int, meter: Meter) -> State:
     """Fit the classes one by one, side by side on all cores."""
     answers = unseen_answers(data, seed)
-    done, lock = 0, threading.Lock()
 
-    def tell() -> None:
-        nonlocal done
-        with lock:
-            done += 1
-            meter(done, FIT_STEPS * len(data.classes))
+    def fitted(label: int, tell: Callable[[], None]) -> dict[str, NDArray[Any]]:
+        return _fit_class(data, answers, label, seed, tell)
 
-    with one_thread(), ThreadPoolExecutor(max_workers=_workers(data)) as threads:
-        fits = list(
-            threads.map(
-                lambda label: _fit_class(data, answers, label, seed, tell), range(len(data.classes))
-            )
-        )
     return State(
-        tensors={name: np.stack([own[name] for own in fits]) for name in fits[0]},
+        tensors=fit_by_class(data, FIT_STEPS, meter, fitted),
         settings={"steps": STEPS, "images": IMAGES, "grid": GRID},
     )
 
@@ -182,7 +171,7 @@ def _fit_class(
 ) -> dict[str, NDArray[np.float32]]:
     """What is learned for one class: name -> float32 array."""
     generator = np.random.default_rng([seed, label])
-    own = data.of_class(label)
+    own, norms = data.of_class(label), data.square_lengths(label)
     targets = answers.of_class(data, label)  # [network, image, output]
     mean = torch.from_numpy(targets.mean(axis=0))
     batches = Batches(data, answers, label, generator)
@@ -191,15 +180,14 @@ def _fit_class(
         "images": functional.adaptive_avg_pool2d(answers.pixels(chosen), GRID),
         "answers": mean[chosen].clone(),
         "rates": torch.full((STEPS, len(data.architecture.parameters)), float(np.log(0.01))),
-        **_first_template(data.architecture, own),
+        **_first_template(data.architecture, own, norms),
     }
     fixed = {
-        "scales": _scales(data.architecture, own),
+        "scales": _scales(data.architecture, own, norms),
         "directions": torch.zeros(1, IMAGES, data.architecture.outputs),
     }
     for tensor in learned.values():
         tensor.requires_grad_()
-    norms = {name: _square_norm(tensor) for name, tensor in own.items()}
     optimizer = torch.optim.Adam(_groups(learned))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, FIT_STEPS)
     for step in range(FIT_STEPS):
@@ -228,17 +216,14 @@ def _groups(learned: dict[str, Tensor]) -> list[dict[str, object]]:
     return [{"params": [tensor], "lr": speeds.get(name, 1e-3)} for name, tensor in learned.items()]
 
 
-def _square_norm(stacked: NDArray[np.float32]) -> float:
-    """The mean squared length of networks' tensors."""
-    return float(np.square(stacked, dtype=np.float64).sum() / len(stacked))
-
-
 def _expected(parameter_shape: tuple[int, ...], fan_in: int, fan_out: int) -> float:
     """The squared length that a fresh initial weight has on average."""
     return 2.0 / (fan_in + fan_out) * float(np.prod(parameter_shape))
 
 
-def _scales(architecture: Architecture, own: dict[str, NDArray[np.float32]]) -> Tensor:
+def _scales(
+    architecture: Architecture, own: dict[str, NDArray[np.float32]], norms: dict[str, float]
+) -> Tensor:
     """What fresh initial weights are multiplied by, a number a tensor.
 
     1, or less where training makes weights so small that nothing would be left for the template.
@@ -250,17 +235,17 @@ def _scales(architecture: Architecture, own: dict[str, NDArray[np.float32]]) -> 
             scales.append(float(own[p.name].std(axis=0).mean()))
         else:
             fresh = _expected(p.shape, p.fan_in, p.fan_out)
-            scales.append(min(1.0, float(np.sqrt(0.9 * _square_norm(own[p.name]) / fresh))))
+            scales.append(min(1.0, float(np.sqrt(0.9 * norms[p.name] / fresh))))
     return torch.tensor(scales)
 
 
 def _first_template(
-    architecture: Architecture, own: dict[str, NDArray[np.float32]]
+    architecture: Architecture, own: dict[str, NDArray[np.float32]], norms: dict[str, float]
 ) -> dict[str, Tensor]:
     """The first training network, scaled so that with fresh weights added it keeps its length."""
     template = {}
     for p in architecture.parameters:
-        norm = _square_norm(own[p.name])
+        norm = norms[p.name]
         fresh = 0.0 if p.is_bias else min(0.9 * norm, _expected(p.shape, p.fan_in, p.fan_out))
         share = np.sqrt(max(norm - fresh, 0.0) / norm) if norm else 1.0
         template[f"template.{p.name}"] = torch.from_numpy(own[p.name][0] * np.float32(share))
@@ -292,7 +277,7 @@ def _directions(
     kept = min(DIRECTIONS, count - 1)
     directions = axes[:kept] * (spread[:kept, None] / np.sqrt(count - 1))
     directions = directions.reshape(kept, *said.shape[1:])
-    rows = np.linspace(0, len(answers.images) - 1, min(len(answers.images), 1000)).astype(np.int64)
+    rows = answers.spread(1000)
     shown = answers.pixels(rows)
     wanted = agreement(answers.of_class(data, label)[:TRIALS, rows])
 
@@ -310,7 +295,3 @@ def _directions(
     best = min(found, key=lambda strength: abs(found[strength] - wanted))
     chosen: Tensor = directions * best
     return chosen
-
-
-def _workers(data: TrainingSet) -> int:
-    return min(usable_cores(), len(data.classes))

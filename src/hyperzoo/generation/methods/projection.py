@@ -17,9 +17,8 @@ much as brings the mean logits back to where they should be.
 Making a network takes no gradient and no steps: a linear system a layer.
 """
 
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,9 +27,10 @@ from torch import Tensor
 
 from hyperzoo.architectures import Architecture
 from hyperzoo.architectures.forward import forward
-from hyperzoo.cores import one_thread, usable_cores
+from hyperzoo.errors import GenerationError
 from hyperzoo.generation.behaviour import pixels
 from hyperzoo.generation.draw import Draw
+from hyperzoo.generation.methods.by_class import fit_by_class
 from hyperzoo.generation.methods.distilled import (
     Targets,
     distil,
@@ -74,21 +74,11 @@ def fit(data: TrainingSet, seed: int, meter: Meter) -> State:
     answers = unseen_answers(data, seed)
     references = _references(data, answers, np.random.default_rng([seed, 1]))
     steps = -(-PASSES * len(answers.images) // BATCH)
-    done, lock = 0, threading.Lock()
 
-    def tell() -> None:
-        nonlocal done
-        with lock:
-            done += 1
-            meter(done, steps * len(data.classes))
-
-    def fitted(label: int) -> dict[str, NDArray[np.floating]]:
+    def fitted(label: int, tell: Callable[[], None]) -> dict[str, NDArray[Any]]:
         return _fit_class(data, answers, references, label, seed, steps, tell)
 
-    workers = min(usable_cores(), len(data.classes))
-    with one_thread(), ThreadPoolExecutor(max_workers=workers) as threads:
-        fits = list(threads.map(fitted, range(len(data.classes))))
-    tensors = {name: np.stack([own[name] for own in fits]) for name in fits[0]}
+    tensors = fit_by_class(data, steps, meter, fitted)
     return State(
         tensors={**tensors, "references": answers.images[references]},
         settings={"codes": tensors["head"].shape[1]},
@@ -107,6 +97,9 @@ def check(state: State, architecture: Architecture, classes: tuple[str, ...]) ->
     shapes["corrections"] = (len(classes), count, architecture.outputs)
     kinds = dict.fromkeys(learned, "float16") | {"references": "uint8"}
     require_tensors(state, shapes, kinds)
+    for name in ("lengths", "noise"):
+        if (state.tensors[name] < 0).any():
+            raise GenerationError(f"tensor '{name}': expected numbers from 0, got less")
 
 
 def make(
@@ -162,16 +155,13 @@ def _fit_class(
     seed: int,
     steps: int,
     tell: Callable[[], None],
-) -> dict[str, NDArray[np.floating]]:
+) -> dict[str, NDArray[Any]]:
     """What is learned of one class: name -> array."""
-    architecture, own = data.architecture, data.of_class(label)
+    architecture = data.architecture
     generator = np.random.default_rng([seed, 2, label])
     batches = Batches(data, answers, label, generator)
     said = answers.of_class(data, label)  # [network, image, output]
-    lengths = {
-        name: float(np.square(stacked, dtype=np.float64).sum() / len(stacked))
-        for name, stacked in own.items()
-    }
+    lengths = data.square_lengths(label)
     summed = {
         f"{step.name}.{kind}" for step in summing_steps(architecture) for kind in ("weight", "bias")
     }
@@ -217,9 +207,7 @@ def _disturbed(
 ) -> dict[str, Tensor]:
     """The noise with which two networks correlate as training networks do, and its corrections."""
     said = answers.of_class(data, label)
-    shown = np.linspace(0, len(answers.images) - 1, min(len(answers.images), SHOWN)).astype(
-        np.int64
-    )
+    shown = answers.spread(SHOWN)
     images, pixels_of = answers.pixels(shown), answers.pixels(references)
     wanted, mean = agreement(said[:, shown]), torch.from_numpy(said[:, references].mean(axis=0))
 

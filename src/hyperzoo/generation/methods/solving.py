@@ -116,7 +116,8 @@ def _parts(arriving: Tensor, wanted: Tensor, start: Tensor, ridge: float) -> tup
     ridge = ridge * float(gram.diagonal().mean()) or 1.0  # nothing arrives: the start stays
     gram.diagonal().add_(ridge)
     sides = torch.cat([(arriving.T @ wanted / count).double(), ridge * start.T.double()], dim=1)
-    found = torch.cholesky_solve(sides, torch.linalg.cholesky(gram)).float()
+    # A factor that there is not, of a damaged generator, gives numbers that are refused later.
+    found = torch.cholesky_solve(sides, torch.linalg.cholesky_ex(gram).L).float()
     told, kept = found.T.split([wanted.shape[1], len(start)])
     return told, kept
 

@@ -10,10 +10,10 @@ have on validation images (docs/generation.md).
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hyperzoo.generation.behaviour import pixels
 from hyperzoo.generation.training_set import TrainingSet
 from hyperzoo.population import evaluate
 
@@ -46,8 +46,12 @@ class Answers:
 
     def pixels(self, rows: NDArray[np.int64]) -> Tensor:
         """Some of the images as networks take them: [image, channel, height, width] in [0, 1]."""
-        # Channels stay innermost in memory, which suits convolutions on a CPU.
-        return torch.from_numpy(self.images[rows]).to(torch.float32).div_(255.0).movedim(-1, -3)
+        return pixels(self.images[rows])
+
+    def spread(self, count: int) -> NDArray[np.int64]:
+        """Rows of some images, evenly spread over all, or of all: int64 [image]."""
+        some = min(len(self.images), count)
+        return np.linspace(0, len(self.images) - 1, some).astype(np.int64)
 
     def of_class(self, data: TrainingSet, label: int) -> NDArray[np.float32]:
         """The logits of one class's networks: [network, image, output]."""
