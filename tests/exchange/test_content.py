@@ -63,7 +63,7 @@ WRITERS: list[tuple[Content, Callable[[Path], object]]] = [
     (Content.LFS, lambda path: path.write_bytes(LFS)),
     (Content.HTML, lambda path: path.write_bytes(b"\n\n<!DOCTYPE html><html>404")),
     (Content.HTML, lambda path: path.write_bytes(b"\xef\xbb\xbf<HTML lang='en'>")),
-    (Content.GZIP, lambda path: path.write_bytes(gzip.compress(b"a"))),
+    (Content.GZIP, lambda path: path.write_bytes(gzip.compress(b"a", mtime=0))),
     (Content.BZIP2, lambda path: path.write_bytes(bz2.compress(b"a"))),
     (Content.XZ, lambda path: path.write_bytes(lzma.compress(b"a"))),
     (Content.TAR, _tar),
@@ -144,7 +144,7 @@ def test_pickles_that_are_none(tmp_path: Path, content: bytes):
 def test_what_lies_there_instead(tmp_path: Path):
     np.save(tmp_path / "weights.npy", np.zeros((2, 4970), np.float32))
     (tmp_path / "layout.csv").write_text("varname,start_idx\n")
-    (tmp_path / "metrics.csv.gz").write_bytes(gzip.compress(b"a"))
+    (tmp_path / "metrics.csv.gz").write_bytes(gzip.compress(b"a", mtime=0))
     with pytest.raises(ForeignFileError, match="published Small CNN Zoo") as error:
         import_zoo(tmp_path, tmp_path / "zoo")
     assert "1 file (metrics.csv.gz): compressed by gzip; unpack it first" in str(error.value)

@@ -44,7 +44,7 @@ def idx_files(prefix: str = "", test: str = "t10k", first: int = 0) -> dict[str,
 
 
 def gzipped(files: dict[str, bytes]) -> dict[str, bytes]:
-    return {f"{name}.gz": gzip.compress(content) for name, content in files.items()}
+    return {f"{name}.gz": gzip.compress(content, mtime=0) for name, content in files.items()}
 
 
 def python2(value: object) -> bytes:
