@@ -69,6 +69,11 @@ def learned_shapes(architecture: Architecture, codes: int) -> dict[str, tuple[in
     return shapes
 
 
+def is_of_codes(name: str) -> bool:
+    """Whether a learned tensor says what codes do, a row a code."""
+    return name.startswith(("gain.", "shift.", "head"))
+
+
 def network_of(
     architecture: Architecture, learned: Mapping[str, Tensor], code: Tensor
 ) -> dict[str, Tensor]:

@@ -9,15 +9,18 @@ A generated network is those random numbers, changed layer by layer as little as
 function of a code drawn at random (`solving.py`).
 
 Codes hold only ways that the training networks show; each trained network has others of its own.
-So the function aimed at is disturbed too: normal noise on the distilled weights, of the strength
-with which two generated networks correlate as two training networks do. Noise makes logits smaller
-on average, and every approximation is off by a little; so the last layer aims beside its aim by as
-much as brings the mean logits back to where they should be.
+So the function aimed at is disturbed too, by normal noise on the distilled weights. How far codes
+reach, how strong the noise is, and where the last layer aims so that the mean logits are right, is
+measured on networks made for that (`calibrating.py`).
 
-Making a network takes no gradient and no steps: a linear system a layer.
+No distilled network is without errors of its own, and all that is made from one would share them.
+So several are distilled, each from a start of its own, and a generated network takes one of them.
+
+Making a network takes no gradient and no steps: some linear systems a layer.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,41 +29,35 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hyperzoo.architectures import Architecture
-from hyperzoo.architectures.forward import forward
 from hyperzoo.errors import GenerationError
 from hyperzoo.generation.behaviour import pixels
 from hyperzoo.generation.draw import Draw
 from hyperzoo.generation.methods.by_class import fit_by_class
+from hyperzoo.generation.methods.calibrating import SHOWN, Variety, calibrated, variety
 from hyperzoo.generation.methods.distilled import (
     Targets,
     distil,
+    is_of_codes,
     learned_shapes,
     network_of,
     summing_steps,
 )
+from hyperzoo.generation.methods.looks import Look, drawn, learned_looks, looks_of, shapes_of
 from hyperzoo.generation.methods.solving import solve
 from hyperzoo.generation.methods.unit_order import in_random_order
-from hyperzoo.generation.methods.unseen import Answers, Batches, agreement, unseen_answers
+from hyperzoo.generation.methods.unseen import Answers, Batches, unseen_answers
 from hyperzoo.generation.registry import Meter, State, require_setting, require_tensors
 from hyperzoo.generation.training_set import TrainingSet
+from hyperzoo.population import evaluate
 
-PASSES, BATCH = 16, 128
-"""How often the fit sees every image, and how many at a time."""
+AIMS, PASSES, BATCH = 3, 6, 128
+"""Networks distilled for a class, how often each sees every image, and how many at a time."""
 
 CODES = 16
 """Ways in which training networks differ, at most."""
 
 REFERENCES = 256
 """Images on which fresh weights are given their function."""
-
-TRIALS, SHOWN, HALVINGS = 12, 1000, 5
-"""Networks made and images shown to choose the noise, and steps of its search."""
-
-CORRECTING = 40
-"""Networks whose mean logits are brought back to where they should be."""
-
-MOST_NOISE = 0.8
-"""The strongest noise that is tried, in parts of a tensor's root mean square."""
 
 
 def refusal(data: TrainingSet) -> str | None:
@@ -73,73 +70,85 @@ def fit(data: TrainingSet, seed: int, meter: Meter) -> State:
     assert data.images is not None  # the registry says that the method needs images
     answers = unseen_answers(data, seed)
     references = _references(data, answers, np.random.default_rng([seed, 1]))
-    steps = -(-PASSES * len(answers.images) // BATCH)
+    steps = AIMS * -(-PASSES * len(answers.images) // BATCH)
 
     def fitted(label: int, tell: Callable[[], None]) -> dict[str, NDArray[Any]]:
-        return _fit_class(data, answers, references, label, seed, steps, tell)
+        return _fit_class(data, answers, references, label, seed, tell)
 
     tensors = fit_by_class(data, steps, meter, fitted)
     return State(
         tensors={**tensors, "references": answers.images[references]},
-        settings={"codes": tensors["head"].shape[1]},
+        settings={"codes": tensors["head"].shape[2], "aims": AIMS},
     )
 
 
 def check(state: State, architecture: Architecture, classes: tuple[str, ...]) -> None:
-    """Tensors of the shapes that follow from one setting."""
+    """Tensors of the shapes that follow from two settings."""
     codes = require_setting(state, "codes", 1, 10_000)
+    aims = require_setting(state, "aims", 1, 1_000)
     learned = learned_shapes(architecture, codes)
-    shapes = {name: (len(classes), *shape) for name, shape in learned.items()}
-    shapes["lengths"] = (len(classes), len(architecture.parameters))
-    shapes["noise"] = (len(classes),)
     count = len(state.tensors.get("references", ()))
+    of_aims = learned | {
+        "low": (len(architecture.parameters),),
+        "high": (len(architecture.parameters),),
+        "noise": (),
+        "corrections": (count, architecture.outputs),
+    }
+    shapes = {name: (len(classes), aims, *shape) for name, shape in of_aims.items()}
+    shapes |= {name: (len(classes), *shape) for name, shape in shapes_of(architecture).items()}
     shapes["references"] = (count, *architecture.input_shape)
-    shapes["corrections"] = (len(classes), count, architecture.outputs)
-    kinds = dict.fromkeys(learned, "float16") | {"references": "uint8"}
-    require_tensors(state, shapes, kinds)
-    for name in ("lengths", "noise"):
-        if (state.tensors[name] < 0).any():
-            raise GenerationError(f"tensor '{name}': expected numbers from 0, got less")
+    kinds = {name: "float16" if is_of_codes(name) else "uint8" for name in learned}
+    require_tensors(state, shapes, kinds | {"references": "uint8"})
+    if (state.tensors["noise"] < 0).any():
+        raise GenerationError("tensor 'noise': expected numbers from 0, got less")
 
 
 def make(
     state: State, architecture: Architecture, classes: tuple[str, ...], draw: Draw
 ) -> dict[str, NDArray[np.float32]]:
     """Draw a code and a start, and give the start the code's function."""
-    row = classes.index(draw.class_name)
-    own = {
-        name: torch.from_numpy(np.array(tensor[row], np.float32))
-        for name, tensor in state.tensors.items()
-        if name != "references"
-    }
+    row, aim = classes.index(draw.class_name), draw.choice("aim", int(state.settings["aims"]))
+    looks, own = {}, {}
+    for name, tensor in state.tensors.items():
+        if name.startswith(("look.", "spectrum.")):
+            looks[name] = torch.from_numpy(np.array(tensor[row], np.float32))
+        elif name != "references":
+            own[name] = torch.from_numpy(np.array(tensor[row, aim], np.float32))
+    aimed = _Aim(architecture, _unpacked(architecture, own), looks_of(architecture, looks))
+    code = draw.normals("code", own["head"].shape[0]).astype(np.float32)
     with torch.no_grad():
-        made = _made(architecture, own, pixels(state.tensors["references"]), draw)
+        made = aimed.made(pixels(state.tensors["references"]), draw, code)
     weights = {name: tensor.numpy() for name, tensor in made.items()}
     return in_random_order(architecture, weights, draw)
 
 
-def _made(
-    architecture: Architecture, own: dict[str, Tensor], references: Tensor, draw: Draw
-) -> dict[str, Tensor]:
-    """One network of a class: PyTorch name -> tensor."""
-    code = torch.from_numpy(draw.normals("code", own["head"].shape[0]).astype(np.float32))
-    aim = network_of(architecture, own, code)
-    lengths = dict(
-        zip((p.name for p in architecture.parameters), own["lengths"].tolist(), strict=True)
-    )
-    start = {}
-    fresh = draw.initial_parameters(architecture)
-    for p in architecture.parameters:
-        if not p.is_trained:  # running statistics are no random numbers
-            start[p.name] = aim[p.name]
-            continue
-        size = own["noise"] * own[f"network.{p.name}"].square().mean().sqrt()
-        aim[p.name] = aim[p.name] + size * _normals(draw, f"noise/{p.name}", p.shape)
-        if p.is_bias:  # training starts biases at zero, and leaves them all different
-            start[p.name] = np.sqrt(lengths[p.name] / p.size) * _normals(draw, p.name, p.shape)
-        else:
-            start[p.name] = torch.from_numpy(fresh[p.name])
-    return solve(architecture, start, aim, references, lengths, own["corrections"])
+@dataclass(frozen=True)
+class _Aim:
+    """What networks are made of: a distilled network, and what trained ones look like."""
+
+    architecture: Architecture
+    own: Mapping[str, Tensor]
+    looks: Mapping[str, Look]
+
+    def made(self, references: Tensor, draw: Draw, code: NDArray[np.float32]) -> dict[str, Tensor]:
+        """One network: PyTorch name -> tensor."""
+        aim = network_of(self.architecture, self.own, torch.from_numpy(code))
+        start, lengths = {}, {}
+        fresh = draw.initial_parameters(self.architecture)
+        for p in self.architecture.parameters:
+            if not p.is_trained:  # running statistics are no random numbers
+                continue
+            size = self.own["noise"] * self.own[f"network.{p.name}"].square().mean().sqrt()
+            aim[p.name] = aim[p.name] + size * _normals(draw, f"noise/{p.name}", p.shape)
+            look = self.looks[p.name]
+            stretch = np.exp(look.spread * draw.normals(f"length/{p.name}", 1)[0])
+            lengths[p.name] = float(p.size * (look.length * stretch) ** 2)
+            if p.is_bias:  # training starts biases at zero, and leaves them all different
+                start[p.name] = drawn(look, draw.uniforms(p.name, p.size)).view(p.shape)
+            else:
+                start[p.name] = torch.from_numpy(fresh[p.name])
+        corrections = self.own["corrections"]
+        return solve(self.architecture, start, aim, references, lengths, self.looks, corrections)
 
 
 def _normals(draw: Draw, purpose: str, shape: tuple[int, ...]) -> Tensor:
@@ -153,21 +162,44 @@ def _fit_class(
     references: NDArray[np.int64],
     label: int,
     seed: int,
-    steps: int,
     tell: Callable[[], None],
 ) -> dict[str, NDArray[Any]]:
     """What is learned of one class: name -> array."""
-    architecture = data.architecture
-    generator = np.random.default_rng([seed, 2, label])
+    known = variety(answers.of_class(data, label), CODES)
+    looks = learned_looks(
+        {p.name: data.of_class(label)[p.name] for p in data.architecture.parameters}
+    )
+    aims = [
+        _packed(
+            data.architecture,
+            _fit_aim(data, answers, references, label, known, looks, (seed, number), tell),
+        )
+        for number in range(AIMS)
+    ]
+    return looks | {name: np.stack([aim[name] for aim in aims]) for name in aims[0]}
+
+
+def _fit_aim(
+    data: TrainingSet,
+    answers: Answers,
+    references: NDArray[np.int64],
+    label: int,
+    known: Variety,
+    looks: Mapping[str, NDArray[np.float32]],
+    place: tuple[int, int],
+    tell: Callable[[], None],
+) -> dict[str, Tensor]:
+    """One distilled network of a class, calibrated; place: the fit's seed, and the aim's number."""
+    architecture, (seed, number) = data.architecture, place
+    generator = np.random.default_rng([seed, 2, label, number])
     batches = Batches(data, answers, label, generator)
-    said = answers.of_class(data, label)  # [network, image, output]
     lengths = data.square_lengths(label)
     summed = {
         f"{step.name}.{kind}" for step in summing_steps(architecture) for kind in ("weight", "bias")
     }
     targets = Targets(
-        mean=torch.from_numpy(said.mean(axis=0)),
-        ways=torch.from_numpy(_ways(said)),
+        mean=torch.from_numpy(known.mean),
+        ways=torch.from_numpy(known.ways),
         lengths={name: length for name, length in lengths.items() if name in summed},
     )
 
@@ -175,64 +207,48 @@ def _fit_class(
         rows = batches.rows(BATCH)
         return rows, answers.pixels(rows)
 
-    # Draws of the fit have a class name that no sample can have.
-    start = Draw(seed, f"fit of {data.classes[label]}", 0).initial_parameters(architecture)
+    # Draws of the fit have class names that no sample can have.
+    start = Draw(seed, f"fit of {data.classes[label]}", number).initial_parameters(architecture)
+    steps = -(-PASSES * len(answers.images) // BATCH)
     learned = distil(architecture, start, targets, batch, steps, generator, tell)
-    kept = {name: tensor.numpy().astype(np.float16) for name, tensor in learned.items()}
-    tensors = {name: torch.from_numpy(tensor.astype(np.float32)) for name, tensor in kept.items()}
-    tensors["lengths"] = torch.tensor([lengths[p.name] for p in architecture.parameters])
-    tensors |= _disturbed(data, answers, tensors, references, label, seed)
-    for name in ("lengths", "noise", "corrections"):
-        kept[name] = tensors[name].numpy()
+    looked_at = answers.images[np.concatenate([references, answers.spread(SHOWN)])]
+    at_references = answers.pixels(references)
+    seen = looks_of(architecture, {name: torch.from_numpy(look) for name, look in looks.items()})
+
+    def asked(now: Mapping[str, Tensor], codes: NDArray[np.float32]) -> NDArray[np.float32]:
+        aim, name = _Aim(architecture, now, seen), f"trial {number} of {data.classes[label]}"
+        with torch.no_grad():
+            made = [
+                aim.made(at_references, Draw(seed, name, k), code) for k, code in enumerate(codes)
+            ]
+        networks = ({name: tensor.numpy() for name, tensor in one.items()} for one in made)
+        return np.stack(list(evaluate(architecture, networks, looked_at)))
+
+    return calibrated(learned, known, answers, references, asked, generator)
+
+
+def _packed(architecture: Architecture, aim: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
+    """As it is kept: weights in 256 even steps, what codes do in half precision."""
+    kept: dict[str, NDArray[Any]] = {}
+    ends = []
+    for name, tensor in aim.items():
+        kept[name] = tensor.numpy().astype(np.float16 if is_of_codes(name) else np.float32)
+    for p in architecture.parameters:
+        numbers = kept[f"network.{p.name}"]
+        low, high = numbers.min(), numbers.max()
+        step = (high - low) / 255 or 1
+        kept[f"network.{p.name}"] = np.rint((numbers - low) / step).astype(np.uint8)
+        ends.append((low, high))
+    kept["low"], kept["high"] = np.array(ends, np.float32).T
     return kept
 
 
-def _ways(said: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Principal components of networks' deviations: [way, image, output], with their lengths."""
-    flat = (said - said.mean(axis=0)).reshape(len(said), -1)
-    kept = max(1, min(CODES, len(said) - 1))
-    # By the small matrix of networks: there are far more images than networks.
-    _, axes = np.linalg.eigh(flat.astype(np.float64) @ flat.T.astype(np.float64))
-    ways: NDArray[np.float64] = axes[:, ::-1][:, :kept].T @ flat / np.sqrt(max(1, len(said) - 1))
-    return ways.astype(np.float32).reshape(kept, *said.shape[1:])
-
-
-def _disturbed(
-    data: TrainingSet,
-    answers: Answers,
-    tensors: dict[str, Tensor],
-    references: NDArray[np.int64],
-    label: int,
-    seed: int,
-) -> dict[str, Tensor]:
-    """The noise with which two networks correlate as training networks do, and its corrections."""
-    said = answers.of_class(data, label)
-    shown = answers.spread(SHOWN)
-    images, pixels_of = answers.pixels(shown), answers.pixels(references)
-    wanted, mean = agreement(said[:, shown]), torch.from_numpy(said[:, references].mean(axis=0))
-
-    def answered(state: dict[str, Tensor], purpose: str, count: int, to: Tensor) -> Tensor:
-        draws = (Draw(seed, f"{purpose} of {data.classes[label]}", k) for k in range(count))
-        made = (_made(data.architecture, state, pixels_of, draw) for draw in draws)
-        with torch.no_grad():
-            return torch.stack([forward(data.architecture, own, to) for own in made])
-
-    def corrected(noise: float, count: int) -> dict[str, Tensor]:
-        state = {"noise": torch.tensor(noise), "corrections": torch.zeros_like(mean)}
-        off = mean - answered(tensors | state, "correction", count, pixels_of).mean(dim=0)
-        return state | {"corrections": off}
-
-    def too_alike(noise: float) -> bool:
-        said = answered(tensors | corrected(noise, TRIALS), "choice", TRIALS, images)
-        return agreement(said.numpy()) > wanted
-
-    least, most = 0.0, MOST_NOISE
-    if not too_alike(least):
-        return corrected(least, CORRECTING)
-    for _ in range(HALVINGS):
-        middle = (least + most) / 2
-        least, most = (middle, most) if too_alike(middle) else (least, middle)
-    return corrected((least + most) / 2, CORRECTING)
+def _unpacked(architecture: Architecture, kept: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What `_packed` has packed."""
+    aim = dict(kept)
+    for p, low, high in zip(architecture.parameters, kept["low"], kept["high"], strict=True):
+        aim[f"network.{p.name}"] = low + (high - low) / 255 * kept[f"network.{p.name}"]
+    return aim
 
 
 def _references(

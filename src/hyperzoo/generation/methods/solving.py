@@ -4,11 +4,15 @@ Layer by layer: what a layer sums up should be what the aim's sums up, on some i
 arrives from the layers before, which have been solved already. Of all weights that do so to within
 a ridge the nearest to the start is taken. A start differs from it only where what arrives varies;
 in all other directions, which are most, weights stay the random numbers that they were. Of these
-the scale is chosen by which the tensor is as long as those of trained networks.
+the scale is chosen by which the tensor is as long as it should be.
 
-Biases stay as they are drawn. With inputs A, the aim's sums less the biases Z, and the start W0,
-that is W = (Z'A + r W0)(A'A + r)^-1: ridge regression towards W0 (Hoerl and Kennard, "Ridge
-regression", 1970).
+With inputs A, the aim's sums less the biases Z, and the start W0, that is
+W = (Z'A + r W0)(A'A + r)^-1: ridge regression towards W0 (Hoerl and Kennard, "Ridge regression",
+1970). Biases stay as they are drawn.
+
+Such weights do what they should, and do not look as trained ones do (`looks.py`). So they are moved
+to what these look like, and the nearest weights of the right function are taken again, and so on:
+projections in turn. The last layer, which has few weights, starts from the aim's.
 """
 
 from collections.abc import Mapping
@@ -23,6 +27,7 @@ from hyperzoo.architectures.forward import Pass
 from hyperzoo.architectures.layers import Conv2d
 from hyperzoo.architectures.steps import Step
 from hyperzoo.generation.methods.distilled import summing_steps
+from hyperzoo.generation.methods.looks import Look, looking_alike
 
 RIDGE, LAST_RIDGE = 1e-3, 1e-3
 """The ridge of hidden layers and of the last, in parts of the mean square of what arrives."""
@@ -33,6 +38,9 @@ POSITIONS = 2048
 MOST_STRETCH = 10.0
 """What is left of the start is multiplied by this at most."""
 
+TURNS = 2
+"""How often weights are moved to what trained ones look like."""
+
 
 def solve(
     architecture: Architecture,
@@ -40,16 +48,18 @@ def solve(
     aim: Mapping[str, Tensor],
     images: Tensor,
     lengths: Mapping[str, float],
+    looks: Mapping[str, Look],
     corrections: Tensor,
 ) -> dict[str, Tensor]:
     """Give a start the function of an aim.
 
     Args:
         architecture: of both.
-        start: PyTorch name -> tensor.
+        start: PyTorch name -> tensor; of the last layer, the bias alone.
         aim: PyTorch name -> tensor; its batch normalisations are taken over as they are.
         images: [image, channel, height, width] in [0, 1].
         lengths: name of a weight -> the squared length that it should have.
+        looks: name of a weight -> what trained ones look like.
         corrections: [image, output], by what the logits should be beside the aim's.
 
     Returns:
@@ -58,7 +68,7 @@ def solve(
     aimed = _Aimed(architecture, aim)
     aimed.run(images)
     aimed.sums_of[summing_steps(architecture)[-1].name] += corrections
-    solving = _Solving(architecture, start, aim, aimed.sums_of, lengths)
+    solving = _Solving(architecture, start, aim, aimed.sums_of, lengths, looks)
     solving.run(images)
     return solving.weights
 
@@ -87,39 +97,80 @@ class _Solving(Pass):
         aim: Mapping[str, Tensor],
         wanted: Mapping[str, Tensor],
         lengths: Mapping[str, float],
+        looks: Mapping[str, Look],
     ) -> None:
         self.weights = dict(aim)
         super().__init__(architecture, self.weights)
-        self._start, self._wanted, self._lengths = start, wanted, lengths
+        self._start, self._wanted, self._lengths, self._looks = start, wanted, lengths, looks
         self._last = summing_steps(architecture)[-1].name
 
     def sums(self, step: Step, values: Tensor) -> Tensor:
         weight, bias = f"{step.name}.weight", f"{step.name}.bias"
-        arriving, start = _arriving(step, values), self._start[weight].flatten(1)
-        wanted = self._wanted[step.name]
+        wanted, is_last = self._wanted[step.name], step.name == self._last
         if bias in self._start:  # stays what was drawn: training moves biases by little
             wanted, self.weights[bias] = wanted - self._start[bias], self._start[bias]
-        ridge = LAST_RIDGE if step.name == self._last else RIDGE
-        told, kept = _parts(arriving, wanted, start, ridge)
-        missing = self._lengths[weight] - float(told.square().sum())
-        left = float(kept.square().sum())
-        stretch = float(np.sqrt(max(missing, 0.0) / left)) if left else 0.0
-        found = told + min(stretch, MOST_STRETCH) * kept
-        self.weights[weight] = found.reshape(self._start[weight].shape)
+        ridge = _Ridge(_arriving(step, values), wanted, LAST_RIDGE if is_last else RIDGE)
+        own = (self.weights if is_last else self._start)[weight]
+        if is_last:
+            found = ridge.told + ridge.kept(own.flatten(1))
+        else:
+            length = self._lengths[weight]
+            found = ridge.nearest(own.flatten(1), length)
+            for _ in range(TURNS):
+                found = ridge.nearest(looking_alike(found, self._looks[weight]), length)
+        self.weights[weight] = found.reshape(own.shape)
         return super().sums(step, values)
 
 
-def _parts(arriving: Tensor, wanted: Tensor, start: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
-    """The two parts of the solution: what follows from the aim, and what is left of the start."""
-    count = len(arriving)
-    gram = (arriving.T @ arriving / count).double()
-    ridge = ridge * float(gram.diagonal().mean()) or 1.0  # nothing arrives: the start stays
-    gram.diagonal().add_(ridge)
-    sides = torch.cat([(arriving.T @ wanted / count).double(), ridge * start.T.double()], dim=1)
-    # A factor that there is not, of a damaged generator, gives numbers that are refused later.
-    found = torch.cholesky_solve(sides, torch.linalg.cholesky_ex(gram).L).float()
-    told, kept = found.T.split([wanted.shape[1], len(start)])
-    return told, kept
+class _Ridge:
+    """Ridge regression of what is wanted on what arrives, towards any start.
+
+    Args:
+        arriving: [sample, input].
+        wanted: [sample, unit].
+        ridge: in parts of the mean square of what arrives.
+
+    Attributes:
+        told: [unit, input], the part of the solution that follows from what is wanted.
+    """
+
+    def __init__(self, arriving: Tensor, wanted: Tensor, ridge: float) -> None:
+        self._arriving = arriving.double()
+        count, inputs = arriving.shape
+        squares = self._arriving.square().sum()
+        self._ridge = ridge * float(squares) / inputs or 1.0  # nothing arrives: the start stays
+        # By samples or by inputs, whichever are fewer.
+        self._by_samples = count < inputs
+        rows = self._arriving if self._by_samples else self._arriving.T
+        gram = rows @ rows.T
+        gram.diagonal().add_(self._ridge)
+        # A factor that there is not, of a damaged generator, gives numbers that are refused later.
+        self._factor = torch.linalg.cholesky_ex(gram).L
+        if self._by_samples:
+            told = self._arriving.T @ torch.cholesky_solve(wanted.double(), self._factor)
+        else:
+            told = torch.cholesky_solve(self._arriving.T @ wanted.double(), self._factor)
+        self.told = told.float().T
+
+    def kept(self, start: Tensor) -> Tensor:
+        """What is left of a start [unit, input]."""
+        columns = start.T.double()
+        if self._by_samples:
+            inner = torch.cholesky_solve(self._arriving @ columns, self._factor)
+            left = columns - self._arriving.T @ inner
+        else:
+            left = self._ridge * torch.cholesky_solve(columns, self._factor)
+        return left.float().T
+
+    def nearest(self, start: Tensor, square_length: float) -> Tensor:
+        """The solution nearest to a start that is stretched until the whole is so long."""
+        kept = self.kept(start)
+        left, across = float(kept.square().sum()), float((kept * self.told).sum())
+        missing = square_length - float(self.told.square().sum())
+        # |told + s kept|^2 is the square length; where it can't be, it comes as near as it can.
+        root = np.sqrt(max(across**2 + left * missing, 0.0))
+        stretch = (root - across) / left if left else 0.0
+        return self.told + min(max(stretch, 0.0), MOST_STRETCH) * kept
 
 
 def _arriving(step: Step, values: Tensor) -> Tensor:
