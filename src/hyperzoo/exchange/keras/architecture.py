@@ -246,7 +246,8 @@ class _Reader:
             scales, offsets = (list(map(float, _several(own[key]))) for key in ("scale", "offset"))
         except (TypeError, ValueError):
             scales, offsets = [], []
-        if not scales or not offsets or not all(map(_is_scale, scales)):
+        counts = {len(scales), len(offsets)}
+        if 0 in counts or len(counts - {1}) > 1 or not all(map(_is_scale, scales)):
             raise self._refused(
                 name, f"scales by {reprlib.repr(own['scale'])} and {reprlib.repr(own['offset'])}; "
                 "expected numbers, or one a channel, scales above 0"
@@ -255,8 +256,7 @@ class _Reader:
             # Numbers from 0 to 1 deviate by 0.5 at most, so nobody divides these by more than 1.
             scales = [255 * scale for scale in scales]
             self._notes.append(SCALES_BYTES)
-        count = max(len(scales), len(offsets))
-        scales, offsets = (of * (count // len(of)) for of in (scales, offsets))
+        scales, offsets = (of * (max(counts) // len(of)) for of in (scales, offsets))
         mean = [_plain(-b / a) for a, b in zip(scales, offsets, strict=True)]
         std = [_plain(1 / scale) for scale in scales]
         if not any(mean) and all(own == 1 for own in std):
