@@ -12,6 +12,8 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
+_WORD = 2**64 - 1
+
 
 def raw_words(
     seed: int, class_name: str, index: int, purpose: str, count: int
@@ -28,9 +30,28 @@ def raw_words(
     Returns:
         uint64 [word], uniform over all 64-bit words.
     """
+    key = stream_key(seed, class_name, index, purpose)
+    if count == 1:  # one number of each of many networks: NumPy's generator takes long to make
+        return np.array([_first_word(*map(int, key))], np.uint64)
+    return np.random.Philox(key=key).random_raw(count)
+
+
+def _first_word(key0: int, key1: int) -> int:
+    """The first word of the generator with a key, whose counter starts at 1."""
+    a, b, c, d = 1, 0, 0, 0
+    for _ in range(10):
+        left, right = 0xD2E7470EE14C6C93 * a, 0xCA5A826395121157 * c
+        a, b = (right >> 64) ^ b ^ key0, right & _WORD
+        c, d = (left >> 64) ^ d ^ key1, left & _WORD
+        key0, key1 = (key0 + 0x9E3779B97F4A7C15) & _WORD, (key1 + 0xBB67AE8584CAA73B) & _WORD
+    return a
+
+
+def stream_key(seed: int, class_name: str, index: int, purpose: str) -> NDArray[np.uint64]:
+    """The key of the generator of one network and purpose: uint64 [2]."""
     identity = f"hyperzoo 1|{seed}|{class_name}|{index}|{purpose}".encode()
     key = np.frombuffer(hashlib.sha256(identity).digest()[:16], dtype="<u8")
-    return np.random.Philox(key=key.astype(np.uint64)).random_raw(count)
+    return key.astype(np.uint64)
 
 
 def uniforms(

@@ -27,6 +27,16 @@ STRAIGHT = {
             outputs=10,
         ),
         own(
+            "scaled",
+            (10, 9, 3),
+            {"normalize": "inputs", "mean": [0.49, 0.48, 0.45], "std": [0.25, 0.2, 0.3]},
+            {"conv": 6, "kernel": 3, "padding": "same", "activation": "tanh"},
+            {"pool": "average"},
+            {"conv": 4, "kernel": 3, "activation": "relu"},
+            {"dense": 7, "activation": "tanh"},
+            outputs=3,
+        ),
+        own(
             "even kernels",
             (13, 10, 3),
             {"conv": 5, "kernel": 4, "padding": "same", "activation": "gelu"},

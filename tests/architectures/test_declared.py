@@ -14,7 +14,7 @@ from hyperzoo.architectures import (
     layer_tables,
     parse_layers,
 )
-from hyperzoo.architectures.layers import BatchNorm, Conv2d, Dense, Pool2d
+from hyperzoo.architectures.layers import BatchNorm, Conv2d, Dense, Normalize, Pool2d
 from hyperzoo.errors import ArchitectureError
 from tests.architectures.declarations import EVERY
 
@@ -47,8 +47,8 @@ def test_the_examples_of_the_documentation_can_be_built():
         document = tomllib.loads(block)
         layers = document.get("architecture", document)["layers"]
         counts.append(declared_architecture("x", layers, (28, 28, 1), 10).parameter_count)
-    assert len(counts) == 4
-    assert counts[1] == 2464
+    assert len(counts) == 5
+    assert counts[2] == 2464
 
 
 def test_layers_mean_what_they_say():
@@ -108,6 +108,27 @@ def test_tables_come_back(architecture):
         ({"dropout": float("nan")}, "dropout: expected a number from 0 to below 1, got nan"),
         ({"norm": "batch", "epsilon": 0}, "epsilon: expected a number above 0 and at most 1"),
         ({"flatten": False}, "flatten: expected true, got False"),
+        (
+            {"normalize": "inputs", "mean": 0.5},
+            'needs a std, as in { normalize = "inputs", mean = 0.5, std = 0.5 }',
+        ),
+        ({"normalize": "images"}, "normalize: expected one of inputs, got 'images'"),
+        (
+            {"normalize": "inputs", "mean": [], "std": 1},
+            "mean: expected a number, or a list of one a channel, got []",
+        ),
+        (
+            {"normalize": "inputs", "mean": 0, "std": [1, 0]},
+            "std: expected a number from 1e-6 to 1e6, got 0",
+        ),
+        (
+            {"normalize": "inputs", "mean": float("nan"), "std": 1},
+            "mean: expected a number from -1e6 to 1e6, got nan",
+        ),
+        (
+            {"residual": [{"normalize": "inputs", "mean": 0.5, "std": 0.5}]},
+            "layer 1.1: a residual block holds conv, norm and",
+        ),
         ("conv", 'expected a table such as { conv = 8, kernel = 5, activation = "tanh" }'),
         ({"residual": []}, "residual: expected a layer or more, got none"),
         ({"residual": 3}, "residual: expected a list of layers, got 3"),
@@ -125,6 +146,14 @@ def test_a_mistake_is_named_with_its_place(layer: object, message: str):
     assert message in "\n".join(problems(layer, LAST))
 
 
+def test_equal_numbers_of_all_channels_are_one():
+    told = {"normalize": "inputs", "mean": [0.5, 0.5, 0.5], "std": [1, 2, 3]}
+    architecture = declared_architecture("x", [told, LAST], (4, 4, 3), 1)
+    assert architecture.layers[0] == Normalize(mean=(0.5,), std=(1.0, 2.0, 3.0))
+    assert layer_tables(architecture)[0] == told | {"mean": 0.5}
+    assert architecture.parameter_count == 4 * 4 * 3 + 1
+
+
 def test_all_mistakes_are_named_at_once():
     found = problems({"conv": 0, "kernel": 0}, {"pool": "mx"}, {"dense": 3})
     assert [text.split(":")[0] for text in found] == ["layer 1", "layer 1", "layer 2", "layer 3"]
@@ -138,6 +167,15 @@ def test_all_mistakes_are_named_at_once():
             [{"conv": 8, "kernel": 5}, {"pool": "max", "size": 6}, {"conv": 8, "kernel": 5}],
             "layer 3: a 5x5 'valid' convolution needs an input of at least that size, got 4x4; use "
             "a kernel of at most 4, padding 'same', or larger images (arriving: 4x4x8)",
+        ),
+        (
+            [{"normalize": "inputs", "mean": [0.5, 0.4], "std": 0.5}],
+            "layer 1: mean has 2 numbers, but images have 1 channels; give one number for all of "
+            "them, or one a channel (arriving: 28x28x1)",
+        ),
+        (
+            [{"dropout": 0.1}, {"normalize": "inputs", "mean": 0.5, "std": 0.5}],
+            "layer 2: it scales the images; put it before all other layers (arriving: 28x28x1)",
         ),
         ([{"pool": "max", "size": 40}], "layer 1: 40x40 pooling needs an input of at least that"),
         (

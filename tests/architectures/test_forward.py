@@ -23,6 +23,7 @@ from hyperzoo.architectures.layers import (
     Dropout,
     Flatten,
     GlobalAveragePool,
+    Normalize,
     Pool2d,
 )
 from tests.architectures.declarations import EVERY
@@ -99,11 +100,13 @@ def numpy_logits(architecture, parameters, images, masks=None):
                     )
                 mean, variance = met
             x = (x - mean) / np.sqrt(variance + layer.epsilon) * own[f"{name}.weight"]
+        elif isinstance(layer, Normalize):
+            x = (x - layer.mean) / layer.std
         elif isinstance(layer, Add):
             x = x + values[step.inputs[1]]
         if f"{name}.bias" in own:
             x = x + own[f"{name}.bias"]
-        if not isinstance(layer, Dropout | Flatten):
+        if not isinstance(layer, Dropout | Flatten | Normalize):
             x = ACTIVATIONS[layer.activation](x)
         values.append(x)
     return values[-1][:, 0, 0, :], statistics

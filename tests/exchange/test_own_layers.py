@@ -11,7 +11,7 @@ from hyperzoo.architectures import Architecture, get_architecture, initial_param
 from hyperzoo.errors import ExportError, ForeignFileError
 from hyperzoo.exchange.exporting import export_zoo
 from hyperzoo.exchange.importing import import_zoo
-from hyperzoo.exchange.keras.architecture import architecture_of
+from hyperzoo.exchange.keras.architecture import SCALES_BYTES, architecture_of
 from hyperzoo.exchange.keras.config import model_config
 from hyperzoo.exchange.keras.layers import keras_model
 from hyperzoo.zoo import Zoo, open_zoo
@@ -27,8 +27,9 @@ NETWORKS = [*EVERY.values(), get_architecture("resnet8", 2)]
 @pytest.mark.parametrize("architecture", NETWORKS, ids=lambda a: a.name)
 def test_a_config_tells_the_network(architecture: Architecture):
     """But for a flatten that the next layer makes anyway, and the name of a built-in network."""
-    found, layers = architecture_of(json.loads(model_config(architecture)), source="x.h5")
+    found, layers, notes = architecture_of(json.loads(model_config(architecture)), source="x.h5")
     assert found.steps == architecture.steps
+    assert not notes
     names = [p.keras_layer for p in architecture.parameters]
     assert layers == tuple(dict.fromkeys(names))
 
@@ -55,7 +56,7 @@ def test_a_network_is_called_as_its_model(name: Any, expected: str):
     assert architecture_of(model, source="x.h5")[0].name == expected
 
 
-@pytest.mark.parametrize("name", ["normalised", "residual", "even kernels"])
+@pytest.mark.parametrize("name", ["normalised", "residual", "even kernels", "scaled"])
 @pytest.mark.parametrize("written", ["keras-h5", "pytorch"])
 def test_what_is_exported_comes_back_bit_for_bit(name: str, written: str, tmp_path: Path):
     zoo = own_zoo(tmp_path / "zoo", EVERY[name])
@@ -150,6 +151,10 @@ def change(model: dict[str, Any], class_name: str, **settings: Any) -> dict[str,
         ("cnn-s", "Conv2D", {"activation": "elu"}, "activation: expected one of linear, tanh"),
         ("cnn-s", "MaxPooling2D", {"padding": "same"}, "has settings that hyperzoo has not"),
         ("cnn-s", "MaxPooling2D", {"data_format": "channels_first"}, "its channels first"),
+        ("scaled", "Rescaling", {"scale": [1, 2]}, "expected numbers, or one a channel"),
+        ("scaled", "Rescaling", {"scale": [1, 2], "offset": 0}, "mean has 2 numbers, but images"),
+        ("scaled", "Rescaling", {"scale": 0.0}, "scales by 0.0 and .*expected numbers, or one a"),
+        ("scaled", "Rescaling", {"scale": {"a": 1}}, "expected numbers, or one a channel"),
         ("cnn-s", "MaxPooling2D", {"name": "conv2d"}, "'conv2d' has a name that comes twice"),
         ("normalised", "BatchNormalization", {"scale": False}, "has settings that hyperzoo has"),
         ("normalised", "BatchNormalization", {"axis": [1]}, "has settings that hyperzoo has"),
@@ -164,6 +169,26 @@ def test_what_hyperzoo_has_not_is_refused_with_its_place(
     model = change(config(EVERY[name]), class_name, **settings)
     with pytest.raises(ForeignFileError, match=message):
         architecture_of(model, source="x.h5")
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"scale": 2.0, "offset": -1}, {"mean": 0.5, "std": 0.5}),
+        # What takes bytes, as Keras's own examples have it.
+        ({"scale": 1 / 127.5, "offset": -1}, {"mean": 0.5, "std": 0.5}),
+        ({"scale": 1 / 255, "offset": 0.0}, None),
+        ({"scale": 1 / 255, "offset": [-0.1, -0.2, -0.3]}, {"mean": [0.1, 0.2, 0.3], "std": 1}),
+    ],
+)
+def test_scalings_of_keras(settings: dict[str, Any], expected: dict[str, Any] | None):
+    model = change(config(EVERY["scaled"]), "Rescaling", **settings)
+    found, _, notes = architecture_of(model, source="x.h5")
+    tables = layer_tables(found)
+    assert ("normalize" in tables[0]) == (expected is not None)
+    if expected is not None:
+        assert tables[0] == {"normalize": "inputs", **expected}
+    assert (notes == (SCALES_BYTES,)) == (settings["scale"] < 1)
 
 
 def test_a_sum_may_be_written_either_way_round():

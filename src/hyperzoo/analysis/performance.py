@@ -1,5 +1,7 @@
 """The performance table: how well the networks of each class do."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 
@@ -26,6 +28,11 @@ def performance(zoo: Zoo) -> pa.Table:
         failed, then <metric>_min, <metric>_max and <metric>_avg for every metric in
         `PERFORMANCE_METRICS`, null where no network has the metric.
     """
+    return pa.Table.from_pylist(performance_rows(zoo))
+
+
+def performance_rows(zoo: Zoo) -> list[dict[str, Any]]:
+    """The rows of `performance`, None for null."""
     models = zoo.models
     classes = np.array(models["class"].to_pylist(), dtype=object)
     failed = np.array(models["status"].to_pylist(), dtype=object) == "failed"
@@ -37,7 +44,7 @@ def performance(zoo: Zoo) -> pa.Table:
         groups.append((OVERALL, np.full(len(classes), True)))
     rows = []
     for name, members in groups:
-        row: dict[str, object] = {
+        row: dict[str, Any] = {
             "class": name,
             "networks": int(members.sum()),
             "failed": int(failed[members].sum()),
@@ -48,7 +55,7 @@ def performance(zoo: Zoo) -> pa.Table:
             row[f"{metric}_max"] = float(known.max()) if len(known) else None
             row[f"{metric}_avg"] = float(known.mean()) if len(known) else None
         rows.append(row)
-    return pa.Table.from_pylist(rows)
+    return rows
 
 
 def metric_distributions(zoo: Zoo) -> pa.Table:

@@ -20,6 +20,7 @@ from hyperzoo.architectures.layers import (
     Flatten,
     GlobalAveragePool,
     Layer,
+    Normalize,
     Pool2d,
     Residual,
     Shape,
@@ -30,7 +31,7 @@ from hyperzoo.errors import ArchitectureError, did_you_mean
 OUTPUTS = "outputs"
 """Stands for the number of logits, which follows from the task."""
 
-MOST_LAYERS, MOST_PARAMETERS = 256, 2**27
+MOST_LAYERS, MOST_PARAMETERS, MOST_CHANNELS = 256, 2**27, 4096
 MOST_VALUES = 2**24
 """Numbers of a layer's output for an image."""
 
@@ -107,6 +108,21 @@ def _units(value: Any) -> Any:
         ) from None
 
 
+def _per_channel(test: Callable[[float], bool], allowed: str) -> Callable[[Any], Any]:
+    number = _number(test, allowed)
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            return number(value)
+        if not 1 <= len(value) <= MOST_CHANNELS:
+            raise _FieldError(
+                f"expected a number, or a list of one a channel, got {reprlib.repr(value)}"
+            )
+        return [number(own) for own in value]
+
+    return check
+
+
 def _flatten(value: Any) -> Any:
     if value is not True:
         raise _FieldError(f"expected true, got {reprlib.repr(value)}")
@@ -120,6 +136,7 @@ class _Kind:
     check: Callable[[Any], Any]
     keys: Mapping[str, Callable[[Any], Any]]
     needed: tuple[str, ...] = ()
+    example: str = ""
 
 
 _ACTIVATION = {"activation": _one_of(*ACTIVATIONS)}
@@ -135,6 +152,7 @@ _KINDS = {
             "bias": _truth,
         },
         needed=("kernel",),
+        example="{ conv = 8, kernel = 5 }",
     ),
     "pool": _Kind(
         _one_of("average", "max", "global"),
@@ -151,6 +169,15 @@ _KINDS = {
     ),
     "dropout": _Kind(_number(lambda x: 0 <= x < 1, "from 0 to below 1"), {}),
     "flatten": _Kind(_flatten, {}),
+    "normalize": _Kind(
+        _one_of("inputs"),
+        {
+            "mean": _per_channel(lambda x: abs(x) <= 1e6, "from -1e6 to 1e6"),
+            "std": _per_channel(lambda x: 1e-6 <= x <= 1e6, "from 1e-6 to 1e6"),
+        },
+        needed=("mean", "std"),
+        example='{ normalize = "inputs", mean = 0.5, std = 0.5 }',
+    ),
 }
 _CONSTANTS = {"momentum", "epsilon"}
 _BLOCK_KEYS = ("residual", "shortcut", "activation")
@@ -259,7 +286,7 @@ def _parse_layer(
         except _FieldError as mistake:
             problems.append(Problem(place, f"{key}: {mistake}"))
     problems += [
-        Problem(place, f"{kind} needs a {key}, as in {{ {kind} = 8, {key} = 5 }}")
+        Problem(place, f"{kind} needs a {key}, as in {_KINDS[kind].example}")
         for key in _KINDS[kind].needed
         if key not in entry
     ]
@@ -288,8 +315,16 @@ def _build(kind: str, entry: Mapping[str, Any], outputs: int) -> Layer:
             return BatchNorm(**others)
         case "dropout":
             return Dropout(rate=float(value))
+        case "normalize":
+            return Normalize(mean=_numbers(entry["mean"]), std=_numbers(entry["std"]))
         case _:
             return Flatten()
+
+
+def _numbers(value: Any) -> tuple[float, ...]:
+    """A number or one a channel; where these are equal, one says it."""
+    numbers = tuple(map(float, value if isinstance(value, list | tuple) else [value]))
+    return numbers[:1] if len(set(numbers)) == 1 else numbers
 
 
 def _parse_block(
@@ -407,6 +442,11 @@ def _table(layer: Layer) -> dict[str, Any]:
             return {"dropout": layer.rate}
         case Flatten():
             return {"flatten": True}
+        case Normalize():
+            told = {"mean": list(layer.mean), "std": list(layer.std)}
+            return {"normalize": "inputs"} | {
+                key: own[0] if len(own) == 1 else own for key, own in told.items()
+            }
         case Residual():
             around = {"shortcut": [_table(own) for own in layer.shortcut]} if layer.shortcut else {}
             block = {"residual": [_table(own) for own in layer.layers]} | around

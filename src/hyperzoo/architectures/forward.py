@@ -16,9 +16,10 @@ from hyperzoo.architectures.layers import (
     Dropout,
     Flatten,
     GlobalAveragePool,
+    Normalize,
     Pool2d,
 )
-from hyperzoo.architectures.module import build_module
+from hyperzoo.architectures.module import build_module, normalised
 from hyperzoo.architectures.steps import Step
 
 __all__ = ["Pass", "build_module", "forward", "training_forward"]
@@ -98,6 +99,8 @@ class Pass:
                 return self._drop(step.name, layer, values)
             case Flatten():
                 return values.flatten(1)
+            case Normalize() as layer:
+                return normalised(layer, values)
             case Add():
                 values = inputs[0] + inputs[1]
         return FUNCTIONS[step.layer.activation](values)

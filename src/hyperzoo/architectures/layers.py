@@ -128,6 +128,38 @@ class Dense:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Normalize:
+    """Scales the images, which have values from 0 to 1: (x - mean) / std, channel by channel.
+
+    It comes before all other layers. Its numbers belong to the architecture and are no weights.
+
+    Attributes:
+        mean: one number for all channels, or one a channel.
+        std: likewise, above 0.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """The shape that comes out when `shape` goes in."""
+        for name in ("mean", "std"):
+            if (count := len(getattr(self, name))) not in (1, shape[2]):
+                raise ArchitectureError(
+                    f"{name} has {count} numbers, but images have {shape[2]} channels; give one "
+                    "number for all of them, or one a channel"
+                )
+        return shape
+
+    def affine(self, channels: int) -> tuple[list[float], list[float]]:
+        """The same as x * factor + offset: factors, then offsets, of every channel."""
+        mean = self.mean * (channels // len(self.mean))
+        std = self.std * (channels // len(self.std))
+        factors = [1 / own for own in std]
+        return factors, [-own / scale for own, scale in zip(mean, std, strict=True)]
+
+
+@dataclass(frozen=True, kw_only=True)
 class BatchNorm:
     """Batch normalisation of every channel, with an activation (Ioffe and Szegedy, 2015).
 
@@ -215,7 +247,8 @@ class Add:
 
 
 BlockLayer = Conv2d | BatchNorm | Dropout
-Layer = Conv2d | Pool2d | GlobalAveragePool | Dense | BatchNorm | Dropout | Flatten | Residual
+PlainLayer = Normalize | Conv2d | Pool2d | GlobalAveragePool | Dense | BatchNorm | Dropout | Flatten
+Layer = PlainLayer | Residual
 
 
 def _by(shape: Shape) -> str:

@@ -4,6 +4,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor, nn
 
 from hyperzoo.architectures.activations import MODULES
@@ -15,6 +16,7 @@ from hyperzoo.architectures.layers import (
     Dropout,
     Flatten,
     GlobalAveragePool,
+    Normalize,
     Pool2d,
 )
 from hyperzoo.architectures.steps import Step
@@ -29,7 +31,8 @@ def build_module(architecture: Architecture) -> nn.Module:
     Returns:
         A module from images [image, channel, height, width] in [0, 1] to logits [image, output].
         Its `state_dict` has hyperzoo's parameter names (and `num_batches_tracked` of batch
-        normalisations, which nothing reads); its weights are PyTorch's own draws. It is a
+        normalisations, which nothing reads); its weights are PyTorch's own draws. What scales the
+        images is a part of the module and not of its `state_dict`. It is a
         `Sequential` where the architecture has no residual blocks. In training mode its running
         variances follow PyTorch's unbiased estimate, not Keras's.
     """
@@ -66,6 +69,27 @@ class _Branched(nn.Module):
         return values[-1]
 
 
+class _Normalize(nn.Module):
+    """Scales images by what the architecture says; its `state_dict` is empty."""
+
+    def __init__(self, layer: Normalize) -> None:
+        super().__init__()
+        self._layer = layer
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images [image, channel, height, width], scaled."""
+        return normalised(self._layer, images)
+
+
+def normalised(layer: Normalize, images: Tensor) -> Tensor:
+    """Images [image, channel, height, width], scaled in the precision that they have."""
+    factors, offsets = (
+        torch.tensor(own, dtype=images.dtype, device=images.device)[:, None, None]
+        for own in layer.affine(images.shape[1])
+    )
+    return images * factors + offsets
+
+
 def _modules(step: Step) -> Iterator[tuple[str, nn.Module]]:
     """A step as modules, each with its name; an addition is its activation alone."""
     shape = step.shape
@@ -100,6 +124,9 @@ def _modules(step: Step) -> Iterator[tuple[str, nn.Module]]:
             yield step.name, nn.Dropout(layer.rate)
         case Flatten():
             yield step.name, nn.Flatten()
-    activation = "linear" if isinstance(step.layer, Dropout | Flatten) else step.layer.activation
+        case Normalize() as layer:
+            yield step.name, _Normalize(layer)
+    plain = isinstance(step.layer, Dropout | Flatten | Normalize)
+    activation = "linear" if plain else step.layer.activation
     if activation != "linear":
         yield f"{step.name}_{activation}", MODULES[activation]()

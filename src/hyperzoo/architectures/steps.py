@@ -17,6 +17,8 @@ from hyperzoo.architectures.layers import (
     Flatten,
     GlobalAveragePool,
     Layer,
+    Normalize,
+    PlainLayer,
     Pool2d,
     Residual,
     Shape,
@@ -24,6 +26,7 @@ from hyperzoo.architectures.layers import (
 from hyperzoo.errors import ArchitectureError
 
 _NAMES: dict[type, str] = {
+    Normalize: "normalize",
     Conv2d: "conv",
     Dense: "fc",
     BatchNorm: "bn",
@@ -51,7 +54,7 @@ class Step:
     """
 
     name: str
-    layer: Conv2d | Pool2d | GlobalAveragePool | Dense | BatchNorm | Dropout | Flatten | Add
+    layer: PlainLayer | Add
     inputs: tuple[int, ...]
     shape: Shape
     output_shape: Shape
@@ -103,6 +106,8 @@ class _Unrolled:
                 f"it needs an image, but {self.shape[2]} values side by side arrive; put it before "
                 "the first dense layer, flatten or global pooling",
             )
+        if isinstance(layer, Normalize) and self.steps:
+            raise LayerError(place, "it scales the images; put it before all other layers")
         if isinstance(layer, Residual):
             self._append_block(layer, place)
         else:
@@ -121,7 +126,7 @@ class _Unrolled:
 
     def _step(
         self,
-        layer: Conv2d | Pool2d | GlobalAveragePool | Dense | BatchNorm | Dropout | Flatten | Add,
+        layer: PlainLayer | Add,
         inputs: tuple[int, ...],
         output: Shape,
     ) -> None:

@@ -18,7 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.architectures.architecture import Architecture
-from hyperzoo.architectures.layers import Add, BatchNorm, Conv2d, Dense, Dropout, Flatten, Pool2d
+from hyperzoo.architectures.layers import (
+    Add,
+    BatchNorm,
+    Conv2d,
+    Dense,
+    Dropout,
+    Flatten,
+    Normalize,
+    Pool2d,
+)
 from hyperzoo.architectures.steps import Step
 from hyperzoo.errors import ArchitectureError
 
@@ -110,7 +119,7 @@ def hidden_units(architecture: Architecture) -> tuple[HiddenUnits, ...]:
                     other.join(channels)
                     values = [other if value is channels else value for value in values]
                     channels = other
-        if not isinstance(step.layer, Dropout | Flatten):
+        if not isinstance(step.layer, Dropout | Flatten | Normalize):
             channels.signs &= step.layer.activation in _ODD_ACTIVATIONS
         values.append(channels)
     values[-1].fixed = True  # the logits

@@ -1,64 +1,41 @@
 """The `hyperzoo` command: its subcommands, and what it does with errors and interrupts."""
 
+import importlib
 import signal
 import sys
 import traceback
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.markup import escape
 
-from hyperzoo.cli import (
-    analyze,
-    classify,
-    exporting,
-    generate,
-    identify,
-    images,
-    importing,
-    judge,
-    predict,
-    push,
-    recipes,
-    report,
-    show,
-    submit,
-    train,
-    verify,
-    work,
-)
 from hyperzoo.cli.console import err, write_what_the_terminal_lacks_as_escapes
 from hyperzoo.errors import HyperzooError
 from hyperzoo.version import VERSION
 
-app = typer.Typer(
-    name="hyperzoo",
-    help="Make, keep, read and study zoos: datasets whose samples are trained neural networks.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-)
-app.command("recipes")(recipes.recipes)
-app.add_typer(images.app, name="images")
-app.command("train")(train.train)
-app.command("submit")(submit.submit)
-app.command("work")(work.work)
-app.command("collect")(work.collect)
-app.command("status")(work.status)
-app.command("show")(show.show)
-app.command("verify")(verify.verify)
-app.command("analyze")(analyze.analyze)
-app.command("predict")(predict.predict)
-app.command("classify")(classify.classify)
-app.command("identify")(identify.identify)
-app.command("generate")(generate.generate)
-app.command("judge")(judge.judge_)
-app.command("report")(report.report)
-app.command("import")(importing.import_)
-app.command("export")(exporting.export)
-app.command("push")(push.push)
+COMMANDS = {
+    "recipes": "recipes.recipes",
+    "images": "images.app",
+    "train": "train.train",
+    "submit": "submit.submit",
+    "work": "work.work",
+    "collect": "work.collect",
+    "status": "work.status",
+    "show": "show.show",
+    "verify": "verify.verify",
+    "analyze": "analyze.analyze",
+    "predict": "predict.predict",
+    "classify": "classify.classify",
+    "identify": "identify.identify",
+    "generate": "generate.generate",
+    "judge": "judge.judge_",
+    "report": "report.report",
+    "import": "importing.import_",
+    "export": "exporting.export",
+    "push": "push.push",
+}
+"""Name of a command, in the order of the help -> where in `hyperzoo.cli` it is."""
 
 
 def _version(wanted: bool) -> None:
@@ -67,7 +44,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
@@ -77,6 +53,35 @@ def _options(
     ] = False,
 ) -> None:
     """Options of the command itself."""
+
+
+def _app_of(*names: str) -> typer.Typer:
+    """The command with some of its subcommands."""
+    made = typer.Typer(
+        name="hyperzoo",
+        help="Make, keep, read and study zoos: datasets whose samples are trained neural networks.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode="markdown",
+        pretty_exceptions_enable=False,
+        callback=_options,
+    )
+    for name in names:
+        module, _, function = COMMANDS[name].partition(".")
+        found = getattr(importlib.import_module(f"hyperzoo.cli.{module}"), function)
+        if isinstance(found, typer.Typer):
+            made.add_typer(found, name=name)
+        else:
+            made.command(name)(found)
+    return made
+
+
+def __getattr__(name: str) -> Any:
+    """`app`, the command with all its subcommands, is made when it is first asked for."""
+    if name != "app":
+        raise AttributeError(f"module 'hyperzoo.cli.main' has no attribute '{name}'")
+    globals()["app"] = made = _app_of(*COMMANDS)
+    return made
 
 
 def main() -> NoReturn:
@@ -91,7 +96,9 @@ def main() -> NoReturn:
         write_what_the_terminal_lacks_as_escapes()
         # What a batch system sends before it kills is handled as Ctrl-C is.
         signal.signal(signal.SIGTERM, _interrupt)
-        app(arguments)  # leaves with 0, 2 or 130 by itself
+        # What all of them need takes a second to load: only what is asked for.
+        asked = arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS
+        _app_of(*asked)(arguments)  # leaves with 0, 2 or 130 by itself
     except KeyboardInterrupt:
         sys.exit(130)
     except HyperzooError as error:

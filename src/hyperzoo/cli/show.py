@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from hyperzoo.analysis import PERFORMANCE_METRICS, performance
+from hyperzoo.analysis.performance import PERFORMANCE_METRICS, performance_rows
 from hyperzoo.cli.console import out
 from hyperzoo.recipe import Recipe
 from hyperzoo.words import counted
@@ -25,7 +25,7 @@ def show(
     if as_csv and as_json:
         raise typer.BadParameter("give --csv or --json, not both")
     zoo = open_zoo(folder)
-    rows = performance(zoo).to_pylist()
+    rows = performance_rows(zoo)
     if as_csv:
         _print_csv(rows)
     elif as_json:

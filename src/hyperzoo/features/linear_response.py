@@ -22,6 +22,7 @@ from hyperzoo.architectures.layers import (
     Dense,
     GlobalAveragePool,
     Layer,
+    Normalize,
     Pool2d,
     Residual,
 )
@@ -94,6 +95,8 @@ def linear_layer(layer: AnyLayer) -> AnyLayer:
             return replace(layer, activation="linear")
         case Pool2d():
             return replace(layer, kind="average", activation="linear")
+        case Normalize():
+            return replace(layer, mean=(0.0,))
         case Residual():
             return replace(
                 layer,

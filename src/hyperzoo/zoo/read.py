@@ -464,13 +464,13 @@ class Zoo:
 
     def _read_models(self) -> tuple[pa.Table, tuple[int, ...]]:
         schema = self._document.models_schema
-        tables, parts = [schema.empty_table()], []
+        tables, parts = [], []
         for part, networks in enumerate(self.plan):
             file = self._locate(layout.models_file(part))
             if file.exists():
                 tables.append(_read_part(file, part, networks, schema))
                 parts.append(part)
-        return pa.concat_tables(tables), tuple(parts)
+        return pa.concat_tables(tables) if tables else schema.empty_table(), tuple(parts)
 
 
 def _as_slice(rows: list[int]) -> Rows:
@@ -489,9 +489,9 @@ def _read_part(
 ) -> pa.Table:
     """One part's models, which must be those of the plan."""
     table = read_table(file, models_schema, len(networks))
-    schema = pa.schema([models_schema.field(name) for name in _IDENTITY])
-    planned = pa.Table.from_pylist(planned_rows(part, networks), schema=schema)
-    if not table.select(_IDENTITY).equals(planned):
+    # Compared as Python's values: an array made of these would load pandas where that is there.
+    planned = planned_rows(part, networks)
+    if any(table[name].to_pylist() != [row[name] for row in planned] for name in _IDENTITY):
         raise ZooFormatError(
             f"{file}: the networks are not those that the recipe plans for part {part}; "
             "`hyperzoo verify` tells more"

@@ -11,6 +11,7 @@ from hyperzoo.architectures.layers import (
     Conv2d,
     Dense,
     GlobalAveragePool,
+    Normalize,
     Pool2d,
 )
 from hyperzoo.errors import EngineError
@@ -218,6 +219,10 @@ def test_memory_of_a_network_is_counted_without_allocating():
         ((Pool2d(kind="max", size=200), Dense(units=1)), "squares of at most 181"),
         (("dropout", Dense(units=1)), "layer 1 of 'odd': the GPU engine has no str"),
         ((BatchNorm(), Dense(units=1)), "layer 1 of 'odd': the GPU engine has no BatchNorm"),
+        (
+            (Normalize(mean=(0.5,), std=(0.5,)), Dense(units=1)),
+            "layer 1 of 'odd': the GPU engine has no Normalize",
+        ),
         ((Dense(units=1, bias=False),), "the GPU engine has no layers without a bias"),
         ((Pool2d(kind="max", size=3, stride=2), Dense(units=1)), "got size 3 and stride 2"),
         (

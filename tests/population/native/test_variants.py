@@ -96,6 +96,7 @@ def test_trained_lenet5_has_the_same_bits(digits: ImageSet, monkeypatch: pytest.
         ("even kernels", "8b14d1592b78f5f7"),
         ("normalised", "ab9cff828566b748"),
         ("pooled activations", "f2a033ec302009cc"),
+        ("scaled", "8d67f34b45b65290"),
     ],
 )
 def test_the_arithmetic_is_the_one_of_its_version(name: str, expected: str):

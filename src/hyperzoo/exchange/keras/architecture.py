@@ -21,9 +21,15 @@ from hyperzoo.errors import ArchitectureError, ForeignFileError
 from hyperzoo.exchange.keras.layers import Facts
 
 
+SCALES_BYTES = (
+    "made to take pixels from 0 to 255; here every network is given pixels from 0 to 1, and its "
+    "scaling of them is 255 times that of the file, which comes to the same"
+)
+
+
 def architecture_of(
     config: Mapping[str, Any], *, source: str
-) -> tuple[Architecture, tuple[str, ...]]:
+) -> tuple[Architecture, tuple[str, ...], tuple[str, ...]]:
     """The architecture that a Keras model's config declares.
 
     Args:
@@ -31,8 +37,8 @@ def architecture_of(
         source: the file, for messages.
 
     Returns:
-        The architecture, and Keras's names of the layers that have weights, in the order of its
-        steps.
+        The architecture, Keras's names of the layers that have weights, in the order of its
+        steps, and notes.
 
     Raises:
         ForeignFileError: it has what hyperzoo has not, or can't be understood.
@@ -65,6 +71,7 @@ class _Reader:
         self._followers: dict[str, list[str]] = {}
         self._inputs: dict[str, list[str]] = {}
         self._weighted: list[str] = []
+        self._notes: list[str] = []
         previous: list[str] = []
         for layer in model["layers"]:
             own = layer["config"]
@@ -96,7 +103,7 @@ class _Reader:
             raise self._refused(name, "takes what no layer before it gives")
         return list(found)
 
-    def read(self) -> tuple[Architecture, tuple[str, ...]]:
+    def read(self) -> tuple[Architecture, tuple[str, ...], tuple[str, ...]]:
         if not self._layers:
             raise ForeignFileError(f"{self._source}: the model has no layers")
         first = next(iter(self._layers))
@@ -128,7 +135,7 @@ class _Reader:
             architecture = known_as(declared_architecture(own, entries, shape, units))
         except ArchitectureError as error:
             raise ForeignFileError(f"{self._source}: {error}") from error
-        return architecture, tuple(self._weighted)
+        return architecture, tuple(self._weighted), tuple(self._notes)
 
     def _input_shape(self, first: str) -> tuple[int, int, int]:
         own = self._layers[first][1]
@@ -210,6 +217,8 @@ class _Reader:
                 ):
                     raise self._refused(name, "is an activation that follows no layer that can")
                 before["activation"] = self._own_activation(name, class_name, own)
+            case "Rescaling":
+                entries += self._scaling(name, own)
             case _ if class_name in _READERS:
                 if own.get("data_format", "channels_last") != "channels_last":
                     raise self._refused(name, "has its channels first; expected channels last")
@@ -230,6 +239,29 @@ class _Reader:
                 raise self._refused(
                     name, f"is a {reprlib.repr(class_name)}, which hyperzoo has not"
                 )
+
+    def _scaling(self, name: str, own: Facts) -> list[Facts]:
+        """What a `Rescaling` does to pixels from 0 to 1; nothing where that is what it makes."""
+        try:
+            scales, offsets = (list(map(float, _several(own[key]))) for key in ("scale", "offset"))
+        except (TypeError, ValueError):
+            scales, offsets = [], []
+        counts = {len(scales), len(offsets)}
+        if 0 in counts or len(counts - {1}) > 1 or not all(map(_is_scale, scales)):
+            raise self._refused(
+                name, f"scales by {reprlib.repr(own['scale'])} and {reprlib.repr(own['offset'])}; "
+                "expected numbers, or one a channel, scales above 0"
+            )  # fmt: skip
+        if max(scales) < 1:
+            # Numbers from 0 to 1 deviate by 0.5 at most, so nobody divides these by more than 1.
+            scales = [255 * scale for scale in scales]
+            self._notes.append(SCALES_BYTES)
+        scales, offsets = (of * (max(counts) // len(of)) for of in (scales, offsets))
+        mean = [_plain(-b / a) for a, b in zip(scales, offsets, strict=True)]
+        std = [_plain(1 / scale) for scale in scales]
+        if not any(mean) and all(own == 1 for own in std):
+            return []
+        return [{"normalize": "inputs", "mean": mean, "std": std}]
 
     def _own_activation(self, name: str, class_name: str, own: Facts) -> Any:
         if class_name == "Activation":
@@ -256,6 +288,19 @@ def _own_name(name: Any) -> str:
 def _activation(own: Facts) -> Any:
     name = own["activation"]
     return "silu" if name == "swish" else name
+
+
+def _several(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _is_scale(number: float) -> bool:
+    return 1e-6 < number < 1e6
+
+
+def _plain(number: float) -> float:
+    """A number as somebody would write it: float32 has no more than these digits."""
+    return float(f"{number:.12g}") + 0.0  # no -0.0
 
 
 def _square(value: Any) -> int | None:

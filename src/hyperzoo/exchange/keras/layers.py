@@ -19,6 +19,7 @@ from hyperzoo.architectures.layers import (
     Dropout,
     Flatten,
     GlobalAveragePool,
+    Normalize,
     Pool2d,
 )
 from hyperzoo.architectures.steps import Step
@@ -144,6 +145,16 @@ def _settings(step: Step, last: bool, outputs: int) -> Iterator[tuple[str, Facts
             yield "Dropout", {"rate": layer.rate}
         case Flatten():
             yield "Flatten", {"data_format": "channels_last"}
+        case Normalize() as layer:
+            scale, offset = layer.affine(max(len(layer.mean), len(layer.std)))
+            alone = len(scale) == 1
+            yield (
+                "Rescaling",
+                {
+                    "scale": scale[0] if alone else scale,
+                    "offset": offset[0] if alone else offset,
+                },
+            )
         case Add() as layer:
             activation = layer.activation
             yield "Add", {}

@@ -219,10 +219,10 @@ def _own_network(file: Any, name: str, source: str) -> ForeignNetwork | ForeignF
         return None
     try:
         config = json.loads(hdf5.text_attribute(file, "model_config", source))
-        architecture, layers = architecture_of(config, source=source)
+        architecture, layers, scaling = architecture_of(config, source=source)
         group, tensors = hdf5.step(file, "model_weights", source), {}
         _check_order(group, config, layers, source)
-        notes = precision_notes(config, source)
+        notes = (*precision_notes(config, source), *scaling)
         steps = [step for step in architecture.steps if any(parameters_of(step))]
         for step, layer_name in zip(steps, layers, strict=True):
             layer = hdf5.step(group, layer_name, source)

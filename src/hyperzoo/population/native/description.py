@@ -15,6 +15,7 @@ from hyperzoo.architectures.layers import (
     Dropout,
     Flatten,
     GlobalAveragePool,
+    Normalize,
     Pool2d,
 )
 from hyperzoo.architectures.steps import Step
@@ -40,6 +41,8 @@ _Fields = tuple[int, int, int, int, int, int, int]
 def describe(architecture: Architecture) -> NDArray[np.int64]:
     """Describe an architecture: its input's shape, the number of layers, seven fields a layer.
 
+    Then, where images are normalised, the bits of every channel's factor and of its offset.
+
     Raises:
         EngineError: it has what the kernels do not know.
     """
@@ -55,7 +58,11 @@ def describe(architecture: Architecture) -> NDArray[np.int64]:
         )
     layers = [fields for step in architecture.steps for fields in _described(architecture, step)]
     header = [*architecture.input_shape, len(layers)]
-    return np.array([*header, *(field for fields in layers for field in fields)], dtype=np.int64)
+    first, channels = architecture.layers[0], architecture.input_shape[2]
+    scaling = first.affine(channels) if isinstance(first, Normalize) else ()
+    numbers = [_bits(number) for numbers in scaling for number in numbers]
+    fields = [field for fields in layers for field in fields]
+    return np.array([*header, *fields, *numbers], dtype=np.int64)
 
 
 def _described(architecture: Architecture, step: Step) -> Iterator[_Fields]:
@@ -89,8 +96,8 @@ def _described(architecture: Architecture, step: Step) -> Iterator[_Fields]:
             yield 7, _bits(layer.momentum), _bits(layer.epsilon), 0, int(step.flat), 0, 0
         case Dropout() as layer:
             yield 8, _bits(1 / (1 - layer.rate)), 0, 0, 0, 0, 0
-        case Flatten():
-            pass  # values lie that way: who needs them side by side takes them so
+        case Flatten() | Normalize():
+            pass  # values lie flat already; images are scaled as they are gathered
     if own != "linear":
         yield 6, 0, 0, 0, 0, _ACTIVATIONS[own], 0
 

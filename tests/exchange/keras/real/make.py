@@ -17,7 +17,7 @@ from tests.zoo.makers import make_zoo, recipe
 
 OWN = (
     "cnn-s", "even kernels", "pooled activations", "normalised", "dropped out", "residual",
-    "overlapping",
+    "overlapping", "scaled",
 )  # fmt: skip
 VARIED = {"learning_rate": {"log_uniform": [1e-4, 1e-2]}}
 

@@ -1,4 +1,5 @@
-// Gathers the images of a batch: bytes, channel last, to floats in [0, 1], image last.
+// Gathers the images of a batch: bytes, channel last, to floats in [0, 1], image last, which are
+// normalised where the network begins so.
 #pragma once
 
 namespace hyperzoo {
@@ -56,7 +57,15 @@ HYPERZOO_INLINE void find_images(const ImageBatch& batch, Size first,
     }
 }
 
-void gather(const ImageBatch& batch, float* values, Size stride, Size first_block, Size blocks) {
+template <bool kNormalised>
+HYPERZOO_INLINE Vector pixels(const ImageBatch& batch, Size at, const std::uint8_t* bytes) {
+    const Vector x = scaled(bytes);
+    return kNormalised ? fma(x, all(batch.factors[at]), all(batch.offsets[at])) : x;
+}
+
+template <bool kNormalised>
+void gather_blocks(const ImageBatch& batch, float* values, Size stride, Size first_block,
+                   Size blocks) {
     alignas(64) std::uint8_t bytes[16 * W];
     const std::uint8_t *images[W], *next[W];
     for (Size block = first_block; block < first_block + blocks; ++block) {
@@ -71,14 +80,20 @@ void gather(const ImageBatch& batch, float* values, Size stride, Size first_bloc
             }
             transpose(images, at, bytes);
             for (Size i = 0; i < 16; ++i) {
-                store(to + batch.places[at + i], scaled(bytes + i * W));
+                store(to + batch.places[at + i],
+                      pixels<kNormalised>(batch, at + i, bytes + i * W));
             }
         }
         for (; at < batch.bytes; ++at) {
             for (Size lane = 0; lane < W; ++lane) bytes[lane] = images[lane][at];
-            store(to + batch.places[at], scaled(bytes));
+            store(to + batch.places[at], pixels<kNormalised>(batch, at, bytes));
         }
     }
+}
+
+void gather(const ImageBatch& batch, float* values, Size stride, Size first_block, Size blocks) {
+    const auto run = batch.factors ? gather_blocks<true> : gather_blocks<false>;
+    run(batch, values, stride, first_block, blocks);
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ struct ImageBatch {
     Size count;                     // images in the batch
     const std::int32_t* places;     // byte of an image -> floats from the block's start
     const std::uint8_t* blank;      // stands in for the images that a last block lacks
+    const float *factors, *offsets; // of every byte of an image; null where they are not scaled
 };
 
 // The constants of one step of Adam.

@@ -109,6 +109,9 @@ Network::Network(Plan plan, const Kernels& kernels, Size batch)
                 const Size at = input.origin(kernels_.lanes) + c * input.plane(kernels_.lanes) +
                                 y * input.row(kernels_.lanes) + x * kernels_.lanes;
                 places_.push_back(static_cast<std::int32_t>(at));
+                if (plan_.factors.empty()) continue;
+                factors_.push_back(plan_.factors[static_cast<std::size_t>(c)]);
+                offsets_.push_back(plan_.offsets[static_cast<std::size_t>(c)]);
             }
         }
     }
@@ -199,7 +202,9 @@ void Network::forward(const Split& split, Size begin, Size count, bool training)
     const Size blocks = blocks_of(count);
     const ImageBatch batch{split.images, static_cast<Size>(places_.size()),
                            split.order ? split.order + begin : nullptr, begin, count,
-                           places_.data(), blank_.data()};
+                           places_.data(), blank_.data(),
+                           factors_.empty() ? nullptr : factors_.data(),
+                           offsets_.empty() ? nullptr : offsets_.data()};
     for (Size block = 0; block < blocks; ++block) {
         {
             const Timer timer(*this, layers(), Pass::forward);

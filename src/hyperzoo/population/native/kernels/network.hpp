@@ -124,6 +124,7 @@ class Network {
     std::vector<Stage> stages_;
     std::vector<std::int32_t> places_, targets_;
     std::vector<std::uint8_t> blank_;
+    std::vector<float> factors_, offsets_;  // of every byte of an image; empty where there are none
     Floats no_bias_, no_bias_gradient_;  // of layers without one: zeros, and what nobody reads
     Masks masks_ = {nullptr, 0};        // of the call that is running
     Size count_ = 0;                    // its images

@@ -160,17 +160,29 @@ void count_parameters(Plan& plan, Layer& layer, const std::string& place) {
     plan.parameters = layer.biases + (norm ? 3 * count : layer.bias ? layer.out.channels : 0);
 }
 
+void read_scaling(Plan& plan, const std::int64_t* bits) {
+    for (Size channel = 0; channel < plan.channels; ++channel) {
+        plan.factors.push_back(static_cast<float>(as_double(bits[channel])));
+        plan.offsets.push_back(static_cast<float>(as_double(bits[plan.channels + channel])));
+        require(std::isfinite(plan.factors.back()) && std::isfinite(plan.offsets.back()),
+                "images can't be scaled by what is not finite");
+    }
+}
+
 }  // namespace
 
 Plan read_plan(const std::int64_t* description, Size length, Size block) {
     require(description != nullptr && length >= kHeader + kFields, "the description is too short");
-    Plan plan{description[0], description[1], description[2], 0, 0, -1, 0, false, {}, {}};
+    Plan plan{description[0], description[1], description[2], 0, 0, -1, 0, false, {}, {}, {}, {}};
     const Size count = description[3];
-    require(count >= 1 && count <= kMostLayers && length == kHeader + count * kFields,
+    const Size told = kHeader + count * kFields;
+    require(count >= 1 && count <= kMostLayers &&
+                (length == told || length == told + 2 * plan.channels),
             "expected 1 to 512 layers and a description of their length");
     require(plan.height >= 1 && plan.height <= kLargestSide && plan.width >= 1 &&
                 plan.width <= kLargestSide && plan.channels >= 1 && plan.channels <= 64,
             "images must be 1 to 1024 positions wide and high, with 1 to 64 channels");
+    if (length > told) read_scaling(plan, description + told);
     Grid grid = plain_grid(plan.channels, plan.height, plan.width);
     for (Size number = 0; number < count; ++number) {
         const std::string place = "layer " + std::to_string(number + 1);

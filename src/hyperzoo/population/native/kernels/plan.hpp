@@ -47,6 +47,8 @@ struct Plan {
     Size dropped;               // values of an image that dropouts decide on
     bool by_batch;              // whether a batch normalisation needs all images at once
     Grid input;                 // the images, with the border that the first layer needs
+    // What becomes of a value x from 0 to 1, by channel: x * factor + offset. Empty where it stays.
+    std::vector<float> factors, offsets;
     std::vector<Layer> layers;
 };
 
@@ -55,6 +57,7 @@ struct Plan {
 // outputs are filters or units, and fields that a layer does not have are 0. Of a batch
 // normalisation size and outputs are the bits of momentum and epsilon as doubles, and same says
 // whether every value of an image is a channel; of a dropout size is the bits of its scale.
+// What may follow are the bits, as doubles, of every channel's factor and then of every offset.
 //
 // Throws std::invalid_argument with a message for people where it can't be run.
 Plan read_plan(const std::int64_t* description, Size length, Size block);
