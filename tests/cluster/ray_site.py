@@ -1,4 +1,7 @@
-"""A Ray of one's own: nodes in two network namespaces that a cable joins, out of others' reach."""
+"""A Ray of one's own: nodes in two network namespaces that a cable joins, out of others' reach.
+
+`python -m tests.cluster.ray_site` tells by its exit code whether one can run here.
+"""
 
 import os
 import secrets
@@ -184,3 +187,14 @@ def ray_site() -> Iterator[Site]:
             yield site
         finally:
             site.stop()
+
+
+def main() -> None:
+    if reason := why_not():
+        raise SystemExit(reason)
+    with ray_site():
+        pass
+
+
+if __name__ == "__main__":
+    main()

@@ -10,7 +10,7 @@ import pytest
 
 from hyperzoo.images.npz import write_npz
 from hyperzoo.zoo import open_zoo
-from tests.cluster.makers import COMMAND, assert_same, images, prepared, wait_until
+from tests.cluster.makers import COMMAND, assert_same, images, prepared, running, wait_until
 from tests.cluster.ray_site import ADDRESS, Site, ray_site, why_not
 from tests.cluster.test_slurm import RECIPE
 
@@ -19,12 +19,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    if reason := why_not():
-        if os.environ.get("HYPERZOO_REQUIRE_RAY"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with ray_site() as running:
-        yield running
+    yield from running(ray_site, why_not(), "HYPERZOO_REQUIRE_RAY")
 
 
 def train(site: Site, zoo: Path, **environment: str) -> "subprocess.Popen[str]":
