@@ -37,6 +37,7 @@ from tests.cluster.makers import (
     tiny,
     wait_until,
 )
+from tests.cluster.trials import Trials
 from tests.helpers import few, part_files
 
 
@@ -147,6 +148,13 @@ def test_workers_on_a_file_system_without_locks(
         assert training.finished() == set()
     run_worker(training, training.pieces)
     assert_same(zoo, reference)
+
+
+def test_work_of_another_kind(tmp_path: Path):
+    work = Trials(tmp_path)
+    outcome = run_worker(work, work.pieces[:2], others=work.pieces)
+    assert sorted(outcome.made) == sorted(work.taken) == work.pieces
+    assert list((tmp_path / INCOMING_FOLDER).iterdir()) == []
 
 
 def test_whose_share_is_done_helps_others(tmp_path: Path, reference: Path):
