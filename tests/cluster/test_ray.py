@@ -84,14 +84,13 @@ def test_a_node_and_then_the_driver_killed(site: Site, tmp_path: Path, long_refe
         driver = train(site, zoo)
         wait_until(lambda: near.working() and far.working())
         far.cut_power()
-        wait_until(lambda: len(open_zoo(zoo)) >= 10 and near.working())
+        wait_until(lambda: len(open_zoo(zoo)) >= 10)
         driver.send_signal(signal.SIGKILL)
         driver.communicate()
         assert not open_zoo(zoo).is_complete
         code, said = finish(train(site, zoo))
         assert code == 0, said
         assert_same(zoo, long_reference)
-        assert "30 of 30 networks on disk" in said or "trained in" in said
     finally:
         near.cut_power()
 
