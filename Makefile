@@ -15,7 +15,7 @@ help:
 	@echo "make test-all  run the slow ones too"
 	@echo "make test-cluster  run the tests that start a Slurm and a Ray"
 	@echo "make lint     check format, style and types"
-	@echo "make check    lint and test-all: what CI runs"
+	@echo "make check    lint and test-all: what CI runs, and then test-cluster where it can"
 	@echo "make sanitize  run the native kernels under sanitizers"
 	@echo "make keras    load exported files with TensorFlow 2.15 and with Keras 3"
 	@echo "make install  put everything into .venv"
@@ -44,9 +44,10 @@ test-all: install
 	$(BIN)/pytest -m "not slurm and not ray"
 
 # For those with Slurm and munge (Debian's packages slurm-wlm and munge) and with Ray in .venv (pip
-# install ray), as root or where network namespaces can be made; whoever has not skips them.
+# install ray), as root or where network namespaces can be made; whoever has not skips them. Both side
+# by side, since they wait more than they compute.
 test-cluster: install
-	$(BIN)/pytest -n 0 tests/cluster -m "slurm or ray"
+	$(BIN)/pytest -n 2 tests/cluster -m "slurm or ray"
 
 lint: install
 	$(BIN)/ruff format --check

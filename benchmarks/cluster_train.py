@@ -1,11 +1,14 @@
 """Training by workers beside training by one process, on the same cores.
 
-    python benchmarks/cluster_train.py imagenette-32.npz [--epochs 2] [--parts 2] [--rounds 3]
+    python benchmarks/cluster_train.py imagenette-32.npz [--epochs 25] [--parts 2] [--rounds 3]
 
-Two cores train parts of 50 networks of imagenette-lenet5 in three ways: `train`, one worker with
-both cores (a node of two), and two workers with a core each (two nodes of one). The ways take
-turns, so that what else the machine does falls upon all of them. Core-seconds are those of all
-processes of a way, their start included. docs/cluster.md has a result.
+Two cores train parts of imagenette-lenet5 in three ways: `train`, one worker with both cores (a
+node of two), and two workers with a core each (two nodes of one). A part has `--size` networks of
+each of ten classes: 1 by default, where a zoo that was not grown step by step has 5, so whatever a
+part costs beside its training weighs five times as much here. The ways take turns, so that what
+else the machine does falls upon all of them. Core-seconds are those of all processes of a way,
+their start included.
+docs/cluster.md has a result.
 """
 
 import argparse
@@ -15,13 +18,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from hyperzoo.population.machine import processor_name
 from hyperzoo.version import VERSION
 
-NETWORKS_A_PART = 50
-CLASSES = 10
 HYPERZOO = [sys.executable, "-c", "from hyperzoo.cli import main; main()"]
 
 Took = tuple[float, float]
@@ -45,41 +47,46 @@ def timed(commands: list[list[str]], cores: list[set[int]]) -> Took:
     return time.perf_counter() - started, used
 
 
-def one_round(folder: Path, recipe: list[str], cores: list[int]) -> dict[str, Took]:
+def one_round(
+    folder: Path, recipe: list[str], sizes: range, cores: list[int]
+) -> Iterator[tuple[str, Took]]:
     both, each = [set(cores)], [{core} for core in cores]
-    took = {}
-    took["train"] = timed([["train", *recipe, "--out", f"{folder}/train", "--workers", "2"]], both)
-    prepare = ["submit", *recipe, "--tasks", "2", "--dry-run", "--out"]
-    took["submit, all but the submission"] = timed([[*prepare, f"{folder}/one"]], both)
-    timed([[*prepare, f"{folder}/two"]], both)
-    took["one worker of two cores"] = timed([["work", f"{folder}/one", "--workers", "2"]], both)
-    took["two workers of one core"] = timed(
-        [["work", f"{folder}/two", "--workers", "1", "--shard", f"{n}/2"] for n in (0, 1)], each
-    )
-    return took
+    for way in ("train", "one", "two"):
+        for size in sizes:  # each size that a zoo has had begins a part
+            prepare = ["submit", *recipe, "--networks-per-class", str(size), "--tasks", "1"]
+            prepare += ["--dry-run", "--out", f"{folder}/{way}"]
+            yield "submit, all but the submission", timed([prepare], both)
+    train = ["train", *recipe, "--networks-per-class", str(sizes[-1]), "--out", f"{folder}/train"]
+    yield "train", timed([[*train, "--workers", "2"]], both)
+    yield "one worker of two cores", timed([["work", f"{folder}/one", "--workers", "2"]], both)
+    shards = [
+        ["work", f"{folder}/two", "--workers", "1", "--shard", f"{number}/2"] for number in (0, 1)
+    ]
+    yield "two workers of one core", timed(shards, each)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("images", type=Path)
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=25)
     parser.add_argument("--parts", type=int, default=2)
+    parser.add_argument("--size", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
     chosen = parser.parse_args()
-    networks = chosen.parts * NETWORKS_A_PART // CLASSES
-    recipe = ["imagenette-lenet5", "--images", str(chosen.images)]
-    recipe += ["--networks-per-class", str(networks), "--epochs", str(chosen.epochs)]
+    recipe = ["imagenette-lenet5", "--images", str(chosen.images), "--epochs", str(chosen.epochs)]
+    sizes = range(chosen.size, chosen.parts * chosen.size + 1, chosen.size)
     cores = sorted(os.sched_getaffinity(0))[:2]
     steps: dict[str, list[Took]] = {}
     for number in range(chosen.rounds):
         with tempfile.TemporaryDirectory() as folder:
-            for step, took in one_round(Path(folder), recipe, cores).items():
+            took_turns = one_round(Path(folder), recipe, sizes, cores)
+            for step, took in took_turns:
                 steps.setdefault(step, []).append(took)
                 print(f"round {number + 1}: {step}: {took[0]:.1f} s, {took[1]:.1f} core-seconds")
     print(f"{processor_name()}, hyperzoo {VERSION}, load {os.getloadavg()[1]:.1f}")
-    print(
-        f"{chosen.parts} parts, {chosen.epochs} epochs: least and median of {chosen.rounds} rounds"
-    )
+    networks, epochs = 10 * chosen.size, chosen.epochs
+    print(f"{chosen.parts} parts of {networks} networks, {epochs} epochs; {chosen.rounds} rounds")
+    print("least and median")
     for step, all_took in steps.items():
         columns = zip(*all_took, strict=True)
         for what, column in zip(("s by the clock", "core-seconds"), columns, strict=True):

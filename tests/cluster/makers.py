@@ -1,17 +1,23 @@
 """Zoos of several small parts, for workers: each size that a zoo has had begins a part."""
 
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import pytest
 
 from hyperzoo.cluster.training import prepare_zoo
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.recipe import Recipe, parse_recipe
 from hyperzoo.zoo import verify_zoo
 from tests.helpers import few, part_files
+
+Site = TypeVar("Site")
 
 COMMAND = [sys.executable, "-c", "from hyperzoo.cli import main; main()"]
 PARTS = 6
@@ -62,6 +68,27 @@ def wait_until(what: Callable[[], object], seconds: float = 300) -> None:
     while not what():
         assert time.monotonic() < deadline, f"in vain: {what}"
         time.sleep(0.02)
+
+
+def running(
+    site: Callable[[], AbstractContextManager[Site]], why_not: str, required: str
+) -> Iterator[Site]:
+    """A site that runs; where there can be none the tests are skipped, or fail if it is required.
+
+    Args:
+        site: starts it, and stops it.
+        why_not: why it need not be tried; "" to try.
+        required: the environment variable that makes it required.
+    """
+    with ExitStack() as stack:
+        if not why_not:
+            try:
+                started = stack.enter_context(site())
+            except (AssertionError, OSError) as error:
+                why_not = f"{site.__name__} does not start here: {error}"
+        if why_not:
+            (pytest.fail if os.environ.get(required) else pytest.skip)(why_not)
+        yield started
 
 
 def assert_same(zoo: Path, reference: Path) -> None:

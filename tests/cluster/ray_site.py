@@ -1,4 +1,7 @@
-"""A Ray of one's own: nodes in two network namespaces that a cable joins, out of others' reach."""
+"""A Ray of one's own: nodes in two network namespaces that a cable joins, out of others' reach.
+
+`python -m tests.cluster.ray_site` tells by its exit code whether one can run here.
+"""
 
 import os
 import secrets
@@ -95,6 +98,7 @@ class Site:
             os.environ
             | KEEPALIVE
             | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
+            | {"RAY_worker_niceness": "0"}  # 15 by default: no time for them on a busy machine
             | {"RAY_DISABLE_IMPORT_WARNING": "1", "RAY_USAGE_STATS_ENABLED": "0"}
         )
         self._holders = [
@@ -184,3 +188,14 @@ def ray_site() -> Iterator[Site]:
             yield site
         finally:
             site.stop()
+
+
+def main() -> None:
+    if reason := why_not():
+        raise SystemExit(reason)
+    with ray_site():
+        pass
+
+
+if __name__ == "__main__":
+    main()

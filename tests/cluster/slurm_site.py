@@ -1,4 +1,7 @@
-"""A Slurm of one's own: three nodes of one core on loopback, from Debian's packages."""
+"""A Slurm of one's own: three nodes of one core on loopback, from Debian's packages.
+
+`python -m tests.cluster.slurm_site` tells by its exit code whether one can run here.
+"""
 
 import getpass
 import os
@@ -42,10 +45,10 @@ MailProg=/bin/true
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 SlurmdParameters=config_overrides
-SchedulerParameters=sched_interval=2,bf_interval=2,batch_sched_delay=0,sched_min_interval=0
+SchedulerParameters=sched_interval=1,bf_interval=1,batch_sched_delay=0,sched_min_interval=0
 SlurmctldTimeout=10
-SlurmdTimeout=10
-KillWait=5
+SlurmdTimeout=6
+KillWait=2
 ReturnToService=2
 MinJobAge=600
 MaxArraySize=4
@@ -98,15 +101,30 @@ class Site:
         return int((self.folder / "pid" / f"{name}.pid").read_text())
 
     def stop(self) -> None:
-        for name in (*(f"slurmd.{node}" for node in NODES), "slurmctld", "munged"):
-            with suppress(OSError, ValueError):
-                process = self._process(name)
-                os.kill(process, signal.SIGTERM)
-                wait_until(lambda process=process: not Path(f"/proc/{process}").exists(), 15)
+        """End all daemons that still run, munged last: the others end faster with it."""
+        for names in ((*(f"slurmd.{node}" for node in NODES), "slurmctld"), ("munged",)):
+            processes = []
+            for name in names:
+                with suppress(OSError, ValueError):
+                    processes.append(self._process(name))
+                    os.kill(processes[-1], signal.SIGTERM)
+            for process in processes:
+                with suppress(AssertionError):
+                    wait_until(lambda process=process: _has_ended(process), 10)
+                if not _has_ended(process):
+                    os.kill(process, signal.SIGKILL)
 
 
-def missing_programs() -> list[str]:
-    return [name for name in PROGRAMS if shutil.which(name) is None]
+def _has_ended(process: int) -> bool:
+    return not Path(f"/proc/{process}").exists()
+
+
+def why_not() -> str:
+    """Why no Slurm can be started here; "" if it seems that one can."""
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    if missing:
+        return f"no Slurm here: {', '.join(missing)}; on Debian, install slurm-wlm and munge"
+    return ""
 
 
 @contextmanager
@@ -153,7 +171,7 @@ def _start(site: Site) -> None:
     site.call("slurmctld", "-c")
     for node in NODES:
         site.start_node(node)
-    wait_until(lambda: _idle_nodes(site) == len(NODES))
+    wait_until(lambda: _idle_nodes(site) == len(NODES), 60)
 
 
 def _idle_nodes(site: Site) -> int:
@@ -174,3 +192,15 @@ def _free_ports(count: int) -> Sequence[int]:
             continue
         return ports
     raise OSError("no free ports")
+
+
+def main() -> None:
+    if reason := why_not():
+        raise SystemExit(reason)
+    with slurm_site() as site:
+        site.call("sbatch", "--output=/dev/null", "--wrap=true")
+        wait_until(site.is_idle, 60)
+
+
+if __name__ == "__main__":
+    main()

@@ -10,7 +10,7 @@ import pytest
 
 from hyperzoo.images.npz import write_npz
 from hyperzoo.zoo import open_zoo
-from tests.cluster.makers import COMMAND, assert_same, images, prepared, wait_until
+from tests.cluster.makers import COMMAND, assert_same, images, prepared, running, wait_until
 from tests.cluster.ray_site import ADDRESS, Site, ray_site, why_not
 from tests.cluster.test_slurm import RECIPE
 
@@ -19,12 +19,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    if reason := why_not():
-        if os.environ.get("HYPERZOO_REQUIRE_RAY"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with ray_site() as running:
-        yield running
+    yield from running(ray_site, why_not(), "HYPERZOO_REQUIRE_RAY")
 
 
 def train(site: Site, zoo: Path, **environment: str) -> "subprocess.Popen[str]":
@@ -89,14 +84,13 @@ def test_a_node_and_then_the_driver_killed(site: Site, tmp_path: Path, long_refe
         driver = train(site, zoo)
         wait_until(lambda: near.working() and far.working())
         far.cut_power()
-        wait_until(lambda: len(open_zoo(zoo)) >= 10 and near.working())
+        wait_until(lambda: len(open_zoo(zoo)) >= 10)
         driver.send_signal(signal.SIGKILL)
         driver.communicate()
         assert not open_zoo(zoo).is_complete
         code, said = finish(train(site, zoo))
         assert code == 0, said
         assert_same(zoo, long_reference)
-        assert "30 of 30 networks on disk" in said or "trained in" in said
     finally:
         near.cut_power()
 

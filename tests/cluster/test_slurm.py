@@ -20,10 +20,11 @@ from tests.cluster.makers import (
     command,
     images,
     prepared,
+    running,
     tiny,
     wait_until,
 )
-from tests.cluster.slurm_site import Site, missing_programs, slurm_site
+from tests.cluster.slurm_site import Site, slurm_site, why_not
 
 pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
 
@@ -46,14 +47,7 @@ WORKERS = ("--name=hyperzoo-work", "--format=%i %T")
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    missing = missing_programs()
-    if missing:
-        reason = f"no Slurm here: {', '.join(missing)}; on Debian, install slurm-wlm and munge"
-        if os.environ.get("HYPERZOO_REQUIRE_SLURM"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with slurm_site() as running:
-        yield running
+    yield from running(slurm_site, why_not(), "HYPERZOO_REQUIRE_SLURM")
 
 
 def submit(
@@ -144,6 +138,7 @@ def test_requeued_cancelled_and_out_of_time_in_mid_part(
     site.call("scancel", cancelled)
     # The time limit comes while the worker is stopped, which no drain can help.
     site.call("scontrol", "update", f"jobid={late}", "TimeLimit=1")
+    site.call("scontrol", "update", f"jobid={late}", "EndTime=now")
     wait_until(lambda: [line.split()[1:] for line in site.queue(*WORKERS)] == [["PENDING"]])
     assert open_zoo(zoo).parts_complete == ()
     assert beats(zoo) == []

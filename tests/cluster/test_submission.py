@@ -105,10 +105,12 @@ def test_what_slurm_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     stand_in(tmp_path, "sbatch", "echo '4711;cluster'")
     stand_in(tmp_path, "scontrol", "echo 'MaxArraySize            = 20'")
-    stand_in(tmp_path, "squeue", "echo RUNNING; echo PENDING; echo PENDING")
+    stand_in(
+        tmp_path, "squeue", "echo 'RUNNING None'; echo 'PENDING None'; echo 'PENDING Dependency'"
+    )
     assert slurm.submit(["job.sh"]) == "4711"
     assert slurm.largest_array() == 20
-    assert slurm.states(["4711"]) == {"RUNNING": 1, "PENDING": 2}
+    assert slurm.states(["4711"]) == {"running": 1, "pending": 1, "pending (Dependency)": 1}
     assert slurm.states([]) == {}
     stand_in(
         tmp_path, "squeue", "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1"

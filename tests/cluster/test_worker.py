@@ -1,8 +1,11 @@
 """Workers side by side, killed, without room, beside `train`: always the same bytes."""
 
+import errno
+import fcntl
 import os
 import shutil
 import signal
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +26,7 @@ from hyperzoo.train import train_zoo
 from hyperzoo.zoo import open_zoo
 from hyperzoo.zoo.bundle import INCOMING_FOLDER, deliver
 from hyperzoo.zoo.document import read_document
+from hyperzoo.zoo.lock import take_lock
 from hyperzoo.zoo.write import collect_bundles, collector
 from tests.cluster.makers import (
     PARTS,
@@ -33,6 +37,7 @@ from tests.cluster.makers import (
     tiny,
     wait_until,
 )
+from tests.cluster.trials import Trials
 from tests.helpers import few, part_files
 
 
@@ -110,6 +115,46 @@ def test_work_while_somebody_holds_the_lock(tmp_path: Path, reference: Path):
         assert open_writer.take_bundles().parts == (0, 1)
     run_worker(training, training.pieces)
     assert_same(zoo, reference)
+
+
+def test_a_zoo_is_grown_while_a_worker_collects(tmp_path: Path, reference: Path):
+    """Which takes the lock for a moment, also of an earlier submission's worker."""
+    zoo = prepared(tmp_path / "zoo", parts=PARTS - 1)
+    lock = take_lock(zoo)
+    release = threading.Timer(0.3, lock.release)
+    release.start()
+    prepare_zoo(tiny(PARTS), zoo, images=images())
+    release.join()
+    training = open_training(zoo)
+    run_worker(training, training.pieces)
+    assert_same(zoo, reference)
+
+
+@pytest.mark.parametrize("answer", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_workers_on_a_file_system_without_locks(
+    tmp_path: Path, reference: Path, monkeypatch: pytest.MonkeyPatch, answer: int
+):
+    """An old lock file lies there, which is no lock; while a writer has it, they only deliver."""
+    zoo = prepared(tmp_path / "zoo")
+    assert (zoo / ".lock").exists()
+
+    def flock(_descriptor: int, _operation: int) -> None:
+        raise OSError(answer, os.strerror(answer))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    training = open_training(zoo)
+    with collector(zoo):
+        assert run_worker(training, training.pieces[:2]).made == training.pieces[:2]
+        assert training.finished() == set()
+    run_worker(training, training.pieces)
+    assert_same(zoo, reference)
+
+
+def test_work_of_another_kind(tmp_path: Path):
+    work = Trials(tmp_path)
+    outcome = run_worker(work, work.pieces[:2], others=work.pieces)
+    assert sorted(outcome.made) == sorted(work.taken) == work.pieces
+    assert list((tmp_path / INCOMING_FOLDER).iterdir()) == []
 
 
 def test_whose_share_is_done_helps_others(tmp_path: Path, reference: Path):

@@ -16,6 +16,7 @@ from hyperzoo.cluster.work import Shard, parse_shard, read_pieces
 from hyperzoo.cluster.worker import run_worker
 from hyperzoo.errors import ClusterError
 from hyperzoo.population import Device, EngineName
+from hyperzoo.words import counted
 from hyperzoo.zoo.bundle import lying_bundles
 from hyperzoo.zoo.lock import lock_owner
 from hyperzoo.zoo.write import collect_bundles
@@ -69,7 +70,9 @@ def work(
 
 
 def _outcome(share: Shard, made: int, found: int, left: int) -> str:
-    line = f"shard {share.number}/{share.total}: trained {made} parts, found {found} done"
+    line = (
+        f"shard {share.number}/{share.total}: trained {counted(made, 'part')}, found {found} done"
+    )
     if left:
         line += f"; no time for {left} more, so run the same command again"
     return line
@@ -110,8 +113,9 @@ def collect(
     """Put in place what workers have delivered; they do so themselves while they run."""
     taken = collect_bundles(folder, break_lock=break_lock)
     found = zoo_status(folder)
-    line = f"{folder}: took {len(taken.parts)} parts, {found.done} of {found.parts} are done"
-    out.print(line + (f"; {len(taken.refused)} bundles were refused" if taken.refused else ""))
+    taken_parts, refused = counted(len(taken.parts), "part"), len(taken.refused)
+    line = f"{folder}: took {taken_parts}, {found.done} of {found.parts} are done"
+    out.print(line + (f"; {counted(refused, 'bundle')} refused" if refused else ""), markup=False)
 
 
 def status(folder: Folder) -> None:
@@ -127,7 +131,7 @@ def _slurm_lines(folder: Path) -> list[str]:
         return []
     try:
         found = submitted_states(folder)
-        shown = ", ".join(f"{count} {state.lower()}" for state, count in sorted(found.items()))
+        shown = ", ".join(f"{count} {state}" for state, count in sorted(found.items()))
     except ClusterError as error:
         shown = f"not known: {error}"
     lines = [f"slurm     {shown or 'no task is left'}"]
@@ -145,7 +149,9 @@ def _lines(folder: Path, found: Status) -> list[str]:
     hosts = sorted({beat.host for beat in found.workers})
     if hosts:
         shown = ", ".join(hosts[:4]) + ", ..." * (len(hosts) > 4)
-        lines.append(f"workers   {len(found.workers)} on {len(hosts)} machines ({shown})")
+        lines.append(
+            f"workers   {len(found.workers)} on {counted(len(hosts), 'machine')} ({shown})"
+        )
     for beat in found.silent:
         lines.append(f"silent    {_worker(beat)}, for {duration(beat.age)}: killed, or cut off")
     if found.seconds_a_part is not None and found.seconds_left:

@@ -40,20 +40,29 @@ def largest_array() -> int:
 
 
 def states(jobs: Sequence[str]) -> Counter[str]:
-    """How many tasks of jobs are in which state ("RUNNING", "PENDING", ...); ended ones in none.
+    """How many tasks of jobs are in which state; ended ones in none.
+
+    A state is "running", or with Slurm's reason "pending (Resources)": some reasons, such as
+    BadConstraints, never pass.
 
     One call for all of them: each costs the controller time that it needs for its work.
     """
     if not jobs:
         return Counter()
-    command = ["squeue", "--noheader", "--array", f"--jobs={','.join(jobs)}", "--format=%T"]
+    command = ["squeue", "--noheader", "--array", f"--jobs={','.join(jobs)}", "--format=%T %r"]
     try:
-        return Counter(_call(command).split())
+        return Counter(map(_state, _call(command).splitlines()))
     except ClusterError as error:
         # What it says of jobs that ended long ago.
         if "Invalid job id" in str(error):
             return Counter()
         raise
+
+
+def _state(line: str) -> str:
+    state, _, reason = line.partition(" ")
+    why = f" ({reason})" if state == "PENDING" and reason not in ("", "None") else ""
+    return state.lower() + why
 
 
 def _call(command: list[str]) -> str:

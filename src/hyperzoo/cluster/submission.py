@@ -154,7 +154,7 @@ def _missing(zoo: Path) -> list[str]:
 def _check_idle(zoo: Path) -> None:
     found = submitted_states(zoo)
     if found:
-        shown = ", ".join(f"{count} {state.lower()}" for state, count in found.items())
+        shown = ", ".join(f"{count} {state}" for state, count in found.items())
         raise ClusterError(
             f"an earlier submission for {zoo} is not over ({shown}): see `hyperzoo status {zoo}`, "
             "or end it with scancel. To submit anyway, give --anyway: parts are then made twice"

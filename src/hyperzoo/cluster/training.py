@@ -24,7 +24,7 @@ from hyperzoo.zoo import Trained, ZooWriter, layout
 from hyperzoo.zoo.bundle import Bundle
 from hyperzoo.zoo.document import ZooDocument, read_document
 from hyperzoo.zoo.part_bundle import part_bundle, piece_name, piece_part
-from hyperzoo.zoo.write import Taken, collect_bundles
+from hyperzoo.zoo.write import PATIENCE, Taken, collect_bundles
 
 CLUSTER_FOLDER = ".cluster"
 IMAGES_FILE = "images.npz"
@@ -238,6 +238,7 @@ def prepare_zoo(
         architecture=recipe_architecture(recipe, image_set),
         provenance=None,
         break_lock=break_lock,
+        patience=PATIENCE,  # workers of an earlier submission may be at it
     ).close()
     if not (left := folder / CLUSTER_FOLDER / IMAGES_FILE).exists():
         write_npz(image_set, left)

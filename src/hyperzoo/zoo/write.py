@@ -39,6 +39,9 @@ from hyperzoo.zoo.resume import merged, software, with_run, zoo_to_go_on_with
 _THREADS = 4
 """Check bundles side by side: reading and digests run outside of Python's lock."""
 
+PATIENCE = 10.0
+"""Seconds to wait for the lock of a zoo that workers deliver to: each takes it for a moment."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -74,6 +77,7 @@ class ZooWriter:
         networks_per_class: of generated networks; a recipe has its own.
         break_lock: take the lock from a run that left it, where the file system has none of its
             own.
+        patience: seconds to wait for a lock that somebody else has.
 
     Attributes:
         path: the zoo's folder.
@@ -100,6 +104,7 @@ class ZooWriter:
         provenance: Mapping[str, str] | None,
         networks_per_class: int | None = None,
         break_lock: bool = False,
+        patience: float = 0.0,
     ) -> None:
         origin = Trained(maker) if isinstance(maker, Recipe) else maker
         if networks_per_class is None:
@@ -120,7 +125,9 @@ class ZooWriter:
             zoo_to_go_on_with(self.path, wanted)
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = take_lock(
-                self.path, break_lock=break_lock, seconds=_patience(self.path, provenance)
+                self.path,
+                break_lock=break_lock,
+                seconds=max(patience, _patience(self.path, provenance)),
             )
             try:
                 self._open(wanted, provenance)
@@ -381,9 +388,9 @@ def _look_anew(folder: Path) -> None:
 
 
 def _patience(folder: Path, provenance: Mapping[str, str] | None) -> float:
-    """How long to wait for the lock: while workers deliver, each takes it for a moment."""
+    """How long to wait for the lock: long only beside workers, to which `.incoming` points."""
     trains = provenance is not None
-    return 10.0 if trains and (folder / INCOMING_FOLDER).exists() else 0.0
+    return PATIENCE if trains and (folder / INCOMING_FOLDER).exists() else 0.0
 
 
 def _check_readable(wanted: ZooDocument) -> None:
