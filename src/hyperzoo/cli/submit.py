@@ -12,6 +12,7 @@ from hyperzoo.cluster.submission import Request, Submission, submit_zoo
 from hyperzoo.errors import ClusterError
 from hyperzoo.population import Device, EngineName
 from hyperzoo.recipe import load_recipe
+from hyperzoo.words import counted
 
 
 def submit(
@@ -88,7 +89,8 @@ def _words(options: str) -> tuple[str, ...]:
 
 
 def _lines(folder: Path, done: Submission, tasks: int) -> list[str]:
-    lines = [f"{folder}: {done.parts} parts to make, by {done.tasks} tasks"]
+    parts, by = counted(done.parts, "part"), counted(done.tasks, "task")
+    lines = [f"{folder}: {parts} to make, by {by}"]
     if done.tasks < tasks:
         lines[0] += f" (not {tasks}: a task needs a part)"
     if not done.jobs:

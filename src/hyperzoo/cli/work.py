@@ -16,6 +16,7 @@ from hyperzoo.cluster.work import Shard, parse_shard, read_pieces
 from hyperzoo.cluster.worker import run_worker
 from hyperzoo.errors import ClusterError
 from hyperzoo.population import Device, EngineName
+from hyperzoo.words import counted
 from hyperzoo.zoo.bundle import lying_bundles
 from hyperzoo.zoo.lock import lock_owner
 from hyperzoo.zoo.write import collect_bundles
@@ -52,7 +53,7 @@ def work(
     training = open_training(folder, images=images, engine=engine, device=device, workers=workers)
     listed = training.pieces if pieces is None else read_pieces(pieces)
     steps = 0
-    with counting_meter("epochs trained") as meter:
+    with counting_meter("epoch trained", "epochs trained") as meter:
 
         def told(count: int) -> None:
             nonlocal steps
@@ -63,13 +64,14 @@ def work(
     out.print(_outcome(share, len(outcome.made), len(outcome.found), len(outcome.left)))
     if delivered := len({lying.piece for lying in lying_bundles(folder)}):
         err.print(
-            f"{delivered} parts wait to be put in place, for another process holds the zoo's lock; "
-            "it takes them, or `hyperzoo collect` does"
+            f"{counted(delivered, 'part waits', 'parts wait')} to be put in place, for another "
+            "process holds the zoo's lock; it takes what waits, or `hyperzoo collect` does"
         )
 
 
 def _outcome(share: Shard, made: int, found: int, left: int) -> str:
-    line = f"shard {share.number}/{share.total}: trained {made} parts, found {found} done"
+    trained = counted(made, "part")
+    line = f"shard {share.number}/{share.total}: trained {trained}, found {found} done"
     if left:
         line += f"; no time for {left} more, so run the same command again"
     return line
@@ -110,8 +112,10 @@ def collect(
     """Put in place what workers have delivered; they do so themselves while they run."""
     taken = collect_bundles(folder, break_lock=break_lock)
     found = zoo_status(folder)
-    line = f"{folder}: took {len(taken.parts)} parts, {found.done} of {found.parts} are done"
-    out.print(line + (f"; {len(taken.refused)} bundles were refused" if taken.refused else ""))
+    parts = counted(len(taken.parts), "part")
+    line = f"{folder}: took {parts}, {found.done} of {found.parts} are done"
+    refused = counted(len(taken.refused), "bundle was", "bundles were")
+    out.print(line + (f"; {refused} refused" if taken.refused else ""))
 
 
 def status(folder: Folder) -> None:

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from hyperzoo.errors import ImageError
 from hyperzoo.images.decode import Key, Split
 from hyperzoo.images.image_set import check_class_names
+from hyperzoo.words import counted
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif"),
@@ -24,6 +25,9 @@ _SPLIT = re.compile(
     r"(?:[_-]?(?:sets?|images?|imgs|data|split))?",
     re.DOTALL,
 )
+
+_INNER = "folders in class folders"
+"""What is counted beside suffixes among what is passed over."""
 
 Children = Callable[[PurePosixPath], tuple[list[str], list[str]]]
 """Gives the names of the folders and of the files in a folder, sorted, without hidden ones."""
@@ -218,7 +222,7 @@ class _Finder:
                 folders = inner
         self.passed_over.update(_suffix(name) for name in files if not is_image(name))
         if images and folders:
-            self.passed_over["folders in class folders"] += len(folders)
+            self.passed_over[_INNER] += len(folders)
         return images
 
     def _instead(self, classes: list[PurePosixPath]) -> str:
@@ -273,7 +277,8 @@ def _suffix(file_name: str) -> str:
 def _counted(suffixes: Counter[str]) -> str:
     """Most first: "6 .jfif, 2 .txt"."""
     ordered = sorted(suffixes.items(), key=lambda item: (-item[1], item[0]))
-    return _some([f"{count} {suffix}" for suffix, count in ordered])
+    one = {_INNER: "folder in a class folder"}
+    return _some([counted(count, one.get(suffix, suffix), suffix) for suffix, count in ordered])
 
 
 def _some(names: Iterable[str]) -> str:
