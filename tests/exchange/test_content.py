@@ -82,7 +82,7 @@ WRITERS: list[tuple[Content, Callable[[Path], object]]] = [
     (Content.SAFETENSORS, lambda path: save_file({"a": np.zeros(3)}, path)),
     *[
         (Content.PICKLE, lambda path, p=p: path.write_bytes(pickle.dumps([{"a": 1}, "b"], p)))
-        for p in (0, 2, 3, 4, 5)
+        for p in range(6)
     ],
     (Content.JSON, lambda path: path.write_text(json.dumps({"a": 1}))),
     (Content.TEXT, lambda path: path.write_text("Bär, 猫\n" * 400, encoding="utf-8")),

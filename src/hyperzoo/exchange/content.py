@@ -3,6 +3,7 @@
 import codecs
 import io
 import pickletools
+import re
 import struct
 import zipfile
 from collections.abc import Collection
@@ -14,6 +15,8 @@ from hyperzoo.exchange.pickles.tensors import TENSOR_NAMES
 from hyperzoo.unpickling.strangers import first_stranger
 
 _START = 1024
+_PROTOCOL_1 = re.compile(rb"(?:[\]}]|c[\w.]+\n\w+\n)q\0")
+"""How pickles of protocol 1 begin: an object that is stored as the first."""
 _MAX_MEMBERS = 10_000
 _MOST_OF_PICKLE = 64 * 2**20
 _TORCH_MEMBERS = ("data.pkl", "version", "byteorder", ".format_version", ".storage_alignment")
@@ -206,6 +209,8 @@ def _is_header(path: Path, start: bytes) -> bool:
 def _look_at_text(start: bytes) -> Content:
     """A pickle, a page or a text: by far the most of what is left."""
     if start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        return Content.PICKLE
+    if _PROTOCOL_1.match(start):
         return Content.PICKLE
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text[:15].lower().startswith((b"<!doctype html", b"<html", b"<?xml", b"<head", b"<!--")):
