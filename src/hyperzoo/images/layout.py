@@ -9,7 +9,6 @@ from pathlib import PurePosixPath
 from hyperzoo.errors import ImageError
 from hyperzoo.images.decode import Key, Split
 from hyperzoo.images.image_set import check_class_names
-from hyperzoo.words import counted
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif"),
@@ -278,7 +277,7 @@ def _counted(suffixes: Counter[str]) -> str:
     """Most first: "6 .jfif, 2 .txt"."""
     ordered = sorted(suffixes.items(), key=lambda item: (-item[1], item[0]))
     one = {_INNER: "folder in a class folder"}
-    return _some([counted(count, one.get(suffix, suffix), suffix) for suffix, count in ordered])
+    return _some([f"{n} {one.get(what, what) if n == 1 else what}" for what, n in ordered])
 
 
 def _some(names: Iterable[str]) -> str:
