@@ -131,7 +131,7 @@ def _in_order(names: list[str], *, numbered: bool) -> list[str]:
     if len(names) == 1:
         return names
     parts = {name: [_COUNTED.fullmatch(part) for part in name.split("/")] for name in names}
-    patterns, numbers = set(), {}
+    patterns, numbers = set[tuple[str, ...]](), dict[str, list[tuple[list[int], int]]]()
     for name, found in parts.items():
         stems = [match["stem"] for match in found if match]
         patterns.add(tuple(_DIGITS.sub("#", stem) for stem in stems))
