@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from hyperzoo.errors import ForeignFileError
-from hyperzoo.exchange.content import Content, check_content, look
+from hyperzoo.exchange.content import Content, check_content, look, told
+from hyperzoo.exchange.finding import find_foreign
 from hyperzoo.exchange.importing import import_zoo
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 12345\n"
@@ -81,13 +82,13 @@ WRITERS: list[tuple[Content, Callable[[Path], object]]] = [
     (Content.SAFETENSORS, lambda path: save_file({"a": np.zeros(3)}, path)),
     *[
         (Content.PICKLE, lambda path, p=p: path.write_bytes(pickle.dumps([{"a": 1}, "b"], p)))
-        for p in (0, 2, 3, 4, 5)
+        for p in range(6)
     ],
     (Content.JSON, lambda path: path.write_text(json.dumps({"a": 1}))),
     (Content.TEXT, lambda path: path.write_text("Bär, 猫\n" * 400, encoding="utf-8")),
     (Content.IMAGE, lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n")),
     (Content.UNKNOWN, lambda path: path.write_bytes(b"\xff\0" * 90)),
-    (Content.UNKNOWN, lambda path: path.write_bytes(b"PK\x03\x04 and cut")),
+    (Content.ZIP_CUT, lambda path: path.write_bytes(b"PK\x03\x04 and cut")),
 ]
 
 
@@ -149,3 +150,80 @@ def test_what_lies_there_instead(tmp_path: Path):
         import_zoo(tmp_path, tmp_path / "zoo")
     assert "1 file (metrics.csv.gz): compressed by gzip; unpack it first" in str(error.value)
     assert "1 file (weights.npy): an array of NumPy" in str(error.value)
+
+
+def _cut(write: Callable[[Path], object], path: Path, kept: int | None) -> None:
+    """Write a file, and keep its beginning alone: so many bytes, or half of them."""
+    write(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2 if kept is None else kept])
+
+
+CUT: list[tuple[Content, Callable[[Path], object], str]] = [
+    (Content.TORCH_CUT, lambda path: torch.save(TENSORS, path), "a file of torch.save that was"),
+    (Content.KERAS_CUT, _zip("metadata.json", "config.json"), "a Keras 3 model that was"),
+    (Content.NPZ_CUT, _npz, r"arrays of NumPy \(npz\) that were"),
+    (Content.ZIP_CUT, _zip("train/cat/0.png", "train/cat/1.png"), "a zip archive that was"),
+]
+
+
+@pytest.mark.parametrize("kept", [None, 80])
+@pytest.mark.parametrize(("expected", "write", "said"), CUT)
+@pytest.mark.parametrize("name", ["cat_0.pt", "cat_0.bin", "cat_0.keras", "cat_0.h5", "cat_0"])
+def test_archives_cut_short_are_told(
+    tmp_path: Path,
+    expected: Content,
+    write: Callable[[Path], object],
+    said: str,
+    name: str,
+    kept: int | None,
+):
+    path = tmp_path / "files" / name
+    path.parent.mkdir()
+    _cut(write, path, kept)
+    assert look(path) is expected
+    # Nothing that lists it as passed over comes first where its name is that of a network.
+    with pytest.raises(
+        ForeignFileError, match=rf"{name}: (it has .*, but is )?{said} cut short or damaged; get it"
+    ) as error:
+        import_zoo(path.parent, tmp_path / "zoo")
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "zoo").exists()
+
+
+@pytest.mark.parametrize("name", ["cat_0.bin", "cat_0.model", "cat_0"])
+def test_a_cut_file_is_never_told_as_passed_over(tmp_path: Path, name: str):
+    torch.save({"fc.weight": torch.zeros(1, 2), "fc.bias": torch.zeros(1)}, tmp_path / "dog_0.pt")
+    _cut(lambda path: torch.save(TENSORS, path), tmp_path / name, None)
+    with pytest.raises(ForeignFileError, match=rf"{name}: it has .* torch.save that was cut short"):
+        find_foreign(tmp_path)
+
+
+class _Calls:
+    """Unpickled, it would run a command."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.system, ("exit 1",)
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
+@pytest.mark.parametrize("name", ["cat_0.pt", "cat_0.pth", "cat_0.h5", "cat_0.bin"])
+def test_a_pickle_with_code_names_the_call(tmp_path: Path, name: str, protocol: int):
+    """Whatever it is called; and no other name is advised, under which it would be refused too."""
+    path = tmp_path / name
+    path.write_bytes(pickle.dumps({"conv.weight": np.zeros(2), "fc": _Calls()}, protocol))
+    with pytest.raises(
+        ForeignFileError, match=rf"a pickle that asks for '{os.system.__module__}.system', which"
+    ) as error:
+        import_zoo(tmp_path, tmp_path / "zoo")
+    assert "save the state_dict where it was made" in str(error.value)
+    assert "name it" not in str(error.value)
+    assert ".pkl" not in str(error.value)
+
+
+def test_a_pickle_of_arrays_is_told_what_is_read(tmp_path: Path):
+    path = tmp_path / "cat_0.pt"
+    path.write_bytes(pickle.dumps({"fc.weight": np.zeros(2, np.float32)}))
+    assert told(path, look(path)).startswith("a pickle; of pickles only modelwise.pkl and layer")
+    path.write_bytes(path.read_bytes()[:-20])
+    assert told(path, look(path)) == "a pickle that was cut short; get it or save it again"

@@ -87,7 +87,7 @@ def test_a_pattern(files: Path, tmp_path: Path):
     assert taken(imported) == {"cat_3": 1, "cat_4": 2}
     with pytest.raises(ForeignFileError, match=r"does not fit 2 files:\n  seed3/.*\n  seed4/"):
         import_zoo(files, tmp_path / "other", name="{class}/{index}")
-    with pytest.raises(ForeignFileError, match="a network with one output is for one class"):
+    with pytest.raises(ForeignFileError, match=r"^2 files with networks of one output, which is"):
         import_zoo(files, tmp_path / "other", name="seed{index}/*/net")
 
 
@@ -222,3 +222,25 @@ def test_upper_case_and_what_is_passed_over(files: Path, tmp_path: Path):
     ]
     assert [file.name for file in found.others] == ["notes.md", "optimizer.pt"]
     assert taken(import_zoo(files, tmp_path / "zoo")) == {"cat_0": 1}
+
+
+def test_networks_of_a_class_that_no_name_tells_are_listed_at_once(files: Path, tmp_path: Path):
+    for index in range(3):
+        save(files / f"model_{index}.pt", index)
+    with pytest.raises(
+        ForeignFileError,
+        match=r"^3 files with networks of one output, .* no class in the name; put \{class\} into",
+    ) as error:
+        import_zoo(files, tmp_path / "zoo")
+    assert str(error.value).splitlines()[1:] == [
+        f"  {files / f'model_{index}.pt'}" for index in range(3)
+    ]
+    # As the message says: the folder with the name of the class.
+    files.rename(tmp_path / "cat")
+    assert taken(import_zoo(tmp_path, tmp_path / "zoo")) == {f"cat_{n}": n for n in range(3)}
+
+
+def test_one_network_of_a_class_that_no_name_tells(files: Path, tmp_path: Path):
+    save(files / "net_4.pt", 1)
+    with pytest.raises(ForeignFileError, match=r"^1 file with a network of one output, which is"):
+        import_zoo(files, tmp_path / "zoo")

@@ -1,9 +1,12 @@
 """Networks of their own layers through Keras's files and safetensors, and back."""
 
+import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -14,6 +17,8 @@ from hyperzoo.exchange.importing import import_zoo
 from hyperzoo.exchange.keras.architecture import SCALES_BYTES, architecture_of
 from hyperzoo.exchange.keras.config import model_config
 from hyperzoo.exchange.keras.layers import keras_model
+from hyperzoo.exchange.keras.read import read_keras
+from hyperzoo.exchange.keras.write import weights_template
 from hyperzoo.zoo import Zoo, open_zoo
 from hyperzoo.zoo.tensors import encode_tensors
 from tests.architectures.declarations import EVERY
@@ -21,6 +26,7 @@ from tests.architectures.test_forward import some_parameters
 from tests.exchange.own_zoo import own_zoo
 from tests.zoo.makers import make_zoo, recipe
 
+Weights = dict[str, np.ndarray]
 NETWORKS = [*EVERY.values(), get_architecture("resnet8", 2)]
 
 
@@ -71,6 +77,77 @@ def test_what_is_exported_comes_back_bit_for_bit(name: str, written: str, tmp_pa
     told = json.loads((tmp_path / "again" / "zoo.json").read_text())["architecture"]
     assert told["layers"] == layer_tables(again.architecture)
     assert open_zoo(tmp_path / "again").architecture == again.architecture
+
+
+def archive(path: Path, architecture: Architecture, seed: int = 0) -> Weights:
+    """A `.keras` file as Keras 3 lays it out; returns its weights."""
+    own = dict(some_parameters(architecture, seed))
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("metadata.json", "{}")
+        file.writestr("config.json", model_config(architecture))
+        file.writestr("model.weights.h5", weights_template(architecture).fill(own, None))
+    return own
+
+
+@pytest.mark.parametrize("architecture", NETWORKS, ids=lambda a: a.name)
+def test_an_archive_of_its_own_layers(architecture: Architecture, tmp_path: Path):
+    """Also of built-in networks with layers that are no pair of kernel and bias."""
+    own = archive(tmp_path / "cat_0.keras", architecture)
+    network = read_keras(tmp_path / "cat_0.keras")
+    assert network.architecture.steps == architecture.steps
+    assert not network.by_shapes
+    assert network.weights.keys() == own.keys()
+    for name, value in own.items():
+        np.testing.assert_array_equal(network.weights[name], value)
+
+
+def test_an_archive_of_another_activation_is_what_it_says(tmp_path: Path):
+    """One tanh network saved twice: the archive says so, the weights alone can't."""
+    path = tmp_path / "cat_0.keras"
+    known = get_architecture("smallcnn", 1)
+    own = dict(some_parameters(known, 1))
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("config.json", model_config(known).replace('"relu"', '"tanh"'))
+        file.writestr("model.weights.h5", weights_template(known).fill(own, None))
+    network = read_keras(path)
+    assert network.architecture.name == "sequential"
+    assert [getattr(layer, "activation", None) for layer in network.architecture.layers] == [
+        *["tanh"] * 3, "linear", "linear",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda file: file.move("layers/batch_normalization", "layers/other"), "expected 'batch_"),
+        (
+            lambda file: file.__delitem__("layers/batch_normalization/vars/3"),
+            r"expected gamma, beta, moving_mean, moving_variance, numbered from 0, got \['0', '1'",
+        ),
+        (lambda file: file.move("layers", "other"), r"expected the group layers, got \[\]"),
+        (
+            lambda file: replace_tensor(file, "layers/batch_normalization/vars/0", (3,)),
+            r"gamma: expected shape \(\d+,\), got \(3,\)",
+        ),
+    ],
+)
+def test_archives_whose_weights_are_others(damage: Any, message: str, tmp_path: Path):
+    path = tmp_path / "cat_0.keras"
+    archive(path, EVERY["normalised"])
+    with zipfile.ZipFile(path) as file:
+        content = io.BytesIO(file.read("model.weights.h5"))
+    with h5py.File(content, "r+") as weights:
+        damage(weights)
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("config.json", model_config(EVERY["normalised"]))
+        file.writestr("model.weights.h5", content.getvalue())
+    with pytest.raises(ForeignFileError, match=message):
+        read_keras(path)
+
+
+def replace_tensor(file: Any, name: str, shape: tuple[int, ...]) -> None:
+    del file[name]
+    file[name] = np.zeros(shape, "<f4")
 
 
 def test_a_model_of_mixed_precision_says_so(tmp_path: Path):

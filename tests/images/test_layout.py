@@ -80,7 +80,7 @@ def test_images_one_folder_deeper(tmp_path: Path):
     beside = split_files("train", "val") | {"train/cat/more/9.png": encoded(kind="PNG")}
     images = load(write_files(tmp_path / "beside", beside))
     assert images.fingerprint == flat.fingerprint
-    assert images.notes == ("passed over: 1 folders in class folders",)
+    assert images.notes == ("passed over: 1 folder in a class folder",)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def analyze(
     """Study a zoo: tables as CSV, figures as SVG and PNG, and the main findings."""
     zoo = open_zoo(folder)
     found: list[Section] = []
-    with counting_meter("parts read") as meter:
+    with counting_meter("part read", "parts read") as meter:
 
         def studied() -> Iterator[Section]:
             for section in sections(zoo, seed=seed, decimals=decimals, png=True, meter=meter):

@@ -74,7 +74,7 @@ def run_benchmark(
         check_folder(results)
     names = None if methods is None else [n.strip() for n in methods.split(",") if n.strip()]
     try:
-        with counting_meter("methods") as meter:
+        with counting_meter("method") as meter:
             found = run(
                 zoo,
                 names,

@@ -37,7 +37,7 @@ def export(
         hint = hint_at(format, WRITTEN)
         raise typer.BadParameter(f"expected one of {', '.join(WRITTEN)}, got {format!r}{hint}")
     load, opened = image_choice(images), open_zoo(zoo)
-    with counting_meter("networks") as meter:
+    with counting_meter("network") as meter:
         written = export_zoo(
             opened,
             format,

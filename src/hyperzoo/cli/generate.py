@@ -13,6 +13,7 @@ from hyperzoo.cli.progress import counting_meter
 from hyperzoo.errors import GenerationError, ZooError
 from hyperzoo.generation import BEST, METHODS, Generator, Split, fit, generate_zoo, load_generator
 from hyperzoo.images import ImageSet
+from hyperzoo.words import counted
 from hyperzoo.zoo import Zoo, open_zoo
 
 
@@ -62,7 +63,7 @@ def generate(
     else:
         generator = _fitted(zoo, method or BEST, shown, cut, seed, save)
     try:
-        with counting_meter("networks on disk") as meter:
+        with counting_meter("network on disk", "networks on disk") as meter:
             made = generate_zoo(
                 generator,
                 target,
@@ -80,7 +81,7 @@ def generate(
             markup=False,
         )
         raise  # typer exits with status 130
-    out.print(f"{target} is complete: {len(made)} networks {generator.method} made")
+    out.print(f"{target} is complete: {counted(len(made), 'network')} {generator.method} made")
 
 
 def _fitted(
@@ -93,7 +94,7 @@ def _fitted(
 ) -> Generator:
     """Fit a method, and keep the generator where that was asked for."""
     try:
-        with counting_meter("steps of the fit") as meter:
+        with counting_meter("step of the fit", "steps of the fit") as meter:
             generator = fit(zoo, method, images=images, split=split, seed=seed, meter=meter)
     except KeyboardInterrupt:
         err.print(

@@ -51,8 +51,11 @@ def import_(
     or binary_oneVall_church_649_model; names that are other ones are told by --name.
     """
     load = image_choice(images)
-    out.print(_told(find_foreign(path)), markup=False)
-    with counting_meter("bytes" if path.is_file() else "files") as meter:
+    found = find_foreign(path, name)
+    out.print(_told(found), markup=False)
+    read = [entry for _, entry in found.networks if only in (None, entry.name)]
+    # One file of many networks tells its bytes; see `import_zoo`.
+    with counting_meter("byte" if len(read) == 1 and read[0].holds_many else "file") as meter:
         imported = import_zoo(
             path, folder, images=load, name=name, only=only, prefer=prefer, meter=meter
         )
@@ -72,7 +75,7 @@ def import_(
 def _told(found: Found) -> str:
     """One line on what was found."""
     counts = Counter(entry.name for _, entry in found.networks)
-    parts = [f"{count} {name} file{'s' * (count > 1)}" for name, count in counts.items()]
+    parts = [counted(count, f"{name} file") for name, count in counts.items()]
     if found.metrics:
         parts.append(f"{len(found.metrics)} of metrics")
     if found.others:

@@ -49,7 +49,7 @@ def judge_(
     check_folder(results)
     shown = zoo_images(zoo, images)
     try:
-        with counting_meter("families of measures") as meter:
+        with counting_meter("family of measures", "families of measures") as meter:
             found = judge(
                 made,
                 zoo,

@@ -21,21 +21,39 @@ LINE_EVERY = 5.0
 """Seconds between plain lines."""
 
 
+class _Lines:
+    """Plain lines of progress: one every few seconds, and the last, where there was one before.
+
+    Args:
+        at_once: print the first line as soon as it is there.
+    """
+
+    def __init__(self, *, at_once: bool = False) -> None:
+        self._printed, self._latest = "", ""
+        self._at_once, self._last = at_once, time.monotonic()
+
+    def tell(self, line: str) -> None:
+        """Say how far the work is."""
+        self._latest = line
+        is_first = self._at_once and not self._printed
+        if is_first or time.monotonic() - self._last >= LINE_EVERY:
+            self.end(always=True)
+
+    def end(self, *, always: bool = False) -> None:
+        """Print the latest line; nothing where no line was printed: the work was short."""
+        if (self._printed or always) and self._latest != self._printed:
+            self._printed, self._last = self._latest, time.monotonic()
+            err.print(self._latest)
+
+
 @contextmanager
 def training_meter() -> Iterator[Meter]:
     """A meter for `train_zoo`: networks, epochs, networks a second, time left."""
     started = time.monotonic()
     if not err.is_terminal:
-        last_line, line = started, ""
-
-        def plain(progress: Progress) -> None:
-            nonlocal last_line, line
-            new = _training_line(progress, time.monotonic() - started)
-            if (not line or time.monotonic() - last_line >= LINE_EVERY) and new != line:
-                last_line, line = time.monotonic(), new
-                err.print(line)
-
-        yield plain
+        lines = _Lines(at_once=True)
+        yield lambda progress: lines.tell(_training_line(progress, time.monotonic() - started))
+        lines.end()
         return
     columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
     with Bar(*columns, console=err, transient=True) as bar:
@@ -77,25 +95,33 @@ def duration(seconds: float) -> str:
 @contextmanager
 def image_meter() -> Iterator[Callable[[int, int | None], None]]:
     """A meter for images that are decoded."""
-    with counting_meter("images") as meter:
+    with counting_meter("image") as meter:
         yield meter
 
 
 @contextmanager
-def counting_meter(what: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A meter that is told how many of how many are done."""
+def counting_meter(
+    one: str, many: str | None = None
+) -> Iterator[Callable[[int, int | None], None]]:
+    """A meter that is told how many of how many are done.
+
+    Args:
+        one: what is counted, as a single one is called.
+        many: what several are called; None for `one` with an "s".
+    """
     if not err.is_terminal:
-        last_line = time.monotonic()
-
-        def plain(done: int, total: int | None) -> None:
-            nonlocal last_line
-            if time.monotonic() - last_line >= LINE_EVERY:
-                last_line = time.monotonic()
-                err.print(f"{done}{f' of {total}' if total else ''} {what}")
-
-        yield plain
+        lines = _Lines()
+        yield lambda done, total: lines.tell(
+            f"{done:,} of {counted(total, one, many)}" if total else counted(done, one, many)
+        )
+        lines.end()
         return
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn(what), TimeElapsedColumn())
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(many or f"{one}s"),
+        TimeElapsedColumn(),
+    )
     with Bar(*columns, console=err, transient=True) as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(one, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

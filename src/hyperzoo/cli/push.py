@@ -28,7 +28,7 @@ def push(
     Files that are there already are not uploaded again: an interrupted push goes on, a zoo that
     has grown adds its new parts. Log in first with `hf auth login`, or set HF_TOKEN.
     """
-    with counting_meter("files") as meter:
+    with counting_meter("file") as meter:
         pushed = push_zoo(folder, repo, private=private, license=license, meter=meter)
     for note in pushed.notes:
         err.print(f"note: {note}", markup=False)

@@ -60,7 +60,7 @@ def report(
     benchmarks = [read_benchmark(folder) for folder in folders]
     started = time.monotonic()
     compared = None if beside is None else _beside(zoo, open_zoo(beside), images)
-    with counting_meter("parts read") as meter:
+    with counting_meter("part read", "parts read") as meter:
         path = write_report(
             zoo, target, seed=seed, meter=meter, benchmarks=benchmarks, beside=compared
         )
@@ -73,5 +73,5 @@ def report(
 
 def _beside(generated: Zoo, zoo: Zoo, images: str | None) -> Beside:
     shown = zoo_images(zoo, images)
-    with counting_meter("families of measures") as meter:
+    with counting_meter("family of measures", "families of measures") as meter:
         return put_beside(generated, zoo, images=shown, meter=meter)

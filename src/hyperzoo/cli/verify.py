@@ -42,7 +42,7 @@ def verify(
     """Check every part: checksums, shapes, finite values, row counts, and ids against the plan."""
     if (regenerate is None) != (generator is None):
         raise typer.BadParameter("--regenerate ID and --with GENERATOR belong together")
-    with counting_meter("parts") as meter:
+    with counting_meter("part") as meter:
         found = verify_zoo(folder, meter=meter)
     for problem in found.problems:
         err.print(f"[bold red]problem:[/] {escape(problem)}")

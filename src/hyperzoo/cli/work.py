@@ -53,7 +53,7 @@ def work(
     training = open_training(folder, images=images, engine=engine, device=device, workers=workers)
     listed = training.pieces if pieces is None else read_pieces(pieces)
     steps = 0
-    with counting_meter("epochs trained") as meter:
+    with counting_meter("epoch trained", "epochs trained") as meter:
 
         def told(count: int) -> None:
             nonlocal steps
@@ -64,8 +64,8 @@ def work(
     out.print(_outcome(share, len(outcome.made), len(outcome.found), len(outcome.left)))
     if delivered := len({lying.piece for lying in lying_bundles(folder)}):
         err.print(
-            f"{delivered} parts wait to be put in place, for another process holds the zoo's lock; "
-            "it takes them, or `hyperzoo collect` does"
+            f"{counted(delivered, 'part waits', 'parts wait')} to be put in place, for another "
+            "process holds the zoo's lock; it takes what waits, or `hyperzoo collect` does"
         )
 
 

@@ -3,6 +3,7 @@
 import codecs
 import io
 import pickletools
+import re
 import struct
 import zipfile
 from collections.abc import Collection
@@ -10,9 +11,15 @@ from enum import Enum
 from pathlib import Path
 
 from hyperzoo.errors import ForeignFileError
+from hyperzoo.exchange.pickles.tensors import TENSOR_NAMES
+from hyperzoo.unpickling.strangers import first_stranger
 
 _START = 1024
+_PROTOCOL_1 = re.compile(rb"(?:[\]}]|c[\w.]+\n\w+\n)q\0")
+"""How pickles of protocol 1 begin: an object that is stored as the first."""
 _MAX_MEMBERS = 10_000
+_MOST_OF_PICKLE = 64 * 2**20
+_TORCH_MEMBERS = ("data.pkl", "version", "byteorder", ".format_version", ".storage_alignment")
 _TORCH_NUMBER = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """How every file of torch.save in its older format begins, behind the protocol's number."""
 
@@ -36,13 +43,22 @@ class Content(Enum):
         "a TorchScript program",
         "save the state_dict where it was made: torch.save(module.state_dict(), path)",
     )
+    TORCH_CUT = ("a file of torch.save that was cut short or damaged", "get it or save it again")
     KERAS = ("a Keras 3 model", "name it .keras")
+    KERAS_CUT = ("a Keras 3 model that was cut short or damaged", "get it or save it again")
     NPZ = ("arrays of NumPy (npz)", "docs/formats.md shows how to make a state_dict of arrays")
+    NPZ_CUT = ("arrays of NumPy (npz) that were cut short or damaged", "get it or save it again")
     ZIP = ("a zip archive", "unpack it first (unzip)")
+    ZIP_CUT = ("a zip archive that was cut short or damaged", "get it again")
     HDF5 = ("an HDF5 file", "name it .h5, or .weights.h5 if save_weights of Keras 3 wrote it")
     NPY = ("an array of NumPy (npy)", "docs/formats.md shows how to make a state_dict of arrays")
     SAFETENSORS = ("a safetensors file", "name it .safetensors")
-    PICKLE = ("a pickle", "name it .pkl if it is a published one; save others as a state_dict")
+    PICKLE = (
+        "a pickle",
+        "of pickles only modelwise.pkl and layerwise.pkl of the published dataset are read, under "
+        "names that end in .pkl; save other networks where they were made: "
+        "torch.save(module.state_dict(), path)",
+    )
     PARQUET = ("a Parquet table", "give the networks' files")
     IMAGE = ("a picture", "give the networks' files")
     JSON = ("JSON text", "get it again if this is a server's message; give the networks' files")
@@ -52,6 +68,9 @@ class Content(Enum):
     def __init__(self, said: str, remedy: str) -> None:
         self.said, self.remedy = said, remedy
 
+
+CUT = (Content.TORCH_CUT, Content.KERAS_CUT, Content.NPZ_CUT, Content.ZIP_CUT)
+"""Archives without their end."""
 
 _STARTS = {
     b"\x89HDF\r\n\x1a\n": Content.HDF5,
@@ -108,7 +127,7 @@ def look(path: Path) -> Content:
         if start.startswith(begin):
             return content
     if start.startswith(b"PK\x03\x04") or start.startswith(b"PK\x05\x06"):
-        return _look_into_zip(path)
+        return _look_into_zip(path, start)
     if start[2:].startswith(_TORCH_NUMBER) and start.startswith(b"\x80"):
         return Content.TORCH
     if start[257:262] == b"ustar":
@@ -130,18 +149,35 @@ def check_content(path: Path, expected: str, contents: Collection[Content]) -> N
         ForeignFileError: it is something else; the message says what, and what to do.
     """
     found = look(path)
+    if found in CUT:
+        raise ForeignFileError(f"{path}: {told(path, found)}")
     if found not in (*contents, Content.UNKNOWN):
-        raise ForeignFileError(f"{path}: not {expected} but {found.said}; {found.remedy}")
+        raise ForeignFileError(f"{path}: not {expected} but {told(path, found)}")
 
 
-def _look_into_zip(path: Path) -> Content:
+def told(path: Path, content: Content) -> str:
+    """What a file is and what to do, in words; of a pickle that asks for code, for which."""
+    if content is Content.PICKLE:
+        start = magic(path, _MOST_OF_PICKLE)
+        if (stranger := first_stranger(start, TENSOR_NAMES)) is not None:
+            return (
+                f"{content.said} that asks for {stranger[:200]!r}, which plain data does not need "
+                "and which may run code, so nothing of it is loaded; save the state_dict where it "
+                "was made: torch.save(module.state_dict(), path)"
+            )
+        if len(start) < _MOST_OF_PICKLE and not start.endswith(b"."):
+            return "a pickle that was cut short; get it or save it again"
+    return f"{content.said}; {content.remedy}"
+
+
+def _look_into_zip(path: Path, start: bytes) -> Content:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()[:_MAX_MEMBERS]
     # What zipfile raises for damage depends on where it is.
     except (zipfile.BadZipFile, OSError, ValueError, LookupError, EOFError, struct.error,
             RuntimeError, OverflowError):  # fmt: skip
-        return Content.UNKNOWN  # cut short: the reader says so
+        return _look_at_first_member(start)
     if "config.json" in names or "model.weights.h5" in names:
         return Content.KERAS
     inner = {name.partition("/")[2] for name in names}
@@ -150,6 +186,17 @@ def _look_into_zip(path: Path) -> Content:
     if "data.pkl" in inner:
         return Content.TORCH
     return Content.NPZ if names and all(n.endswith(".npy") for n in names) else Content.ZIP
+
+
+def _look_at_first_member(start: bytes) -> Content:
+    """Whose archive it was, of one without its end: by the name of the first file in it."""
+    name = start[30 : 30 + int.from_bytes(start[26:28], "little")].decode("utf-8", "replace")
+    folder, _, inner = name.partition("/")
+    if inner in _TORCH_MEMBERS or (folder and inner.startswith("data/")):
+        return Content.TORCH_CUT
+    if name in ("metadata.json", "config.json", "model.weights.h5"):
+        return Content.KERAS_CUT
+    return Content.NPZ_CUT if name.endswith(".npy") else Content.ZIP_CUT
 
 
 def _is_header(path: Path, start: bytes) -> bool:
@@ -162,6 +209,8 @@ def _is_header(path: Path, start: bytes) -> bool:
 def _look_at_text(start: bytes) -> Content:
     """A pickle, a page or a text: by far the most of what is left."""
     if start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        return Content.PICKLE
+    if _PROTOCOL_1.match(start):
         return Content.PICKLE
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text[:15].lower().startswith((b"<!doctype html", b"<html", b"<?xml", b"<head", b"<!--")):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hyperzoo.errors import ForeignFileError, did_you_mean
 from hyperzoo.exchange.companions import is_companion
-from hyperzoo.exchange.content import Content, look
+from hyperzoo.exchange.content import CUT, Content, look, told
 from hyperzoo.exchange.format import Format
 from hyperzoo.exchange.names import name_files, name_of
 from hyperzoo.exchange.path_names import SUFFIXES, NetworkName
@@ -17,7 +17,7 @@ from hyperzoo.words import counted
 from hyperzoo.zoo import layout
 
 _MOST_KINDS = 12
-_DAMAGED = (Content.UNKNOWN, Content.EMPTY, Content.LFS, Content.HTML)
+_DAMAGED = (Content.UNKNOWN, Content.EMPTY, Content.LFS, Content.HTML, *CUT)
 """What a file without a suffix is that may have been a network."""
 
 
@@ -73,14 +73,18 @@ class Choice:
     prefer: str | None = None
 
 
-def find_foreign(path: str | Path) -> Found:
+def find_foreign(path: str | Path, name: str | None = None) -> Found:
     """Look what a file or a folder holds, without reading the networks.
 
     Symbolic links inside a folder are passed over: they may lead anywhere.
 
+    Args:
+        path: the file or folder.
+        name: how files of networks are named; see `names.name_files`.
+
     Raises:
-        ForeignFileError: there is nothing there, nothing that is recognised, or what can't be
-            looked at.
+        ForeignFileError: there is nothing there, nothing that is recognised, what can't be looked
+            at, or what has the name of a network but is none.
     """
     root = Path(path)
     if not root.exists():
@@ -100,6 +104,7 @@ def find_foreign(path: str | Path) -> Found:
         raise ForeignFileError(
             f"{error.filename or root} can't be read: {error.strerror or error}"
         ) from error
+    _check_damaged(others, root, name)
     if not networks:
         raise ForeignFileError(_nothing(root, others))
     return Found(networks=tuple(networks), metrics=tuple(tables), others=tuple(others))
@@ -113,7 +118,7 @@ def _nothing(root: Path, others: Sequence[Path]) -> str:
             kinds.setdefault(look(file), []).append(file)
     there = [
         f"{counted(len(files), 'file')} ({files[0].name}{', ...' * (len(files) > 1)}): "
-        f"{content.said}; {content.remedy}"
+        + told(files[0], content)
         for content, files in kinds.items()
     ]
     names = {file.name for file in others}
@@ -160,7 +165,6 @@ def sources_of(found: Found, root: Path, choice: Choice) -> tuple[list[Source], 
     )
     if not names and len(ones) == len(files):
         raise ForeignFileError(f"{root} holds no network, but {counted(len(ones), 'file')} of else")
-    _check_damaged(found.others, root, choice.name)
     if nothing := [file for file in ones if file not in names]:
         notes.append(
             f"{counted(len(nothing), 'file')} without a network passed over: {_some(nothing)}"
@@ -190,15 +194,16 @@ def _check_damaged(others: Sequence[Path], root: Path, pattern: str | None) -> N
         if file.is_symlink() or is_companion(file.name):
             continue
         plain = not file.suffix or file.suffix[1:].isdigit()
-        if not plain and not file.name.lower().endswith(SUFFIXES):
-            continue
+        named = not plain and file.name.lower().endswith(SUFFIXES)
         content = look(file)
-        if plain and content not in _DAMAGED:
+        # Whole files of torch.save are read under any name.
+        if not named and content is not Content.TORCH_CUT and not (plain and content in _DAMAGED):
             continue
         if name_of(file, root, pattern) is not None:
+            maybe = "it may be a network cut short; " if content is Content.UNKNOWN else ""
             raise ForeignFileError(
-                f"{file}: it has the name of a network, but is {content.said}; it may be a network "
-                f"cut short: {content.remedy}, or move it away"
+                f"{file}: it has the name of a network, but is {told(file, content)}; {maybe}if it "
+                "is none, move it away"
             )
 
 

@@ -88,7 +88,7 @@ def import_zoo(
         ZooWriteError: the disk refused.
         MissingExtraError: a package that reads the files is not installed.
     """
-    target, root, found = Path(folder), Path(path), find_foreign(path)
+    target, root, found = Path(folder), Path(path), find_foreign(path, name)
     _check_target(target)
     sources, chosen = sources_of(found, root, Choice(name=name, only=only, prefer=prefer))
     try:

@@ -16,7 +16,7 @@ from hyperzoo.exchange.path_names import (
     without_suffix,
     without_tails,
 )
-from hyperzoo.words import printable
+from hyperzoo.words import counted, printable
 
 _HOLDER = re.compile(r"\{(?P<holder>[^{}]*)\}|(?P<star>\*+)|(?P<text>[^{}*]+|[{}])")
 _HOLDERS = {
@@ -110,8 +110,8 @@ def _name(file: Path, root: Path, compiled: re.Pattern[str] | None) -> NetworkNa
 
 def _unnamed(paths: list[str], pattern: str | None) -> str:
     shown = "".join(f"\n  {printable(path)}" for path in paths[:_MOST_SHOWN])
-    more = f"\n  and {len(paths) - _MOST_SHOWN} more" * (len(paths) > _MOST_SHOWN)
-    files = f"{len(paths)} file{'s' * (len(paths) > 1)}"
+    more = f"\n  and {len(paths) - _MOST_SHOWN:,} more" * (len(paths) > _MOST_SHOWN)
+    files = counted(len(paths), "file")
     if pattern is not None:
         return (
             f"the name {pattern!r} does not fit {files}:{shown}{more}\nit is matched with the path "

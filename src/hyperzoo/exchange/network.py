@@ -1,7 +1,9 @@
 """A network read from somebody else's file: its identity, its architecture, its weights."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -12,6 +14,10 @@ from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.names import parse_id
 
 Shapes = Sequence[tuple[int, ...]]
+
+_COUNTED = re.compile(r"(?P<stem>.*?)(?:_(?P<count>[0-9]{1,6}))?", re.DOTALL)
+"""A part of a layer's path; Keras counts those of one name from the second on."""
+_DIGITS = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,13 +81,17 @@ def match_architecture(
 
 
 def match_layers(
-    layers: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]], *, source: str
+    layers: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]],
+    *,
+    source: str,
+    numbered: bool = False,
 ) -> tuple[Architecture, tuple[str, ...]]:
     """The known architecture that these layers make, where their order is not known.
 
     Args:
         layers: name -> shapes of kernel and bias, in Keras's axes.
         source: the file, for messages.
+        numbered: whether layers of the same shapes may be told by the numbers in their names.
 
     Returns:
         The architecture, and the names in the order of its layers.
@@ -98,16 +108,41 @@ def match_layers(
         wanted = list(zip(table[::2], table[1::2], strict=True))
         if sorted(wanted) != sorted(layers.values()):
             continue
-        if len(set(wanted)) < len(wanted):
+        queues = {
+            shapes: _in_order([n for n in layers if layers[n] == shapes], numbered=numbered)
+            for shapes in wanted
+        }
+        if not all(queues.values()):
             raise ForeignFileError(
                 f"{source}: the order of its layers is not known: {', '.join(sorted(layers))} fit "
                 f"the architecture '{architecture.name}' in more than one way, as several have "
                 "the same shapes; give a file that keeps the order, such as a whole model"
             )
-        names = {shapes: name for name, shapes in layers.items()}
-        return architecture, tuple(names[shapes] for shapes in wanted)
+        return architecture, tuple(queues[shapes].pop(0) for shapes in wanted)
     found = [shape for name in sorted(layers) for shape in layers[name]]
     raise ForeignFileError(_mismatch(source, found, candidates, "keras"))
+
+
+def _in_order(names: list[str], *, numbered: bool) -> list[str]:
+    """Layers of the same shapes in order; none where their names do not tell it.
+
+    They must be the same but for numbers: conv1 and conv2, conv2d and conv2d_1.
+    """
+    if len(names) == 1:
+        return names
+    parts = {name: [_COUNTED.fullmatch(part) for part in name.split("/")] for name in names}
+    patterns, numbers = set[tuple[str, ...]](), dict[str, list[tuple[list[int], int]]]()
+    for name, found in parts.items():
+        stems = [match["stem"] for match in found if match]
+        patterns.add(tuple(_DIGITS.sub("#", stem) for stem in stems))
+        counts = [int(match["count"] or 0) for match in found if match]
+        own = [list(map(int, _DIGITS.findall(stem))) for stem in stems]
+        numbers[name] = list(zip(own, counts, strict=True))
+    ordered = sorted(names, key=lambda name: numbers[name])
+    is_told = len(patterns) == 1 and all(
+        numbers[one] != numbers[other] for one, other in pairwise(ordered)
+    )
+    return ordered if numbered and is_told else []
 
 
 def torch_weights(

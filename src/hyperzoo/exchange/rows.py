@@ -15,8 +15,10 @@ from hyperzoo.exchange.format import Meter
 from hyperzoo.exchange.network import ForeignNetwork
 from hyperzoo.plan import ALL_CLASSES
 from hyperzoo.population import Parameters
-from hyperzoo.words import counted
+from hyperzoo.words import counted, printable
 from hyperzoo.zoo.origin import NetworkKey
+
+_MOST_SHOWN = 1000
 
 
 @dataclass
@@ -127,6 +129,7 @@ def read_rows(path: Path, sources: Sequence[Source], meter: Meter | None = None)
     """
     rows, formats, told = Rows(path), Counter[str](), Counter[str]()
     by_shapes, notes, copies, lacking = 0, list[str](), list[str](), list[str]()
+    nameless = list[Path]()
     has_ids = any(source.format.has_ids for source in sources)
     classes = {source.name.class_name for source in sources if source.name} - {None}
     with path.open("wb") as out:
@@ -134,10 +137,14 @@ def read_rows(path: Path, sources: Sequence[Source], meter: Meter | None = None)
             repeated, file = 0, source.path
             if has_ids and not source.format.has_ids:
                 notes.append(f"{file} was passed over: its rows have no ids, other files have them")
+                _tell(meter, done, len(sources))
                 continue
             for network in _networks(source, meter if len(sources) == 1 else None):
                 out.flush()  # for `add`
                 key, said = _key(network, source, are_alike=len(classes) < 2)
+                if key is None:
+                    nameless.append(file)
+                    continue
                 row = rows.add(network, key, source.advice)
                 if row is None:
                     repeated += 1
@@ -156,8 +163,9 @@ def read_rows(path: Path, sources: Sequence[Source], meter: Meter | None = None)
                 )
             elif repeated:
                 copies.append(str(file))
-            if meter is not None and len(sources) > 1:
-                meter(done, len(sources))
+            _tell(meter, done, len(sources))
+    if nameless:
+        raise ForeignFileError(_without_class(nameless))
     if not rows.sources:
         raise ForeignFileError(f"{sources[0].path} holds no networks")
     if copies:
@@ -175,8 +183,18 @@ def read_rows(path: Path, sources: Sequence[Source], meter: Meter | None = None)
     return RowsRead(rows=rows, formats=formats, by_shapes=by_shapes, notes=tuple(notes))
 
 
-def _key(network: ForeignNetwork, source: Source, *, are_alike: bool) -> tuple[NetworkKey, str]:
+def _tell(meter: Meter | None, done: int, files: int) -> None:
+    """Tell how many of several files are read."""
+    if meter is not None and files > 1:
+        meter(done, files)
+
+
+def _key(
+    network: ForeignNetwork, source: Source, *, are_alike: bool
+) -> tuple[NetworkKey | None, str]:
     """Which network it is: by its file's name, else by the id within the file; and a note.
+
+    None where it is for one class, which its name does not tell.
 
     Args:
         network: the network.
@@ -195,9 +213,18 @@ def _key(network: ForeignNetwork, source: Source, *, are_alike: bool) -> tuple[N
         return NetworkKey(ALL_CLASSES, name.index), said if has_other else ""
     if class_name := name.class_name or name.folder:
         return NetworkKey(class_name, name.index), name.said
-    raise ForeignFileError(
-        f"{network.source}: a network with one output is for one class, which its name does not "
-        "tell; put {class} into --name, or the class itself into the folder's name"
+    return None, ""
+
+
+def _without_class(files: Sequence[Path]) -> str:
+    """What is wrong with files of networks for one class that do not say which."""
+    what = "a network" if len(files) == 1 else "networks"
+    listed = "".join(f"\n  {printable(str(file))}" for file in files[:_MOST_SHOWN])
+    more = f"\n  and {len(files) - _MOST_SHOWN:,} more" if len(files) > _MOST_SHOWN else ""
+    return (
+        f"{counted(len(files), 'file')} with {what} of one output, which is for one class, and no "
+        "class in the name; put {class} into --name, or give the folder the name of the class: "
+        f"{listed}{more}"
     )
 
 

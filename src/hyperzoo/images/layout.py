@@ -25,6 +25,9 @@ _SPLIT = re.compile(
     re.DOTALL,
 )
 
+_INNER = "folders in class folders"
+"""What is counted beside suffixes among what is passed over."""
+
 Children = Callable[[PurePosixPath], tuple[list[str], list[str]]]
 """Gives the names of the folders and of the files in a folder, sorted, without hidden ones."""
 
@@ -218,7 +221,7 @@ class _Finder:
                 folders = inner
         self.passed_over.update(_suffix(name) for name in files if not is_image(name))
         if images and folders:
-            self.passed_over["folders in class folders"] += len(folders)
+            self.passed_over[_INNER] += len(folders)
         return images
 
     def _instead(self, classes: list[PurePosixPath]) -> str:
@@ -273,7 +276,8 @@ def _suffix(file_name: str) -> str:
 def _counted(suffixes: Counter[str]) -> str:
     """Most first: "6 .jfif, 2 .txt"."""
     ordered = sorted(suffixes.items(), key=lambda item: (-item[1], item[0]))
-    return _some([f"{count} {suffix}" for suffix, count in ordered])
+    one = {_INNER: "folder in a class folder"}
+    return _some([f"{n} {one.get(what, what) if n == 1 else what}" for what, n in ordered])
 
 
 def _some(names: Iterable[str]) -> str:

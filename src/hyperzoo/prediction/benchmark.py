@@ -90,6 +90,8 @@ def run(
             if meter is not None:
                 meter(done, len(chosen))
             trial.judge(method, shown)
+    if meter is not None:
+        meter(len(chosen), len(chosen))
     asked = {"from_epoch": from_epoch, "hold_out": None if condition is None else str(condition)}
     return Benchmark(
         about=about(zoo, networks, cuts, seed, chosen, **asked),

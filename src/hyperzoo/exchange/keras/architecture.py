@@ -20,7 +20,6 @@ from hyperzoo.architectures.layers import LEAK
 from hyperzoo.errors import ArchitectureError, ForeignFileError
 from hyperzoo.exchange.keras.layers import Facts
 
-
 SCALES_BYTES = (
     "made to take pixels from 0 to 255; here every network is given pixels from 0 to 1, and its "
     "scaling of them is 255 times that of the file, which comes to the same"

@@ -132,6 +132,18 @@ def members(group: Any, source: str) -> list[str]:
     return list(group)
 
 
+def walk(group: Any, path: str, source: str) -> Any:
+    """Follow a weight's name, which is a path, one step at a time."""
+    for name in path.split("/"):
+        group = step(group, name, source)
+    return group
+
+
+def address(group: Any) -> int:
+    """Where an object lies in its file, by which it is known under every name."""
+    return int(import_h5py().h5o.get_info(group.id).addr)
+
+
 def has_group(group: Any, name: str) -> bool:
     """Whether a name in a group is that of a group, or of a link that `step` will refuse."""
     h5py = import_h5py()

@@ -12,25 +12,21 @@ Nothing in a file is executed, and no class that it names is loaded: `load_model
 """
 
 import io
-import json
 import re
 import reprlib
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from hyperzoo.architectures import Architecture
-from hyperzoo.architectures.parameters import parameters_of
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.keras import hdf5
-from hyperzoo.exchange.keras.architecture import architecture_of
-from hyperzoo.exchange.keras.config import check_config, precision_notes, read_config
+from hyperzoo.exchange.keras.archive import unpack
+from hyperzoo.exchange.keras.config import check_config, read_config
 from hyperzoo.exchange.keras.effective import is_model, leaves
+from hyperzoo.exchange.keras.groups import CONTAINERS, named_groups
+from hyperzoo.exchange.keras.own import own_network
 from hyperzoo.exchange.network import (
     ForeignNetwork,
     match_architecture,
@@ -41,10 +37,10 @@ from hyperzoo.exchange.network import (
 Layer = tuple[Any, Any]
 """The datasets of a layer's kernel and bias."""
 
-_CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 _COUNTED = re.compile(r"(?P<kind>conv2d|dense)(?:_(?P<count>[0-9]{1,6}))?")
-_MOST_LEVELS = 8
-_CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
+_MOST_LEVELS = 16  # two a model
+_BESIDE = ("vars", "optimizer")
+"""Groups that hold no layer."""
 
 
 def read_keras(path: Path) -> ForeignNetwork:
@@ -58,18 +54,18 @@ def read_keras(path: Path) -> ForeignNetwork:
         MissingExtraError: h5py is not installed.
     """
     content, source = hdf5.read_whole(path), str(path)
-    config: str | bytes | None = None
+    archived: str | bytes | None = None
     if zipfile.is_zipfile(io.BytesIO(content)) and not content.startswith(hdf5.MAGIC):
-        config, content = _unpack(content, source)
+        archived, content = unpack(content, source)
     elif content.startswith(b"PK"):
         raise ForeignFileError(f"{source}: the archive is damaged or cut short; get it anew")
     with hdf5.open_hdf5(content, source) as file:
         try:
-            architecture, layers, config = _layers(file, source, config)
+            architecture, layers, config, told = _layers(file, source, archived)
             # Before any number is read.
-            notes = () if config is None else check_config(config, architecture, source)
+            notes = told if config is None else check_config(config, architecture, source)
         except ForeignFileError as error:
-            own = _own_network(file, path.name, source)
+            own = own_network(file, path.name, source, archived)
             if own is None:
                 raise
             if isinstance(own, ForeignFileError):
@@ -99,24 +95,28 @@ def has_config(path: Path) -> bool:
 
 def _layers(
     file: Any, source: str, config: str | bytes | None
-) -> tuple[Architecture, Sequence[Layer], str | bytes | None]:
-    """The architecture, its layers in order, and the config; no number has been read yet."""
-    containers = [name for name in _CONTAINERS if hdf5.has_group(file, name)]
+) -> tuple[Architecture, Sequence[Layer], str | bytes | None, tuple[str, ...]]:
+    """The architecture, its layers in order, the config and notes; no number has been read yet."""
+    containers = [name for name in CONTAINERS if hdf5.has_group(file, name)]
     # The new kinds first: they have no attributes that an old one could be known by.
     if len(containers) == 1 and "layer_names" not in file.attrs:
         container = hdf5.step(file, containers[0], source)
         model = None if config is None else read_config(config, source)["config"]["layers"]
         if model is not None and any(map(is_model, model)):
             layers = list(_layers_of_config(container, model, source))
-            return match_architecture(_shapes(layers, source), source=source), layers, config
-        architecture, layers = _by_count(_found_layers(container, source), source)
-        return architecture, layers, config
+            return match_architecture(_shapes(layers, source), source=source), layers, config, ()
+        if (line := _one_line(container, source)) is not None:
+            architecture, layers = _by_count(line, source)
+            return architecture, layers, config, ()
+        return _anywhere(dict(_every_layer(container, source)), source, config)
     if hdf5.has_group(file, "model_weights"):
         group = hdf5.step(file, "model_weights", source)
         if "model_config" in file.attrs:
             config = hdf5.text_attribute(file, "model_config", source)
     elif "layer_names" in file.attrs or "layer_names0" in file.attrs:
         group = file
+    elif found := dict(_every_layer(file, source)):
+        return _anywhere(found, source, config)  # of a subclassed model
     else:
         there = ", ".join(sorted(hdf5.members(file, source))[:8]) or "nothing"
         raise ForeignFileError(
@@ -125,7 +125,7 @@ def _layers(
             "subclassed model make a Sequential with its weights, and save that"
         )
     layers = list(_listed_layers(group, source, _inner_names(config, source)))
-    return match_architecture(_shapes(layers, source), source=source), layers, config
+    return match_architecture(_shapes(layers, source), source=source), layers, config, ()
 
 
 def _inner_names(config: str | bytes | None, source: str) -> dict[str, list[str]]:
@@ -141,46 +141,74 @@ def _inner_names(config: str | bytes | None, source: str) -> dict[str, list[str]
     }
 
 
-def _found_layers(container: Any, source: str) -> dict[str, Layer]:
-    """The layers of a model, or of the one model that is all that it has."""
+def _one_line(container: Any, source: str) -> dict[str, Layer] | None:
+    """The layers of a model, or of the one model that is all that it has; None for all else."""
     found = dict(_counted_layers(container, source))
-    names = hdf5.members(container, source)
+    groups = [name for name in hdf5.members(container, source) if hdf5.has_group(container, name)]
     inner = [
-        name
-        for name in names
-        if hdf5.has_group(container, name)
-        and _holds_weights(hdf5.step(container, name, source), source)
+        group
+        for group in (hdf5.step(container, name, source) for name in groups)
+        if any(_every_layer(group, source))
     ]
-    if found and inner:
+    if len(inner) == len(found):
+        return found or None
+    if not found and len(inner) == 1 and hdf5.has_group(inner[0], "layers"):
+        return _one_line(hdf5.step(inner[0], "layers", source), source)
+    return None
+
+
+def _every_layer(
+    group: Any, source: str, path: str = "", seen: set[int] | None = None
+) -> Iterator[tuple[str, Layer]]:
+    """Every layer with weights in a group and below, by its path; no optimizer's or generator's.
+
+    Models within models and subclassed ones keep layers in groups called as their attributes are.
+    """
+    seen = set() if seen is None else seen
+    address = hdf5.address(group)
+    if address in seen or path.count("/") > _MOST_LEVELS:
         raise ForeignFileError(
-            f"{source}: some of its layers lie in a model within the model ({inner[0]}), and "
-            "weights alone do not say in which order they come; save the whole model (.keras)"
+            f"{source}: its groups hold one another, or lie more than {_MOST_LEVELS} deep: "
+            f"{reprlib.repr(path)}"
         )
-    if found:
-        return found
-    if len(inner) == 1:
-        return _found_layers(
-            hdf5.step(hdf5.step(container, inner[0], source), "layers", source), source
-        )
-    there = ", ".join(sorted(names)[:8]) or "nothing"
-    raise ForeignFileError(
-        f"{source}: expected layers with weights, got {reprlib.repr(there)[1:-1]}, which "
-        "have none of their own; of one model within the model save the inner one, of several the "
-        "whole model (.keras), as weights alone do not say in which order they come"
-    )
+    seen.add(address)
+    if _is_generator(group, source):
+        return
+    own = _variables(group, path, source)
+    if own is not None:
+        yield path, own
+        return
+    for name in sorted(hdf5.members(group, source)):
+        if name not in _BESIDE and hdf5.has_group(group, name):
+            inner = hdf5.step(group, name, source)
+            yield from _every_layer(inner, source, f"{path}/{name}" if path else name, seen)
 
 
-def _holds_weights(group: Any, source: str, level: int = 0) -> bool:
-    """Whether a model within the model has layers with weights; one of augmentations has not."""
-    if level > _MOST_LEVELS or not hdf5.has_group(group, "layers"):
+def _is_generator(group: Any, source: str) -> bool:
+    """Whether a group holds the state of random numbers, which are whole."""
+    if not hdf5.has_group(group, "vars"):
         return False
-    layers = hdf5.step(group, "layers", source)
-    names = [name for name in hdf5.members(layers, source) if hdf5.has_group(layers, name)]
-    inner = [hdf5.step(layers, name, source) for name in names]
-    return not names or any(
-        _variables(own, name, source) is not None or _holds_weights(own, source, level + 1)
-        for name, own in zip(names, inner, strict=True)
+    variables = hdf5.step(group, "vars", source)
+    if hdf5.members(variables, source) != ["0"]:
+        return False
+    return getattr(getattr(hdf5.step(variables, "0", source), "dtype", None), "kind", "") in "iu"
+
+
+def _anywhere(
+    found: dict[str, Layer], source: str, config: str | bytes | None
+) -> tuple[Architecture, Sequence[Layer], str | bytes | None, tuple[str, ...]]:
+    """The layers of nested or subclassed models, whose order names and shapes must tell."""
+    if not found:
+        raise ForeignFileError(f"{source}: expected layers with weights, got none; get it anew")
+    shapes = {
+        name: (hdf5.tensor(kernel, source), hdf5.tensor(bias, source))
+        for name, (kernel, bias) in found.items()
+    }
+    architecture, names = match_layers(shapes, source=source, numbered=True)
+    note = (
+        f"names were told by order and shape, in the only way that fits: {', '.join(names)[:200]}"
     )
+    return architecture, [found[name] for name in names], config, (note,)
 
 
 def _layers_of_config(container: Any, layers: list[dict[str, Any]], source: str) -> Iterator[Layer]:
@@ -188,12 +216,7 @@ def _layers_of_config(container: Any, layers: list[dict[str, Any]], source: str)
 
     Keras 3 names the groups by the layers' classes and counts, in each model anew.
     """
-    counts: dict[str, int] = {}
-    for layer in layers:
-        base = _snake_case(layer["class_name"])
-        count = counts.get(base, 0)
-        counts[base] = count + 1
-        name = f"{base}_{count}" if count else base
+    for layer, name in named_groups(layers):
         if not hdf5.has_group(container, name):
             continue  # an input; were it a layer with weights, the shapes would tell
         group = hdf5.step(container, name, source)
@@ -202,72 +225,6 @@ def _layers_of_config(container: Any, layers: list[dict[str, Any]], source: str)
             yield from _layers_of_config(inner, layer["config"]["layers"], source)
         elif (own := _variables(group, name, source)) is not None:
             yield own
-
-
-def _snake_case(name: str) -> str:
-    """As Keras names groups: GlobalAveragePooling2D -> global_average_pooling2d."""
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
-
-
-def _own_network(file: Any, name: str, source: str) -> ForeignNetwork | ForeignFileError | None:
-    """The network of a whole model whose config declares layers of its own.
-
-    None where the file has no config; why not, where that declares what hyperzoo has not.
-    """
-    if "model_config" not in file.attrs or not hdf5.has_group(file, "model_weights"):
-        return None
-    try:
-        config = json.loads(hdf5.text_attribute(file, "model_config", source))
-        architecture, layers, scaling = architecture_of(config, source=source)
-        group, tensors = hdf5.step(file, "model_weights", source), {}
-        _check_order(group, config, layers, source)
-        notes = (*precision_notes(config, source), *scaling)
-        steps = [step for step in architecture.steps if any(parameters_of(step))]
-        for step, layer_name in zip(steps, layers, strict=True):
-            layer = hdf5.step(group, layer_name, source)
-            names = hdf5.names_attribute(layer, "weight_names", source)
-            ends = {own.rpartition("/")[2].removesuffix(":0"): own for own in names}
-            expected = [parameter.keras_name for parameter in parameters_of(step)]
-            if sorted(ends) != sorted(expected):
-                raise ForeignFileError(
-                    f"{source}: layer {reprlib.repr(layer_name)}: expected {', '.join(expected)}, "
-                    f"got {reprlib.repr(names)}"
-                )
-            for parameter in parameters_of(step):
-                dataset = _walk(layer, ends[parameter.keras_name], source)
-                found = hdf5.tensor(dataset, source)
-                if found != parameter.keras_shape:
-                    raise ForeignFileError(
-                        f"{source}: layer {reprlib.repr(layer_name)}: {parameter.keras_name}: "
-                        f"expected shape {parameter.keras_shape}, got {found}"
-                    )
-                stacked = parameter.from_keras(hdf5.numbers(dataset)[np.newaxis])
-                tensors[parameter.name] = np.ascontiguousarray(stacked[0])
-    except ForeignFileError as error:
-        return error
-    except (ValueError, RecursionError) as error:
-        return ForeignFileError(f"the model's config is damaged: {reprlib.repr(str(error))}")
-    return ForeignNetwork(
-        name=name,
-        architecture=architecture,
-        weights=tensors,
-        source=source,
-        notes=notes,
-    )
-
-
-def _check_order(group: Any, config: Any, layers: Sequence[str], source: str) -> None:
-    """Refuse a file that lists its weights in another order than its model: Keras goes by order."""
-    declared = [layer["config"]["name"] for layer in config["config"]["layers"]]
-    expected = [name for name in declared if name in layers]
-    listed = hdf5.names_attribute(group, "layer_names", source)
-    found = [name for name in listed if name in layers]
-    if found != expected:
-        raise ForeignFileError(
-            f"{source}: expected weights of {reprlib.repr(expected)} in that order, got "
-            f"{reprlib.repr(found)}"
-        )
 
 
 def _shapes(layers: Sequence[Layer], source: str) -> list[tuple[int, ...]]:
@@ -282,7 +239,7 @@ def _listed_layers(group: Any, source: str, inner: Mapping[str, list[str]]) -> I
             continue
         names = hdf5.names_attribute(layer, "weight_names", source)
         for own in _by_layer(names, layer_name, inner.get(layer_name), source):
-            yield _walk(layer, own["kernel"], source), _walk(layer, own["bias"], source)
+            yield hdf5.walk(layer, own["kernel"], source), hdf5.walk(layer, own["bias"], source)
 
 
 def _by_layer(
@@ -306,13 +263,6 @@ def _by_layer(
     return [dict(layers[name]) for name in in_order]
 
 
-def _walk(group: Any, path: str, source: str) -> Any:
-    """Follow a weight's name, which is a path, one step at a time."""
-    for name in path.split("/"):
-        group = hdf5.step(group, name, source)
-    return group
-
-
 def _counted_layers(container: Any, source: str) -> Iterator[tuple[str, Layer]]:
     """Name in the file -> layer, for those that have weights."""
     for name in sorted(hdf5.members(container, source)):
@@ -333,7 +283,8 @@ def _variables(layer: Any, name: str, source: str) -> Layer | None:
     if names != ["0", "1"]:
         raise ForeignFileError(
             f"{source}: layer {reprlib.repr(name)}: expected a kernel and a bias named 0 and "
-            f"1, got {reprlib.repr(names)}"
+            f"1, got {reprlib.repr(names)}; layers of other kinds are told by a whole model alone: "
+            "save that (.keras or .h5)"
         )
     return hdf5.step(variables, "0", source), hdf5.step(variables, "1", source)
 
@@ -391,73 +342,3 @@ def _check_own_names(
                 f"{source}: the order of its layers is not known: by the groups' names the "
                 f"{kind} layers are numbered {counts} by their own names; get the file anew"
             )
-
-
-def _unpack(content: bytes, source: str) -> tuple[bytes, bytes]:
-    """Config and weights of a `.keras` file."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            infos = archive.infolist()
-            _check_members(infos, source)
-            parts = {info.filename: info for info in infos}
-            for name in (_CONFIG, _WEIGHTS):
-                if name not in parts:
-                    raise ForeignFileError(
-                        f"{source}: expected {_CONFIG} and {_WEIGHTS} in the archive, got "
-                        f"{', '.join(sorted(map(reprlib.repr, parts))[:8]) or 'nothing'}"
-                    )
-            return (
-                _member(archive, parts[_CONFIG], hdf5.MAX_TEXT_BYTES, source),
-                _member(archive, parts[_WEIGHTS], hdf5.MAX_FILE_BYTES, source),
-            )
-    except ForeignFileError:
-        raise
-    # What zipfile raises for damage depends on where it is.
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        struct.error,
-        OSError,
-        EOFError,
-        RuntimeError,
-        ValueError,
-        LookupError,
-        OverflowError,
-    ) as error:
-        raise ForeignFileError(
-            f"{source}: the archive is damaged or cut short: {reprlib.repr(str(error))}; get it "
-            "anew"
-        ) from error
-
-
-def _check_members(infos: Sequence[zipfile.ZipInfo], source: str) -> None:
-    if len(infos) > hdf5.MAX_MEMBERS:
-        raise ForeignFileError(f"{source}: {len(infos)} files in the archive, expected a few")
-    names = [info.filename for info in infos]
-    if len(set(names)) < len(names):
-        raise ForeignFileError(f"{source}: a name comes twice in the archive")
-    for info in infos:
-        name = info.filename
-        if name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) or ":" in name:
-            raise ForeignFileError(
-                f"{source}: {reprlib.repr(name)} in the archive leads out of it; it is refused"
-            )
-        if info.flag_bits & 1 or info.compress_type not in (
-            zipfile.ZIP_STORED,
-            zipfile.ZIP_DEFLATED,
-        ):
-            raise ForeignFileError(
-                f"{source}: {reprlib.repr(name)} in the archive is encrypted or packed in a way "
-                "that Keras does not use"
-            )
-
-
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int, source: str) -> bytes:
-    """Unpack a member, but never more than the limit, whatever it says of its size."""
-    with archive.open(info) as file:
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise ForeignFileError(
-            f"{source}: {info.filename} unpacks to more than {limit} bytes; expected one network"
-        )
-    return content

@@ -1,0 +1,123 @@
+"""Weights alone of nested and subclassed models: followed where names and shapes fit in one way."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from hyperzoo.architectures import Parameter, get_architecture
+from hyperzoo.errors import ForeignFileError
+from hyperzoo.exchange.importing import import_zoo
+from hyperzoo.exchange.keras.read import read_keras
+
+NESTED = (
+    "backbone/layers/conv2d",
+    "backbone/layers/conv2d_1",
+    "backbone/layers/conv2d_2",
+    "head/layers/dense",
+)
+SUBCLASSED = ("conv1", "conv2", "conv3", "fc")
+IN_BLOCKS = ("block_1/conv", "block_2/conv", "block_3/conv", "head")
+LISTED = ("convs/conv2d", "convs/conv2d_1", "convs/conv2d_2", "head")
+
+
+def numbered(architecture: str) -> dict[Parameter, np.ndarray]:
+    """Numbers that differ from tensor to tensor, in Keras's axes."""
+    random = np.random.default_rng(5)
+    table = get_architecture(architecture, 1).parameters
+    return {p: random.normal(size=p.keras_shape).astype("<f4") for p in table}
+
+
+def save(path: Path, values: dict[Parameter, np.ndarray], layers: tuple[str, ...]) -> None:
+    """As Keras 3 saves the weights of a model whose layers lie there, with all that lies beside."""
+    path.parent.mkdir(exist_ok=True)
+    pairs = list(zip(*[iter(values.values())] * 2, strict=True))
+    with h5py.File(path, "w") as file:
+        file.create_group("vars")
+        file["optimizer/vars/0"] = np.zeros(2, "<f4")
+        file["drop/seed_generator/vars/0"] = np.zeros(2, "<u4")
+        file.create_group("pool/vars")
+        for layer, pair in zip(layers, pairs, strict=True):
+            for number, tensor in enumerate(pair):
+                file[f"{layer}/vars/{number}"] = tensor
+
+
+@pytest.mark.parametrize("layers", [NESTED, SUBCLASSED, IN_BLOCKS, LISTED])
+def test_what_fits_in_one_way_is_followed(layers: tuple[str, ...], tmp_path: Path):
+    values = numbered("smallcnn")
+    path = tmp_path / "files" / "cat_0.weights.h5"
+    save(path, values, layers)
+    network = read_keras(path)
+    assert network.by_shapes
+    assert network.notes == (
+        f"names were told by order and shape, in the only way that fits: {', '.join(layers)}",
+    )
+    for parameter, value in values.items():
+        expected = parameter.from_keras(value[np.newaxis])[0]
+        np.testing.assert_array_equal(network.weights[parameter.name], expected)
+    notes = import_zoo(path.parent, tmp_path / "zoo").notes
+    assert [note.split(";")[0] for note in notes[1:]] == [
+        "1 network: the architecture was told by shapes alone"
+    ]
+
+
+def test_the_count_goes_before_the_order_of_the_names(tmp_path: Path):
+    values = numbered("smallcnn")
+    path = tmp_path / "cat_0.weights.h5"
+    save(path, values, ("conv1", "conv9", "conv10", "fc"))
+    told = read_keras(path).notes[0]
+    assert told.endswith("conv1, conv9, conv10, fc")
+
+
+@pytest.mark.parametrize("layers", ["edcba", ("z", "a", "m/layers/k", "m/layers/b", "q")])
+def test_shapes_that_differ_need_no_numbers(layers: tuple[str, ...], tmp_path: Path):
+    values = numbered("lenet5")
+    path = tmp_path / "cat_0.weights.h5"
+    save(path, values, tuple(layers))
+    network = read_keras(path)
+    for parameter, value in values.items():
+        expected = parameter.from_keras(value[np.newaxis])[0]
+        np.testing.assert_array_equal(network.weights[parameter.name], expected)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        ("a", "b", "c", "d"),
+        ("stem", "left/conv", "right/conv", "head"),
+        ("conv", "layers_a/layers/conv2d", "layers_b/layers/conv2d", "head"),
+    ],
+)
+def test_what_fits_in_several_ways_is_refused(layers: tuple[str, ...], tmp_path: Path):
+    path = tmp_path / "cat_0.weights.h5"
+    save(path, numbered("smallcnn"), layers)
+    with pytest.raises(ForeignFileError, match=r"fit the architecture 'smallcnn' in more than one"):
+        read_keras(path)
+
+
+def test_layers_of_another_kind_are_refused_in_words(tmp_path: Path):
+    path = tmp_path / "cat_0.weights.h5"
+    save(path, numbered("smallcnn"), SUBCLASSED)
+    with h5py.File(path, "r+") as file:
+        for number in range(4):
+            file[f"norm/vars/{number}"] = np.zeros(16, "<f4")
+    with pytest.raises(ForeignFileError, match=r"layer 'norm': .* are told by a whole model alone"):
+        read_keras(path)
+
+
+def test_groups_that_hold_one_another(tmp_path: Path):
+    path = tmp_path / "cat_0.weights.h5"
+    with h5py.File(path, "w") as file:
+        file.create_group("a/b")
+        file["a/b/c"] = file["a"]
+    with pytest.raises(ForeignFileError, match="its groups hold one another"):
+        read_keras(path)
+
+
+def test_groups_without_end(tmp_path: Path):
+    path = tmp_path / "cat_0.weights.h5"
+    with h5py.File(path, "w") as file:
+        file.create_group("/".join("a" * 40))
+    with pytest.raises(ForeignFileError, match="or lie more than 16 deep"):
+        read_keras(path)
