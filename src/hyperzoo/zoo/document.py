@@ -88,9 +88,14 @@ class ZooDocument:
         return self.origin.name
 
     @property
+    def history_epochs(self) -> tuple[int, ...]:
+        """The epochs of which every network has a row of history; none if not known."""
+        return self.origin.history_epochs
+
+    @property
     def epochs(self) -> int:
-        """How many epochs the networks were trained, and have a history of; 0 if not known."""
-        return self.origin.epochs
+        """How many epochs of history a network has; of a recipe's all that it was trained."""
+        return len(self.history_epochs)
 
     @property
     def checkpoint_epochs(self) -> tuple[int, ...]:
