@@ -95,6 +95,7 @@ EVERY = {
     "initialisation": {"choice": ["he_normal", "orthogonal"]},
     "initialisation_scale": {"uniform": [0.01, 0.5]},
     "initial_bias": {"uniform": [-0.1, 0.1]},
+    "bias_initialisation": {"choice": ["constant", "as_kernels"]},
     "train_fraction": {"choice": [0.1, 0.25, 0.5, 1]},
     "label_noise": {"uniform": [0, 0.5]},
 }

@@ -45,7 +45,8 @@ class PlannedNetwork:
         step_factor: by which it does.
         initialisation: the scheme of its initial weights.
         initialisation_scale: of schemes that have one.
-        initial_bias: with which biases start.
+        initial_bias: with which biases start, where they are constant.
+        bias_initialisation: how biases start: "constant" or "as_kernels".
         train_fraction: the share of the training images that it sees, above 0.
         label_noise: the share of their labels that it is told wrongly, below 1.
         activation: in place of all activations of the architecture but linear; None for those.
@@ -67,6 +68,7 @@ class PlannedNetwork:
     initialisation: str = "glorot_uniform"
     initialisation_scale: float = 0.05
     initial_bias: float = 0.0
+    bias_initialisation: str = "constant"
     train_fraction: float = 1.0
     label_noise: float = 0.0
     activation: str | None = None

@@ -28,9 +28,15 @@ def raw_words(
     Returns:
         uint64 [word], uniform over all 64-bit words.
     """
+    key = stream_key(seed, class_name, index, purpose)
+    return np.random.Philox(key=key).random_raw(count)
+
+
+def stream_key(seed: int, class_name: str, index: int, purpose: str) -> NDArray[np.uint64]:
+    """The key of the generator of one network and purpose: uint64 [2]."""
     identity = f"hyperzoo 1|{seed}|{class_name}|{index}|{purpose}".encode()
     key = np.frombuffer(hashlib.sha256(identity).digest()[:16], dtype="<u8")
-    return np.random.Philox(key=key.astype(np.uint64)).random_raw(count)
+    return key.astype(np.uint64)
 
 
 def uniforms(

@@ -69,6 +69,32 @@ def test_biases():
 
 
 @pytest.mark.parametrize(
+    ("scheme", "expected"),
+    [
+        # A vector's fans are its length, 84, both of them.
+        ("glorot_uniform", stats.uniform(-math.sqrt(3 / 84), 2 * math.sqrt(3 / 84))),
+        ("he_normal", stats.truncnorm(-2, 2, scale=math.sqrt(2 / 84) / CUT.std())),
+        ("normal", stats.norm(scale=0.2)),
+    ],
+)
+def test_biases_drawn_as_the_kernels(scheme: str, expected: stats.rv_continuous):
+    chosen = Initialisation(scheme, 0.2, 0.5, "as_kernels")
+    own = [initial_parameters(lenet5(1), 3, "a", i, initialisation=chosen) for i in range(40)]
+    biases = np.concatenate([network["fc1.bias"] for network in own]).astype(float)
+    assert stats.kstest(biases, expected.cdf).pvalue > 0.01
+    assert not np.array_equal(own[0]["fc1.bias"], own[1]["fc1.bias"])
+    kernels = drawn(scheme)["fc1.weight"]
+    again = initial_parameters(lenet5(1), 3, "a", 2, initialisation=chosen)["fc1.weight"]
+    np.testing.assert_array_equal(kernels, again)
+
+
+def test_orthogonal_biases_stay_constant():
+    chosen = Initialisation("orthogonal", bias=0.5, biases="as_kernels")
+    own = initial_parameters(lenet5(1), 3, "a", 2, initialisation=chosen)
+    assert (own["conv2.bias"] == 0.5).all()
+
+
+@pytest.mark.parametrize(
     ("scheme", "digest"),
     [
         ("glorot_uniform", "cc909c3f4eb3c1d8"),

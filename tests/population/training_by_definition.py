@@ -55,7 +55,8 @@ def train_by_definition(
     start = initial_parameters(
         architecture, settings.seed, planned.class_name, planned.index,
         initialisation=Initialisation(
-            planned.initialisation, planned.initialisation_scale, planned.initial_bias
+            planned.initialisation, planned.initialisation_scale, planned.initial_bias,
+            planned.bias_initialisation,
         ),
     )  # fmt: skip
     own = {name: torch.tensor(value).double() for name, value in start.items()}

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.architectures.architecture import Architecture
-from hyperzoo.architectures.parameters import Parameter
 from hyperzoo.randomness import normal_quantiles, normals, uniforms
 
 Scheme = Literal[
@@ -28,6 +27,9 @@ SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 SCALED: tuple[Scheme, ...] = ("uniform", "normal", "truncated_normal")
 """The schemes whose scale is not told by the layer's shape."""
 
+Biases = Literal["constant", "as_kernels"]
+"""How biases start: as one number, or drawn as the kernels are."""
+
 _CONSTANT = {"gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1.0}
 
 _BELOW = 0.022750131948179195
@@ -44,12 +46,16 @@ class Initialisation:
     Attributes:
         scheme: for the kernels of convolutions and dense layers.
         scale: the limit of "uniform", the standard deviation of "normal" and "truncated_normal".
-        bias: with which their biases start.
+        bias: with which their biases start, where they are constant.
+        biases: how they start. Drawn "as_kernels" they are what Keras's initialiser of the same
+            name makes of a vector, which is its own fan_in and fan_out; "orthogonal" has none of
+            vectors, and leaves them constant.
     """
 
     scheme: str = "glorot_uniform"
     scale: float = 0.05
     bias: float = 0.0
+    biases: str = "constant"
 
 
 GLOROT = Initialisation()
@@ -83,9 +89,13 @@ def initial_parameters(
     """
     parameters = {}
     for parameter in architecture.parameters:
+        stream = _Stream(seed, class_name, index, f"{purpose}/{parameter.name}", parameter.size)
         if parameter.is_kernel:
-            stream = _Stream(seed, class_name, index, f"{purpose}/{parameter.name}", parameter.size)
-            values = _kernel(initialisation, parameter, stream)
+            fans = (parameter.fan_in, parameter.fan_out)
+            values = _drawn(initialisation, parameter.shape, fans, stream)
+        elif parameter.is_bias and _are_drawn(initialisation):
+            fans = (parameter.size, parameter.size)
+            values = _drawn(initialisation, parameter.shape, fans, stream)
         else:
             constant = _CONSTANT.get(parameter.keras_name, initialisation.bias)
             values = np.full(parameter.size, constant)
@@ -120,8 +130,14 @@ class _Stream:
         return normal_quantiles(_BELOW + (1 - 2 * _BELOW) * inside)
 
 
-def _kernel(chosen: Initialisation, own: Parameter, stream: _Stream) -> NDArray[np.float64]:
-    """A kernel's numbers, flat.
+def _are_drawn(chosen: Initialisation) -> bool:
+    return chosen.biases == "as_kernels" and chosen.scheme != "orthogonal"
+
+
+def _drawn(
+    chosen: Initialisation, shape: tuple[int, ...], fans: tuple[int, int], stream: _Stream
+) -> NDArray[np.float64]:
+    """A tensor's numbers, flat, with its fan_in and fan_out.
 
     Glorot: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
     networks", 2010; He: He et al., "Delving deep into rectifiers", 2015; LeCun: LeCun et al.,
@@ -136,9 +152,9 @@ def _kernel(chosen: Initialisation, own: Parameter, stream: _Stream) -> NDArray[
         case "truncated_normal":
             return stream.truncated() * chosen.scale
         case "orthogonal":
-            return _orthogonal(stream.normal().reshape(own.shape[0], -1)).ravel()
+            return _orthogonal(stream.normal().reshape(shape[0], -1)).ravel()
     above = 1.0 if family == "lecun" else 2.0
-    fan = own.fan_in + own.fan_out if family == "glorot" else own.fan_in
+    fan = sum(fans) if family == "glorot" else fans[0]
     if kind == "normal":
         return stream.truncated() * (math.sqrt(above / fan) / _KEPT)
     return stream.centred() * math.sqrt(3.0 * above / fan)

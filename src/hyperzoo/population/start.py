@@ -66,7 +66,10 @@ def own_start(
         network.class_name,
         network.index,
         initialisation=Initialisation(
-            network.initialisation, network.initialisation_scale, network.initial_bias
+            network.initialisation,
+            network.initialisation_scale,
+            network.initial_bias,
+            network.bias_initialisation,
         ),
     )
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hyperzoo.architectures import Architecture, varied
 from hyperzoo.architectures.layers import Dropout
 from hyperzoo.plan import PlannedNetwork
-from hyperzoo.randomness import permutation, raw_words, uniforms
+from hyperzoo.randomness import permutation, raw_words, stream_key, uniforms
 
 
 def own_architecture(architecture: Architecture, network: PlannedNetwork) -> Architecture:
@@ -160,3 +160,21 @@ def dropout_masks(
             channels, height, width, images
         )
     return masks
+
+
+def dropout_keys(
+    architecture: Architecture, network: PlannedNetwork, seed: int, epoch: int, step: int
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """From what `dropout_masks` follow, for an engine that draws them itself.
+
+    Returns:
+        The keys of the dropouts' generators, uint64 [dropout, 2], and below which number of 16
+        bits a value is dropped, int64 [dropout].
+    """
+    dropouts = [own for own in architecture.steps if isinstance(own.layer, Dropout)]
+    keys = [
+        stream_key(seed, network.class_name, network.index, f"{own.name}/{epoch}/{step}")
+        for own in dropouts
+    ]
+    limits = [round(own.layer.rate * 65536) for own in dropouts if isinstance(own.layer, Dropout)]
+    return np.array(keys, np.uint64).reshape(-1, 2), np.array(limits, np.int64)

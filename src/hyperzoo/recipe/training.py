@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from hyperzoo.architectures.initialisation import Scheme
+from hyperzoo.architectures.initialisation import Biases, Scheme
 from hyperzoo.recipe.section import Section
 
 
@@ -42,6 +42,7 @@ class Training(Section):
     initialisation: Scheme = "glorot_uniform"
     initialisation_scale: Annotated[float, Field(gt=0, le=100)] = 0.05
     initial_bias: Annotated[float, Field(ge=-100, le=100)] = 0.0
+    bias_initialisation: Biases = "constant"
     batch_size: BatchSize = 128
     epochs: Annotated[int, Field(ge=1, le=100_000)] = 25
     keep: Literal["last", "best"] = "last"

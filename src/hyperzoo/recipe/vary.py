@@ -88,6 +88,7 @@ class Vary(Section):
     initialisation: Distribution | None = None
     initialisation_scale: Distribution | None = None
     initial_bias: Distribution | None = None
+    bias_initialisation: Distribution | None = None
     train_fraction: Distribution | None = None
     label_noise: Distribution | None = None
     activation: Distribution | None = None

@@ -48,7 +48,7 @@ def models_schema(drawn: tuple[str, ...]) -> pa.Schema:
     return schema
 
 
-WORDS = ("optimizer", "schedule", "initialisation", "activation")
+WORDS = ("optimizer", "schedule", "initialisation", "bias_initialisation", "activation")
 """The hyper-parameters that are no numbers."""
 
 KINDS = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64()}

@@ -12,7 +12,7 @@ from hyperzoo.architectures.forward import forward, training_forward
 from hyperzoo.errors import EngineError
 from hyperzoo.population.native.description import describe
 from hyperzoo.population.native.library import Network, pack_masks, reason_unavailable
-from hyperzoo.population.task import dropout_masks
+from hyperzoo.population.task import dropout_keys, dropout_masks
 from tests.architectures.declarations import STRAIGHT
 from tests.population.declared import planned_for
 from tests.population.native.architectures import EVERY
@@ -110,6 +110,18 @@ def test_declared_networks_equal_the_float64_reference(name: str, count: int):
     assert network.evaluate(images, targets, 0, 10, found, sums) == count
     np.testing.assert_allclose(found, logits, rtol=1e-4, atol=1e-5)
     assert sums[0] == pytest.approx(loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("images", [1, 5, 16, 33, 100])
+def test_masks_drawn_by_the_kernels_have_the_same_bits(images: int):
+    architecture = STRAIGHT["dropped out"]
+    planned = planned_for(architecture)
+    expected = pack_masks(dropout_masks(architecture, planned, 3, 2, 7, images))
+    network = Network(describe(architecture), images)
+    keys, limits = dropout_keys(architecture, planned, 3, 2, 7)
+    np.testing.assert_array_equal(network.draw_masks(keys, limits, images), expected)
+    with pytest.raises(EngineError, match=r"expected a contiguous array of uint64 \(4, 2\), got"):
+        network.draw_masks(keys[:1], limits, images)
 
 
 def test_masks_are_those_of_the_step():

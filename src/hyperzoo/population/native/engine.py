@@ -24,13 +24,12 @@ from hyperzoo.population.native.description import describe
 from hyperzoo.population.native.library import (
     Network,
     is_fast,
-    pack_masks,
     reason_unavailable,
     variant,
 )
 from hyperzoo.population.stacks import both_targets, own_images
 from hyperzoo.population.start import Start, given_starts, starting_weights
-from hyperzoo.population.task import dropout_masks, image_order, own_architecture
+from hyperzoo.population.task import dropout_keys, image_order, own_architecture
 from hyperzoo.population.workers import Event, run_on_threads
 
 ARITHMETIC = "float32 2"
@@ -231,11 +230,10 @@ class _Trainer:
         if self._network.dropped == 0:
             return None
         planned, batch = self._planned, self._planned.batch_size
-        drawn = dropout_masks(
-            self._architecture, planned, self._settings.seed, epoch, done // batch,
-            min(batch, images - done),
-        )  # fmt: skip
-        return pack_masks(drawn)
+        keys, limits = dropout_keys(
+            self._architecture, planned, self._settings.seed, epoch, done // batch
+        )
+        return self._network.draw_masks(keys, limits, min(batch, images - done))
 
     def _evaluate(
         self, stopped: Callable[[], bool]

@@ -17,8 +17,11 @@ from numpy.typing import NDArray
 from hyperzoo.errors import EngineError
 from hyperzoo.plan import Rule
 
-INTERFACE = 3
+INTERFACE = 4
 """The version of the C interface that this file speaks."""
+
+DROPOUT = 8
+"""The kind of layer in a description."""
 
 PASSES = ("other", "forward", "input gradient", "weight gradient")
 """What `Network.seconds` tells apart."""
@@ -34,6 +37,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "outputs": (_SIZE, [_POINTER]),
     "dropped": (_SIZE, [_POINTER]),
     "bytes": (_SIZE, [_POINTER]),
+    "masks": (None, [_POINTER] * 3 + [_SIZE, _POINTER, _SIZE]),
     "load": (None, [_POINTER] * 2),
     "save": (None, [_POINTER] * 2),
     "use": (None, [_POINTER, _SIZE] + [_NUMBER] * 3),
@@ -143,6 +147,8 @@ class Network:
         self.dropped = int(self._library.hyperzoo_dropped(self._handle))
         self.bytes = int(self._library.hyperzoo_bytes(self._handle))
         self._layers = int(description[3])
+        kinds = description[4 : 4 + 7 * self._layers : 7]
+        self._dropouts = int(np.count_nonzero(kinds == DROPOUT))
         self._image_bytes = int(description[0] * description[1] * description[2])
 
     def __del__(self) -> None:
@@ -158,6 +164,25 @@ class Network:
         """Choose the optimizer of the weights that are loaded from now on."""
         number = ("adam", "descent", "nesterov", "rmsprop").index(rule)
         self._library.hyperzoo_use(self._handle, number, momentum, weight_decay, l2)
+
+    def draw_masks(
+        self, keys: NDArray[np.uint64], limits: NDArray[np.int64], images: int
+    ) -> NDArray[np.uint8]:
+        """What dropouts keep in a step: the bits of `dropout_masks`, as `pack_masks` lays them out.
+
+        Args:
+            keys: [dropout, 2], as `dropout_keys` gives them.
+            limits: [dropout], likewise.
+            images: of the step.
+        """
+        self._expect(keys, np.uint64, (self._dropouts, 2))
+        self._expect(limits, np.int64, (self._dropouts,))
+        masks = np.empty((self.dropped, _padded(images)), np.uint8)
+        self._library.hyperzoo_masks(
+            self._handle, keys.ctypes.data, limits.ctypes.data, images, masks.ctypes.data,
+            masks.shape[1],
+        )  # fmt: skip
+        return masks
 
     def save(self) -> NDArray[np.float32]:
         """A copy of the weights, [parameter] in the order of the table."""

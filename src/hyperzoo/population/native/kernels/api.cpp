@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include "masks.hpp"
 #include "network.hpp"
 #include "processor.hpp"
 
@@ -32,7 +33,7 @@ hyperzoo::Network& network(void* handle) { return *static_cast<hyperzoo::Network
 }  // namespace
 
 // Changes when any function's arguments do.
-HYPERZOO_API std::int64_t hyperzoo_interface() { return 3; }
+HYPERZOO_API std::int64_t hyperzoo_interface() { return 4; }
 
 // The variant in use, or null where the processor lacks the one that was asked for.
 HYPERZOO_API const char* hyperzoo_variant() {
@@ -87,6 +88,20 @@ HYPERZOO_API void hyperzoo_load(void* handle, const float* parameters) {
 
 HYPERZOO_API void hyperzoo_save(void* handle, float* parameters) {
     network(handle).save(parameters);
+}
+
+// Draws what the dropouts keep in a step of some images, as `hyperzoo_train` takes it: two words of
+// a key and a limit for every dropout.
+HYPERZOO_API void hyperzoo_masks(void* handle, const std::uint64_t* keys,
+                                 const std::int64_t* limits, Size images, std::uint8_t* masks,
+                                 Size stride) {
+    for (const hyperzoo::Layer& layer : network(handle).plan().layers) {
+        if (layer.kind != hyperzoo::LayerKind::dropout) continue;
+        const auto limit = static_cast<std::uint32_t>(*limits++);
+        hyperzoo::draw_masks(keys, limit, layer.in.values(1), images,
+                             masks + layer.masks * stride, stride);
+        keys += 2;
+    }
 }
 
 // Chooses the optimizer (hyperzoo::Rule) of the networks that are loaded from now on.
