@@ -144,9 +144,8 @@ def test_pickles_that_are_none(tmp_path: Path, content: bytes):
 
 def test_what_lies_there_instead(tmp_path: Path):
     np.save(tmp_path / "weights.npy", np.zeros((2, 4970), np.float32))
-    (tmp_path / "layout.csv").write_text("varname,start_idx\n")
     (tmp_path / "metrics.csv.gz").write_bytes(gzip.compress(b"a", mtime=0))
-    with pytest.raises(ForeignFileError, match="published Small CNN Zoo") as error:
+    with pytest.raises(ForeignFileError, match="a Small CNN Zoo is read from the folder") as error:
         import_zoo(tmp_path, tmp_path / "zoo")
     assert "1 file (metrics.csv.gz): compressed by gzip; unpack it first" in str(error.value)
     assert "1 file (weights.npy): an array of NumPy" in str(error.value)

@@ -1,6 +1,5 @@
-"""The lines of docs/formats.md that make state_dicts of the published Small CNN Zoo."""
+"""The lines of docs/formats.md that make state_dicts of an array."""
 
-import gzip
 import re
 from pathlib import Path
 
@@ -17,13 +16,13 @@ def test_the_lines_in_the_docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (code,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
     monkeypatch.chdir(tmp_path)
     weights = np.random.default_rng(1).normal(size=(3, 4970)).astype(np.float32)
-    np.save("weights.npy", weights)
-    with gzip.open("metrics.csv.gz", "wt") as file:
-        file.write("modeldir,config.activation\n/x/0,relu\n/x/1,tanh\n/x/2,relu\n")
+    np.save("networks.npy", weights)
     exec(compile(code, str(DOCS), "exec"), {})
     zoo = import_zoo("networks", "zoo").zoo
-    assert (zoo.ids, zoo.architecture) == (["all_0", "all_2"], get_architecture("smallcnn", 10))
-    # As in layout.csv: sequential/conv2d/bias:0 first, sequential/dense/kernel:0 last.
+    assert (zoo.ids, zoo.architecture) == (
+        ["all_0", "all_1", "all_2"],
+        get_architecture("smallcnn", 10),
+    )
     own = zoo.arrays("all_2")
     assert own["conv1.bias"].tobytes() == weights[2, :16].tobytes()
     kernel = weights[2, 16:160].reshape(3, 3, 1, 16)

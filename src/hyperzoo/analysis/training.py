@@ -59,26 +59,28 @@ def training(zoo: Zoo) -> Training | None:
     curves, best = [], []
     for name in zoo.classes:
         own = {key: column[classes == name] for key, column in columns.items()}
-        curves += [_levels(name, epoch, own) for epoch in range(epochs)]
+        curves += [
+            _levels(name, epoch, {key: column[:, place] for key, column in own.items()})
+            for place, epoch in enumerate(zoo.history_epochs)
+        ]
         losses = own["validation_loss"]
         losses = losses[np.isfinite(losses).all(axis=1)]
         counts = np.bincount(losses.argmin(axis=1), minlength=epochs)
         best += [
             {"class": name, "epoch": epoch, "networks": int(count)}
-            for epoch, count in enumerate(counts, 1)
+            for epoch, count in zip(zoo.history_epochs, counts, strict=True)
         ]
     return Training(curves=pa.Table.from_pylist(curves), best_epochs=pa.Table.from_pylist(best))
 
 
 def _levels(
-    name: str, epoch: int, curves: dict[str, NDArray[np.float64]]
+    name: str, epoch: int, values: dict[str, NDArray[np.float64]]
 ) -> dict[str, str | int | float | None]:
-    """One class after one epoch (from 0); the curves are [network, epoch]."""
-    values = {key: curve[:, epoch] for key, curve in curves.items()}
+    """One class after one epoch; the values of each curve are [network]."""
     finite = np.isfinite(list(values.values())).all(axis=0)
     row: dict[str, str | int | float | None] = {
         "class": name,
-        "epoch": epoch + 1,
+        "epoch": epoch,
         "networks": int(finite.sum()),
     }
     for key, column in values.items():

@@ -3,7 +3,7 @@
 import shlex
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,7 +11,7 @@ from hyperzoo.cli.console import err, out
 from hyperzoo.cli.image_choice import HELP, image_choice
 from hyperzoo.cli.progress import counting_meter
 from hyperzoo.exchange.finding import Found, find_foreign
-from hyperzoo.exchange.importing import import_zoo
+from hyperzoo.exchange.importing import import_zoo, zoo_reader
 from hyperzoo.words import counted
 
 MOST_NOTES = 20
@@ -23,6 +23,13 @@ def import_(
     images: Annotated[
         str | None,
         typer.Option(help=f"Evaluate the networks on the validation split of these. {HELP}"),
+    ] = None,
+    epochs: Annotated[
+        Literal["all", "last"] | None,
+        typer.Option(
+            help="Of another's zoo: all checkpoints, or the last weights of every run alone.",
+            show_default="all",
+        ),
     ] = None,
     name: Annotated[
         str | None,
@@ -48,16 +55,31 @@ def import_(
 
     Files are recognised by name and content (`hyperzoo export --help` lists the formats), with
     metrics as CSV beside them. A file with one network is named by its id, such as church_649
-    or binary_oneVall_church_649_model; names that are other ones are told by --name.
+    or binary_oneVall_church_649_model; names that are other ones are told by --name. The Small CNN
+    Zoo and folders of the ModelZoos' trials are read as a whole, with hyper-parameters, figures
+    and checkpoints.
     """
     load = image_choice(images)
-    found = find_foreign(path, name)
-    out.print(_told(found), markup=False)
-    read = [entry for _, entry in found.networks if only in (None, entry.name)]
-    # One file of many networks tells its bytes; see `import_zoo`.
-    with counting_meter("byte" if len(read) == 1 and read[0].holds_many else "file") as meter:
+    reader = zoo_reader(path)
+    if reader is None:
+        found = find_foreign(path, name)
+        out.print(_told(found), markup=False)
+        read = [entry for _, entry in found.networks if only in (None, entry.name)]
+        # One file of many networks tells its bytes; see `import_zoo`.
+        unit = "byte" if len(read) == 1 and read[0].holds_many else "file"
+    else:
+        out.print(f"found a zoo of the kind {reader.NAME}", markup=False)
+        unit = "network"
+    with counting_meter(unit) as meter:
         imported = import_zoo(
-            path, folder, images=load, name=name, only=only, prefer=prefer, meter=meter
+            path,
+            folder,
+            images=load,
+            name=name,
+            only=only,
+            prefer=prefer,
+            epochs=epochs,
+            meter=meter,
         )
     for note in imported.notes[:MOST_NOTES]:
         err.print(f"note: {note}", markup=False)

@@ -2,6 +2,8 @@
 
 import io
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +16,7 @@ from hyperzoo.cli.console import out
 from hyperzoo.recipe import Recipe
 from hyperzoo.words import counted
 from hyperzoo.zoo import Generated, Imported, Trained, Zoo, open_zoo
+from hyperzoo.zoo.origin import KnownTraining
 
 
 def show(
@@ -62,8 +65,9 @@ def _origin_facts(zoo: Zoo) -> dict[str, Any]:
             return {"recipe": recipe.canonical()}
         case Generated() as origin:
             return {"recipe": None, **origin.table()}
-        case Imported():
-            return {"recipe": None}
+        case Imported(training=known):
+            told = {} if known is None else {"training": asdict(known)}
+            return {"recipe": None, **told}
 
 
 def _print_facts(zoo: Zoo) -> None:
@@ -100,9 +104,11 @@ def _image_counts(zoo: Zoo) -> str:
 def _origin(zoo: Zoo) -> dict[str, str]:
     """Lines on where the networks come from."""
     match zoo.origin:
-        case Imported(formats=formats):
+        case Imported(formats=formats, training=known):
             counts = ", ".join(f"{count} as {name}" for name, count in formats.items())
-            return {"imported": f"{counts}; how they were trained is not known"}
+            if known is None:
+                return {"imported": f"{counts}; how they were trained is not known"}
+            return {"imported": counts, **_known(known)}
         case Generated() as origin:
             return {
                 "generated": f"not trained: {origin.how}",
@@ -113,10 +119,26 @@ def _origin(zoo: Zoo) -> dict[str, str]:
             return _training(recipe)
 
 
+def _known(training: KnownTraining) -> dict[str, str]:
+    """Lines on what the origin of an imported zoo tells."""
+    shared = ", ".join(f"{key} {value}" for key, value in training.shared.items())
+    differs = _listed(training.drawn)
+    return {
+        "training": f"{counted(training.epochs, 'epoch')}"
+        + (f", {shared}" if shared else "")
+        + (f"; {differs} of each network's own" if differs else ""),
+        "checkpoints": ", ".join(map(str, training.checkpoint_epochs)) or "none",
+    }
+
+
+def _listed(words: Sequence[str]) -> str:
+    *others, last = ["", *words]
+    return f"{', '.join(others[1:])} and {last}" if others[1:] else last
+
+
 def _training(recipe: Recipe) -> dict[str, str]:
     training = recipe.training
-    *varied, last = ["", *recipe.vary.drawn]
-    listed = f"{', '.join(varied[1:])} and {last}" if varied[1:] else last
+    listed = _listed(recipe.vary.drawn)
     return {
         "training": f"{training.optimizer}, learning rate {training.learning_rate:g}, "
         f"batch {training.batch_size}, {counted(training.epochs, 'epoch')}, "

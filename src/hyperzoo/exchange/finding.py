@@ -122,11 +122,11 @@ def _nothing(root: Path, others: Sequence[Path]) -> str:
         for content, files in kinds.items()
     ]
     names = {file.name for file in others}
-    if {"weights.npy", "layout.csv"} <= names:
+    if {"weights.npy", "layout.csv"} & names:
         there.insert(
             0,
-            "weights.npy with layout.csv is the layout of the published Small CNN Zoo: "
-            "docs/formats.md has the lines of Python that make state_dicts of it",
+            "a Small CNN Zoo is read from the folder that holds weights.npy, layout.csv and "
+            "metrics.csv.gz, all three",
         )
     if any(file.is_symlink() for file in others):
         there.append("symbolic links are passed over: copy what they lead to (cp -rL)")

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,7 +27,9 @@ from hyperzoo.exchange.finding import Choice, Found, Source, find_foreign, sourc
 from hyperzoo.exchange.format import Meter
 from hyperzoo.exchange.judging import Judged, judge, note_of_constants
 from hyperzoo.exchange.published.metrics_csv import Metrics, read_metrics_csv
+from hyperzoo.exchange.registry import ZOOS, ZooReader
 from hyperzoo.exchange.rows import Rows, RowsRead, read_rows
+from hyperzoo.exchange.runs.writing import write_foreign_zoo
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import ALL_CLASSES, PlannedNetwork
 from hyperzoo.population import Parameters
@@ -45,12 +48,12 @@ class ImportedZoo:
 
     Attributes:
         zoo: the zoo.
-        found: which files it was made of.
+        found: which files it was made of; None of another's zoo, which is read as a whole.
         notes: what was assumed, left out, changed or found to differ; docs/formats.md lists all.
     """
 
     zoo: Zoo
-    found: Found
+    found: Found | None
     notes: tuple[str, ...]
 
 
@@ -62,24 +65,32 @@ def import_zoo(
     name: str | None = None,
     only: str | None = None,
     prefer: str | None = None,
+    epochs: str | None = None,
     meter: Meter | None = None,
 ) -> ImportedZoo:
     """Make a zoo of files that somebody else made.
+
+    A folder of another's zoo (`exchange.registry.ZOOS`) is read with the hyper-parameters, figures
+    and checkpoints of its training runs; of any other files the networks are read one by one.
 
     Nothing of the zoo is there until all of it is: an interrupted import leaves nothing.
 
     Args:
         path: a file, or a folder with files, of any formats that `exchange.FORMATS` reads, and of
-            published metrics.
+            published metrics; or the folder of another's zoo.
         folder: the zoo's folder, which is empty or not there.
         images: evaluate all networks on the validation split of these, and fill their metrics;
-            or a function that gives the images for the networks' architecture.
+            or a function that gives the images for the networks' architecture. Of another's zoo a
+            sample is evaluated and compared with what the zoo tells.
         name: how the paths inside the folder are made of `{class}`, `{index}`, `{epoch}`, other
             text and `*`, e.g. "{class}/run{index}"; None for names such as church_649.
         only: read the files of this format alone, e.g. "keras-h5".
         prefer: of several files of one network take the "best", the "last" or the "ema", the whole
             "model" or the "weights" alone, or that of an epoch ("epoch7"), as their names say.
-        meter: is told how much of how much is done: bytes of a single file, files of several.
+        epochs: of another's zoo, "last" for the last weights of every run alone; None for all
+            checkpoints.
+        meter: is told how much of how much is done: bytes of a single file, files of several,
+            networks of another's zoo.
 
     Raises:
         ForeignFileError: a file is damaged or hostile, or the files do not fit together.
@@ -88,14 +99,58 @@ def import_zoo(
         ZooWriteError: the disk refused.
         MissingExtraError: a package that reads the files is not installed.
     """
-    target, root, found = Path(folder), Path(path), find_foreign(path, name)
+    target, root = Path(folder), Path(path)
+    if (reader := zoo_reader(root)) is not None:
+        _check_no_choice(reader, name=name, only=only, prefer=prefer)
+        _check_target(target)
+        foreign = reader.read_zoo(root)
+        foreign = foreign.with_last_only() if _is_last(epochs) else foreign
+        with _made_at(target) as made:
+            notes = write_foreign_zoo(made, foreign, images, meter)
+        return ImportedZoo(zoo=open_zoo(target), found=None, notes=tuple(notes))
+    if epochs is not None:
+        raise ForeignFileError(
+            f"--epochs is for the zoos of others ({', '.join(own.NAME for own in ZOOS)}), and "
+            f"{root} is none; of several files of one network --prefer takes one"
+        )
+    found = find_foreign(path, name)
     _check_target(target)
     sources, chosen = sources_of(found, root, Choice(name=name, only=only, prefer=prefer))
+    with _made_at(target) as made:
+        notes = _import_into(made, sources, found.metrics, images, meter)
+    return ImportedZoo(zoo=open_zoo(target), found=found, notes=(*chosen, *notes))
+
+
+def zoo_reader(path: Path) -> ZooReader | None:
+    """What reads a folder as another's zoo; None where it is none."""
+    if not path.is_dir():
+        return None
+    return next((reader for reader in ZOOS if reader.recognises(path)), None)
+
+
+def _check_no_choice(reader: ZooReader, **choices: str | None) -> None:
+    if given := [f"--{key}" for key, value in choices.items() if value is not None]:
+        raise ForeignFileError(
+            f"{', '.join(given)}: no choice among files for a zoo that is read as a whole "
+            f"({reader.NAME}); --epochs last takes the last weights of every run alone"
+        )
+
+
+def _is_last(epochs: str | None) -> bool:
+    if epochs not in (None, "all", "last"):
+        raise ForeignFileError(f"epochs: expected 'all' or 'last', got {epochs!r:.40}")
+    return epochs == "last"
+
+
+@contextmanager
+def _made_at(target: Path) -> Iterator[Path]:
+    """A folder to make a zoo in, which gets the target's name when all is done."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
         try:
-            notes = _import_into(work, sources, found.metrics, images, meter)
+            (work / "zoo").mkdir()
+            yield work / "zoo"
             (work / "zoo").replace(target)
         finally:
             shutil.rmtree(work, ignore_errors=True)
@@ -106,7 +161,6 @@ def import_zoo(
             f"can't import into {target}: {error.strerror or error}; nothing was written. Make "
             "room or mend the cause, then run the same command again"
         ) from error
-    return ImportedZoo(zoo=open_zoo(target), found=found, notes=(*chosen, *notes))
 
 
 def _check_target(target: Path) -> None:
@@ -119,15 +173,15 @@ def _check_target(target: Path) -> None:
 
 
 def _import_into(
-    work: Path,
+    made: Path,
     sources: Sequence[Source],
     tables: Sequence[Path],
     images: ImageSet | Callable[[Architecture], ImageSet] | None,
     meter: Meter | None,
 ) -> list[str]:
-    """Make `work/zoo`; returns notes."""
+    """Make a zoo in an empty folder, and a file of rows beside it; returns notes."""
     known = _read_metrics(tables)
-    read = read_rows(work / "rows", sources, meter)
+    read = read_rows(made.parent / "rows", sources, meter)
     rows = read.rows
     if callable(images):
         assert rows.architecture is not None  # there are networks
@@ -138,9 +192,8 @@ def _import_into(
     order = [rows.places[NetworkKey(own.class_name, own.index)] for own in planned]
     judged = judge(document, planned, rows, order, images, known)
     notes = [*read.notes, *_told_by_shapes(read, images)]
-    (work / "zoo").mkdir()
     parts = _parts(document, planned, rows.weights(order), judged, notes)
-    write_imported_zoo(work / "zoo", document, parts)
+    write_imported_zoo(made, document, parts)
     if strangers := known.keys() - keys:
         notes.append(f"metrics of networks that are not there were passed over: {_some(strangers)}")
     if images is None and tables and (without := keys - known.keys()):

@@ -148,9 +148,11 @@ def _hash(network_id: str) -> int:
 
 def _curves(zoo: Zoo, epoch: int) -> NDArray[np.float64]:
     """Loss and accuracy of every network up to an epoch, [network, quantity x epoch]."""
-    table = zoo.history()
+    table, early = zoo.history(), np.array(zoo.history_epochs) <= epoch
     kept = [table[name].to_numpy().reshape(len(zoo), -1) for name in table.column_names[2:]]
-    return np.concatenate([curve[:, :epoch] for curve in kept], axis=1)
+    curves = np.concatenate([curve[:, early] for curve in kept], axis=1)
+    # What an imported zoo's origin does not tell of any network is NaN.
+    return curves[:, ~np.isnan(curves).all(axis=0)]
 
 
 def check_finite(matrix: NDArray[Any], ids: list[str]) -> None:

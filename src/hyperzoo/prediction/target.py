@@ -16,7 +16,7 @@ Kind = Literal["category", "number"]
 CLASS = "class"
 EPOCH = "epoch"
 
-_PLACES = ("id", "index", "part", "row", "status")
+_PLACES = ("id", "index", "part", "row", "status", "key")
 """Columns that say where a network stands in the zoo, and nothing of the network."""
 
 _DECADES = 2

@@ -137,7 +137,7 @@ def _curves(zoo: Zoo, room: int) -> tuple[str | None, list[str]]:
     )
     kept = np.unique(np.linspace(0, epochs - 1, min(epochs, CURVE_POINTS)).round().astype(int))
     levels, ranges = quantise_curves(curves[:, :, kept])
-    header = {"epochs": (kept + 1).tolist(), "levels": CURVE_LEVELS}
+    header = {"epochs": [zoo.history_epochs[place] for place in kept], "levels": CURVE_LEVELS}
 
     def packed(count: int) -> str:
         own: dict[str, NDArray[Any]] = {

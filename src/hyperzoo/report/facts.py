@@ -43,10 +43,11 @@ def recipe(zoo: Zoo) -> dict[str, str | None]:
                 f"(SHA-256 {origin.generator_digest}) and seed {origin.seed}, the same networks "
                 "can be made again."
             )
-        case Imported():
-            reason = (
-                "The zoo has no recipe: it was imported, and how its networks were trained is not "
-                "known."
+        case Imported(training=known):
+            reason = "The zoo has no recipe: it was imported, " + (
+                "and how its networks were trained is not known."
+                if known is None
+                else "with the hyper-parameters that its origin tells."
             )
     return {"recipe": None, "unknown_recipe": reason}
 

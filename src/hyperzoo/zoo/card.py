@@ -142,10 +142,15 @@ def _origin(origin: Origin) -> str:
 
 def _imported(origin: Imported) -> str:
     counts = ", ".join(f"{count:,} as {name}" for name, count in origin.formats.items())
+    known = (
+        "How they were trained is not\nknown here, so they can't be made again from a recipe."
+        if origin.training is None
+        else "Hyper-parameters and figures\nare those that the files tell; the networks can't be "
+        "made again from a recipe."
+    )
     return f"""## Origin
 
-The networks were trained elsewhere and came in as files: {counts}. How they were trained is not
-known here, so they can't be made again from a recipe.
+The networks were trained elsewhere and came in as files: {counts}. {known}
 """
 
 

@@ -15,6 +15,7 @@ from hyperzoo.architectures import (
     architecture_facts,
     architecture_from,
     get_architecture,
+    varied,
 )
 from hyperzoo.errors import HyperzooError, ZooError, ZooFormatError, ZooNotFoundError
 from hyperzoo.plan import PlannedNetwork
@@ -36,6 +37,9 @@ from hyperzoo.zoo.origin import (
     parse_origin,
 )
 from hyperzoo.zoo.values import a_list, a_text, an_object, text_object, texts, whole_numbers
+
+DRAWN = "drawn"
+"""In place of an activation: it differs from network to network."""
 
 MAX_BYTES = 64 * 2**20
 MAX_OUTPUTS = 10_000
@@ -88,9 +92,14 @@ class ZooDocument:
         return self.origin.name
 
     @property
+    def history_epochs(self) -> tuple[int, ...]:
+        """The epochs of which every network has a row of history; none if not known."""
+        return self.origin.history_epochs
+
+    @property
     def epochs(self) -> int:
-        """How many epochs the networks were trained, and have a history of; 0 if not known."""
-        return self.origin.epochs
+        """How many epochs of history a network has; of a recipe's all that it was trained."""
+        return len(self.history_epochs)
 
     @property
     def checkpoint_epochs(self) -> tuple[int, ...]:
@@ -280,11 +289,24 @@ def _parse_architecture(value: object, origin: Origin, classes: tuple[str, ...])
                 f"architecture.outputs: expected 1 or more, got {reprlib.repr(outputs)}"
             )
         if "layers" in table:
-            architecture = architecture_from(table)
+            layers = _told_plainly(table["layers"])
+            architecture = architecture_from(table | {"layers": layers})
+            if layers != table["layers"]:
+                architecture = varied(architecture, activation=DRAWN)
         else:
             architecture = get_architecture(a_text(table["name"], "architecture.name"), outputs)
     _check_table(value, architecture)
     return architecture
+
+
+def _told_plainly(layers: object) -> object:
+    """Layers with an activation that can be computed where networks have their own."""
+    if isinstance(layers, list):
+        return [_told_plainly(layer) for layer in layers]
+    if not isinstance(layers, dict):
+        return layers
+    plain = {key: _told_plainly(entry) for key, entry in layers.items()}
+    return plain | {"activation": "relu"} if layers.get("activation") == DRAWN else plain
 
 
 def _parse_sizes(value: object, origin: Trained | Generated) -> tuple[int, ...]:

@@ -51,15 +51,27 @@ def models_schema(drawn: tuple[str, ...]) -> pa.Schema:
 WORDS = ("optimizer", "schedule", "initialisation", "bias_initialisation", "activation")
 """The hyper-parameters that are no numbers."""
 
-IMPORTED_MODELS_SCHEMA = pa.schema(
-    [
-        field.with_nullable(True)
-        if field.name in ("epoch", "learning_rate", "batch_size")
-        else field
-        for field in MODELS_SCHEMA
-    ]
-)
-"""Of networks that were trained elsewhere, whose training is not known."""
+KINDS = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64()}
+"""What columns that only an imported zoo's origin has may hold."""
+
+
+def imported_models_schema(
+    drawn: tuple[str, ...] = (), own_columns: tuple[tuple[str, str], ...] = ()
+) -> pa.Schema:
+    """The columns of networks that were trained elsewhere, of which all but identity may be null.
+
+    Args:
+        drawn: the hyper-parameters that are known to differ between the networks.
+        own_columns: name and kind, one of `KINDS`, of the columns that follow all others.
+    """
+    known = models_schema(drawn)
+    nullable = {"epoch", *ALWAYS_TOLD, *drawn}
+    fields = [field.with_nullable(field.nullable or field.name in nullable) for field in known]
+    return pa.schema([*fields, *(pa.field(name, KINDS[kind]) for name, kind in own_columns)])
+
+
+IMPORTED_MODELS_SCHEMA = imported_models_schema()
+"""Of networks whose training is not known."""
 
 HISTORY_COLUMNS = (
     "training_loss",

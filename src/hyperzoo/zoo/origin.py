@@ -3,9 +3,10 @@
 Whatever differs between such zoos is asked of their origin.
 """
 
+import re
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
@@ -14,17 +15,30 @@ import pyarrow as pa
 from hyperzoo.architectures import Architecture
 from hyperzoo.plan import (
     ALL_CLASSES,
+    HYPER_PARAMETERS,
     PlannedNetwork,
+    Value,
     generated_parts,
     imported_parts,
     network_classes,
     plan_parts,
 )
 from hyperzoo.recipe import Recipe, parse_recipe
-from hyperzoo.zoo.layout import IMPORTED_MODELS_SCHEMA, models_schema
+from hyperzoo.zoo.layout import (
+    ALWAYS_TOLD,
+    IMPORTED_MODELS_SCHEMA,
+    KINDS,
+    imported_models_schema,
+    models_schema,
+)
 from hyperzoo.zoo.values import a_list, a_text, a_whole_number, an_object, texts, whole_numbers
 
 Kind = Literal["one-vs-all", "multi-class"]
+
+MOST_EPOCHS = 100_000
+
+OWN_COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,99}")
+"""What a column that only an imported zoo's origin has may be called."""
 
 
 @lru_cache(maxsize=4)
@@ -57,9 +71,9 @@ class Trained:
         return self.recipe.digest
 
     @property
-    def epochs(self) -> int:
-        """How many epochs of history a network has."""
-        return self.recipe.training.epochs
+    def history_epochs(self) -> tuple[int, ...]:
+        """The epochs of which a network has a row of history."""
+        return tuple(range(1, self.recipe.training.epochs + 1))
 
     @property
     def checkpoint_epochs(self) -> tuple[int, ...]:
@@ -92,23 +106,39 @@ class Trained:
 
     def epoch_flaw(self, epoch: int | None) -> str | None:
         """What is wrong with the epoch whose weights a network keeps; None for nothing."""
-        if epoch is not None and 0 <= epoch <= self.epochs:
-            return None
-        return f"expected an epoch from 0 to {self.epochs}, got {epoch}"
+        return _epoch_flaw(epoch, self.recipe.training.epochs)
 
     def grown(self, networks_per_class: int) -> "Trained":
         """The origin of the zoo once it has more networks."""
         return Trained(self.recipe.with_changes(networks_per_class=networks_per_class))
 
 
+def _epoch_flaw(epoch: int | None, last: int) -> str | None:
+    if epoch is not None and 0 <= epoch <= last:
+        return None
+    return f"expected an epoch from 0 to {last}, got {epoch}"
+
+
 class _Untrained:
-    """What imported and generated networks have in common: no training that is known here."""
+    """What imported and generated networks have in common: no training by a recipe."""
 
     recipe_digest: ClassVar[None] = None
-    epochs: ClassVar[int] = 0
-    checkpoint_epochs: ClassVar[tuple[int, ...]] = ()
-    models_schema: ClassVar[pa.Schema] = IMPORTED_MODELS_SCHEMA
     made: ClassVar[str]
+
+    @property
+    def history_epochs(self) -> tuple[int, ...]:
+        """The epochs of which a network has a row of history."""
+        return ()
+
+    @property
+    def checkpoint_epochs(self) -> tuple[int, ...]:
+        """The epochs of which weights are kept along the way."""
+        return ()
+
+    @property
+    def models_schema(self) -> pa.Schema:
+        """The columns of the table of networks."""
+        return IMPORTED_MODELS_SCHEMA
 
     def kind(self, architecture: Architecture) -> Kind:
         """The networks' task."""
@@ -128,18 +158,71 @@ class NetworkKey:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KnownTraining:
+    """What an imported zoo's origin tells of how its networks were trained.
+
+    Attributes:
+        epochs: the last epoch.
+        checkpoint_epochs: the epochs before it of which weights are kept.
+        history_epochs: the epochs of which every network has a row of history.
+        drawn: the hyper-parameters that differ from network to network: columns of models.
+        shared: hyper-parameter -> value, of those that all networks have in common.
+        own_columns: name and kind, one of `layout.KINDS`, of columns that only the origin has:
+            its own key, and what recipes do not know.
+    """
+
+    epochs: int
+    checkpoint_epochs: tuple[int, ...] = ()
+    history_epochs: tuple[int, ...] = ()
+    drawn: tuple[str, ...] = ()
+    shared: Mapping[str, Value] = field(default_factory=dict)
+    own_columns: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns of models that tell of a network's training or its origin."""
+        own = (name for name, _ in self.own_columns)
+        return tuple(dict.fromkeys((*ALWAYS_TOLD, *self.drawn, *own)))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Imported(_Untrained):
     """The networks were trained elsewhere.
 
     Attributes:
         formats: name of the format -> how many networks came in it.
         networks: all networks, in the zoo's order: by index, then class.
+        training: how they were trained; None where that is not known.
     """
 
     formats: Mapping[str, int]
     networks: tuple[NetworkKey, ...]
+    training: KnownTraining | None = None
     made: ClassVar[str] = "that was imported"
     name: ClassVar[str] = "imported"
+
+    @property
+    def history_epochs(self) -> tuple[int, ...]:
+        """The epochs of which a network has a row of history."""
+        return () if self.training is None else self.training.history_epochs
+
+    @property
+    def checkpoint_epochs(self) -> tuple[int, ...]:
+        """The epochs of which weights are kept along the way."""
+        return () if self.training is None else self.training.checkpoint_epochs
+
+    @property
+    def models_schema(self) -> pa.Schema:
+        """The columns of the table of networks."""
+        if self.training is None:
+            return IMPORTED_MODELS_SCHEMA
+        return imported_models_schema(self.training.drawn, self.training.own_columns)
+
+    def epoch_flaw(self, epoch: int | None) -> str | None:
+        """What is wrong with the epoch whose weights a network keeps; None for nothing."""
+        if self.training is None:
+            return super().epoch_flaw(epoch)
+        return _epoch_flaw(epoch, self.training.epochs)
 
     def classes(
         self, image_classes: tuple[str, ...], architecture: Architecture
@@ -159,7 +242,8 @@ class Imported(_Untrained):
     def table(self) -> dict[str, Any]:
         """What `zoo.json` says of an origin beside the recipe."""
         networks = [[own.class_name, own.index] for own in self.networks]
-        return {"imported": {"formats": dict(self.formats), "networks": networks}}
+        told = {} if self.training is None else {"training": asdict(self.training)}
+        return {"imported": {"formats": dict(self.formats), "networks": networks, **told}}
 
     def mark(self) -> dict[str, Any]:
         """What the mark of a part says of the origin."""
@@ -293,7 +377,70 @@ def _parse_imported(document: Mapping[str, Any]) -> Imported:
     formats = an_object(imported["formats"], "imported.formats")
     whole_numbers(list(formats.values()), "imported.formats")
     networks = a_list(imported["networks"], "imported.networks")
-    return Imported(formats=formats, networks=tuple(map(_parse_network, networks)))
+    return Imported(
+        formats=formats,
+        networks=tuple(map(_parse_network, networks)),
+        training=_parse_training(imported["training"]) if "training" in imported else None,
+    )
+
+
+def _parse_training(value: object) -> KnownTraining:
+    place = "imported.training"
+    table = an_object(value, place)
+    (epochs,) = _increasing([table["epochs"]], f"{place}.epochs", MOST_EPOCHS)
+    drawn = texts(table["drawn"], f"{place}.drawn")
+    if drawn != tuple(key for key in HYPER_PARAMETERS if key in drawn):
+        raise ValueError(
+            f"{place}.drawn: expected hyper-parameters in the order {', '.join(HYPER_PARAMETERS)}, "
+            f"got {reprlib.repr(drawn)}"
+        )
+    own = tuple(
+        _parse_column(entry, f"{place}.own_columns")
+        for entry in a_list(table["own_columns"], f"{place}.own_columns")
+    )
+    names = [*imported_models_schema(drawn).names, *(name for name, _ in own)]
+    if len(set(names)) < len(names):
+        raise ValueError(f"{place}.own_columns: a column is there twice: {reprlib.repr(own)}")
+    return KnownTraining(
+        epochs=epochs,
+        checkpoint_epochs=_increasing(
+            table["checkpoint_epochs"], f"{place}.checkpoint_epochs", epochs - 1
+        ),
+        history_epochs=_increasing(table["history_epochs"], f"{place}.history_epochs", epochs),
+        drawn=drawn,
+        shared=_parse_shared(table["shared"], f"{place}.shared"),
+        own_columns=own,
+    )
+
+
+def _increasing(value: object, place: str, most: int) -> tuple[int, ...]:
+    epochs = whole_numbers(value, place)
+    if list(epochs) != sorted(set(epochs)) or any(epoch > most for epoch in epochs):
+        raise ValueError(
+            f"{place}: expected epochs up to {most}, each larger than the one before, got "
+            f"{reprlib.repr(epochs)}"
+        )
+    return epochs
+
+
+def _parse_column(value: object, place: str) -> tuple[str, str]:
+    entry = texts(value, place)
+    if len(entry) != 2 or entry[1] not in KINDS or not OWN_COLUMN.fullmatch(entry[0]):
+        raise ValueError(
+            f"{place}: expected a name of letters, digits, '_' and '.' and one of "
+            f"{', '.join(KINDS)}, got {reprlib.repr(entry)}"
+        )
+    return entry[0], entry[1]
+
+
+def _parse_shared(value: object, place: str) -> dict[str, Value]:
+    shared: dict[str, Value] = {}
+    for key, entry in an_object(value, place).items():
+        # type(), because True is an int too.
+        if type(entry) not in (int, float, str):
+            raise ValueError(f"{place}: expected numbers and texts, got {reprlib.repr(entry)}")
+        shared[a_text(key, place)] = a_text(entry, place) if isinstance(entry, str) else entry
+    return shared
 
 
 def _parse_network(value: object) -> NetworkKey:

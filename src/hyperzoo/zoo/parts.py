@@ -12,11 +12,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from hyperzoo.errors import ZooWriteError
-from hyperzoo.plan import HYPER_PARAMETERS, PlannedNetwork
+from hyperzoo.plan import HYPER_PARAMETERS, PlannedNetwork, Value
 from hyperzoo.zoo import layout
 from hyperzoo.zoo.document import ZooDocument
+from hyperzoo.zoo.origin import Imported
 from hyperzoo.zoo.tables import encode_table
 from hyperzoo.zoo.tensors import encode_tensors
+
+IDENTITY = ("id", "class", "index", "part", "row")
+"""The columns of models that say which network it is, and where."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,6 +35,8 @@ class FinishedNetwork:
         history: name -> float64 [epoch] for every name in `layout.HISTORY_COLUMNS`.
         parameters: PyTorch name -> float32 tensor in PyTorch's axes.
         checkpoints: epoch -> parameters, for every checkpoint epoch of the recipe.
+        columns: of an imported network whose training is known, the values of
+            `KnownTraining.columns`; None for what is not known of it.
     """
 
     network: PlannedNetwork
@@ -40,6 +46,7 @@ class FinishedNetwork:
     history: Mapping[str, NDArray[np.float64]]
     parameters: Mapping[str, NDArray[np.float32]]
     checkpoints: Mapping[int, Mapping[str, NDArray[np.float32]]] = field(default_factory=dict)
+    columns: Mapping[str, Value | None] = field(default_factory=dict)
 
 
 def check_networks(
@@ -79,6 +86,10 @@ def _flaws(finished: FinishedNetwork, document: ZooDocument) -> Iterator[str]:
             f"expected checkpoints of the epochs {list(document.checkpoint_epochs)}, "
             f"got {sorted(finished.checkpoints)}"
         )
+    known = document.origin.training if isinstance(document.origin, Imported) else None
+    told = () if known is None else known.columns
+    if sorted(finished.columns) != sorted(told):
+        yield f"expected the columns {', '.join(told) or 'none'}, got {sorted(finished.columns)}"
     expected = dict.fromkeys(layout.HISTORY_COLUMNS, (document.epochs,))
     yield from _array_flaws("history", expected, finished.history, np.float64)
     shapes = {parameter.name: parameter.shape for parameter in document.architecture.parameters}
@@ -121,7 +132,7 @@ def _data_files(
 ) -> Iterator[tuple[Path, bytes]]:
     names = [parameter.name for parameter in document.architecture.parameters]
     yield layout.weights_file(part), _weights(part, None, names, [n.parameters for n in networks])
-    yield layout.history_file(part), _history(networks)
+    yield layout.history_file(part), _history(networks, document.history_epochs)
     for epoch in document.checkpoint_epochs:
         sets = [finished.checkpoints[epoch] for finished in networks]
         yield layout.weights_file(part, epoch), _weights(part, epoch, names, sets)
@@ -142,12 +153,11 @@ def weights_metadata(part: int, epoch: int | None) -> dict[str, Any]:
     return {"format_version": layout.FORMAT_VERSION, "part": part, "epoch": epoch}
 
 
-def _history(networks: Sequence[FinishedNetwork]) -> bytes:
+def _history(networks: Sequence[FinishedNetwork], epochs: Sequence[int]) -> bytes:
     columns: dict[str, list[Any]] = {name: [] for name in layout.HISTORY_SCHEMA.names}
     for finished in networks:
-        epochs = len(finished.history[layout.HISTORY_COLUMNS[0]])
-        columns["id"] += [finished.network.id] * epochs
-        columns["epoch"] += range(1, epochs + 1)
+        columns["id"] += [finished.network.id] * len(epochs)
+        columns["epoch"] += epochs
         for name in layout.HISTORY_COLUMNS:
             columns[name] += finished.history[name].tolist()
     return encode_table(pa.table(columns, schema=layout.HISTORY_SCHEMA))
@@ -162,6 +172,7 @@ def _models(
             "status": finished.status,
             "epoch": finished.epoch,
             **{name: finished.metrics[name] for name in layout.METRICS},
+            **finished.columns,
         }
         for finished in networks
     ]

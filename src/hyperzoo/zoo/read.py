@@ -3,10 +3,10 @@
 import difflib
 import operator
 import reprlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture, varied
+from hyperzoo.architectures.layers import ACTIVATIONS
 from hyperzoo.errors import NetworkNotFoundError, ZooFormatError
-from hyperzoo.plan import PlannedNetwork
+from hyperzoo.plan import OF_THE_ARCHITECTURE, PlannedNetwork
 from hyperzoo.recipe import Recipe
 from hyperzoo.words import counted
 from hyperzoo.zoo import layout
@@ -23,7 +24,7 @@ from hyperzoo.zoo.document import ZooDocument, read_document
 from hyperzoo.zoo.element import ZooNetwork
 from hyperzoo.zoo.hub import download_all, find_on_hub, is_hub_address
 from hyperzoo.zoo.origin import Generated, Imported, Origin
-from hyperzoo.zoo.parts import planned_rows, weights_metadata
+from hyperzoo.zoo.parts import IDENTITY, planned_rows, weights_metadata
 from hyperzoo.zoo.tables import read_table
 from hyperzoo.zoo.tensors import TensorFile, open_tensors
 
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     import torch
 
 Rows = slice | NDArray[np.int64]
-
-_IDENTITY = ("id", "class", "index", "part", "row")
 
 
 def open_zoo(path: str | Path, *, mmap: bool = True) -> "Zoo":
@@ -107,7 +106,7 @@ class Zoo:
         """
         if isinstance(key, str):
             self._place(key)
-            return ZooNetwork(self, key, self.ids.index(key))
+            return ZooNetwork(self, key, self._positions[key])
         if isinstance(key, slice):
             raise TypeError(
                 "a zoo gives one network at a time; for several: [zoo[id] for id in zoo.ids[0:2]]"
@@ -157,8 +156,13 @@ class Zoo:
 
     @property
     def epochs(self) -> int:
-        """How many epochs of history a network has; 0 of imported or generated ones."""
+        """How many epochs of history a network has; 0 where its training is not known."""
         return self._document.epochs
+
+    @property
+    def history_epochs(self) -> tuple[int, ...]:
+        """Which these are: from 1 on of a recipe's zoo, those that an imported zoo tells of."""
+        return self._document.history_epochs
 
     @property
     def imported(self) -> Imported | None:
@@ -180,10 +184,25 @@ class Zoo:
 
         Raises:
             NetworkNotFoundError: there is no such network.
+            ZooFormatError: an imported network's activation or dropout can be none.
         """
         part, row = self._place(network_id)
         own = self.plan[part][row]
-        return varied(self.architecture, activation=own.activation, dropout=own.dropout)
+        if not isinstance(self.origin, Imported):
+            return varied(self.architecture, activation=own.activation, dropout=own.dropout)
+        place = self._positions[network_id]
+        drawn = {
+            key: self.models[key][place].as_py()
+            for key in OF_THE_ARCHITECTURE
+            if key in self.models.column_names
+        }
+        _check_drawn(drawn, self.path, network_id)
+        return varied(self.architecture, **drawn)
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        """Id -> place in `ids`."""
+        return {network_id: place for place, network_id in enumerate(self.ids)}
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -395,8 +414,8 @@ class Zoo:
             network_id: the network's id; None for all networks, in order.
 
         Returns:
-            Columns id, epoch (from 1), training_loss, training_accuracy, validation_loss,
-            validation_accuracy.
+            Columns id, epoch (those of `history_epochs`), training_loss, training_accuracy,
+            validation_loss, validation_accuracy.
 
         Raises:
             NetworkNotFoundError: there is no such network.
@@ -491,12 +510,26 @@ def _read_part(
     table = read_table(file, models_schema, len(networks))
     # Compared as Python's values: an array made of these would load pandas where that is there.
     planned = planned_rows(part, networks)
-    if any(table[name].to_pylist() != [row[name] for row in planned] for name in _IDENTITY):
+    if any(table[name].to_pylist() != [row[name] for row in planned] for name in IDENTITY):
         raise ZooFormatError(
             f"{file}: the networks are not those that the recipe plans for part {part}; "
             "`hyperzoo verify` tells more"
         )
     return table
+
+
+def _check_drawn(drawn: Mapping[str, Any], path: Path, network_id: str) -> None:
+    """Check what the table says of an imported network's architecture."""
+    activation, dropout = drawn.get("activation"), drawn.get("dropout")
+    if "activation" in drawn and activation not in ACTIVATIONS:
+        raise ZooFormatError(
+            f"{path}: {network_id} has the activation {reprlib.repr(activation)}; expected one of "
+            f"{', '.join(ACTIVATIONS)}"
+        )
+    if dropout is not None and not 0 <= dropout < 1:
+        raise ZooFormatError(
+            f"{path}: {network_id} has the dropout {dropout}; expected 0 to below 1"
+        )
 
 
 def check_weights(

@@ -46,7 +46,7 @@ def test_png(colours: np.ndarray):
 
 def test_a_history_has_its_curves():
     with house_style():
-        figure = HistoryFigure(5)
+        figure = HistoryFigure(range(1, 6))
         image = pixels(figure.draw("church_649", history()))
         assert image.shape == (500, 1200, 3)
         # A curve crosses each half; the legends alone have 30 pixels a line.
@@ -59,11 +59,11 @@ def test_a_history_has_its_curves():
 def test_a_figure_does_not_depend_on_those_before_it():
     wild = history(training_loss=[1e9, 3e-9, 7, np.nan, -np.inf], training_accuracy=[0.0] * 5)
     with house_style():
-        figure = HistoryFigure(5)
+        figure = HistoryFigure(range(1, 6))
         first = figure.draw("a_0", wild)
         figure.draw("b_1", history())
         assert figure.draw("a_0", wild) == first
-        figure = HistoryFigure(5)
+        figure = HistoryFigure(range(1, 6))
         figure.draw("b_1", history())
         assert figure.draw("a_0", wild) == first
         assert figure.draw("a_1", wild) != first
@@ -72,7 +72,7 @@ def test_a_figure_does_not_depend_on_those_before_it():
 def test_one_epoch_shows_as_points():
     with house_style():
         one = {name: np.array([0.5]) for name in HISTORY_COLUMNS}
-        image = pixels(HistoryFigure(1).draw("a_0", one))
+        image = pixels(HistoryFigure([1]).draw("a_0", one))
     assert count(image[:, :500], VALIDATION) > 20
 
 

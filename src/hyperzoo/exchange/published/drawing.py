@@ -8,7 +8,7 @@ time of drawing it whole.
 import math
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -121,20 +121,21 @@ class HistoryFigure:
     """Accuracy and loss over the epochs, side by side, of one network after another.
 
     Args:
-        epochs: how many epochs the histories have, 1 or more.
+        epochs: the epochs that the histories have, 1 or more, increasing.
     """
 
-    def __init__(self, epochs: int) -> None:
+    def __init__(self, epochs: Sequence[int]) -> None:
         from matplotlib.ticker import MaxNLocator
 
         self._figure = _Figure((1200, 500), 2)
-        self._epochs = np.arange(1, epochs + 1)
+        self._epochs = np.array(epochs)
+        first, last = epochs[0], epochs[-1]
         # A curve of few points shows them: of one point, a line alone shows nothing.
-        marker = "o" if epochs <= 10 else ""
+        marker = "o" if len(epochs) <= 10 else ""
         for axes, what in zip(self._figure.axes, ("Accuracy", "Loss (nats)"), strict=True):
             axes.set(xlabel="Epoch", ylabel=what)
-            margin = max(0.02 * (epochs - 1), 0.25 if epochs <= 10 else 0.0)
-            axes.set_xlim(1 - margin, epochs + margin)
+            margin = max(0.02 * (last - first), 0.25 if len(epochs) <= 10 else 0.0)
+            axes.set_xlim(first - margin, last + margin)
             axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=[1, 2, 5, 10]))
             for colour, label in ((_TRAINING, "Training"), (_VALIDATION, "Validation")):
                 (curve,) = axes.plot([], [], color=colour, marker=marker, markersize=5, label=label)

@@ -106,9 +106,9 @@ def write_plots(
 def _history_plots(zoo: Zoo, networks: list[PlannedNetwork]) -> Iterator[tuple[str, bytes]]:
     """Name and content of every network's history, in the zoo's order."""
     table = zoo.history()
-    epochs = len(table) // len(networks)
+    epochs = zoo.history_epochs
     # [network, epoch] each.
-    columns = {name: table[name].to_numpy().reshape(-1, epochs) for name in HISTORY_COLUMNS}
+    columns = {name: table[name].to_numpy().reshape(-1, len(epochs)) for name in HISTORY_COLUMNS}
     figure = HistoryFigure(epochs)
     for row, network in enumerate(networks):
         own = {name: values[row] for name, values in columns.items()}

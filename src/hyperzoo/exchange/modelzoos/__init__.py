@@ -1,0 +1,1 @@
+"""The ModelZoos (Schürholt et al., 2022): folders of Ray Tune's trials."""

@@ -1,0 +1,1 @@
+"""Other people's zoos: training runs with their checkpoints, settings and figures."""
