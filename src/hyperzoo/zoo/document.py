@@ -17,7 +17,7 @@ from hyperzoo.architectures import (
     get_architecture,
 )
 from hyperzoo.errors import HyperzooError, ZooError, ZooFormatError, ZooNotFoundError
-from hyperzoo.plan import PlannedNetwork
+from hyperzoo.plan import PlannedNetwork, TaskKind
 from hyperzoo.recipe import Recipe
 from hyperzoo.zoo.files import read_file
 from hyperzoo.zoo.layout import (
@@ -28,7 +28,6 @@ from hyperzoo.zoo.layout import (
 from hyperzoo.zoo.origin import (
     Generated,
     Imported,
-    Kind,
     Origin,
     Trained,
     check_generated,
@@ -98,7 +97,7 @@ class ZooDocument:
         return self.origin.checkpoint_epochs
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> TaskKind:
         """The networks' task."""
         return self.origin.kind(self.architecture)
 
@@ -176,7 +175,7 @@ def recipe_architecture(recipe: Recipe, image_classes: tuple[str, ...]) -> Archi
     Raises:
         ArchitectureError: there is none of that name.
     """
-    outputs = 1 if recipe.task.kind == "one-vs-all" else len(image_classes)
+    outputs = len(image_classes) if recipe.task.kind == "multi-class" else 1
     return recipe.network(outputs)
 
 
@@ -252,6 +251,8 @@ def _parse(document: dict[str, Any]) -> ZooDocument:
         sizes=() if isinstance(origin, Imported) else _parse_sizes(document["sizes"], origin),
         runs=tuple(_parse_run(run) for run in a_list(document["runs"], "runs")),
     )
+    if isinstance(origin, Trained):
+        origin.classes(classes, architecture)  # tells of subsets that there can't be
     if isinstance(origin, Generated):
         check_generated(origin, classes, architecture)
     if isinstance(origin, Imported) and origin.networks != in_order(

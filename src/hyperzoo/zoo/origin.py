@@ -7,7 +7,7 @@ import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -15,6 +15,7 @@ from hyperzoo.architectures import Architecture
 from hyperzoo.plan import (
     ALL_CLASSES,
     PlannedNetwork,
+    TaskKind,
     generated_parts,
     imported_parts,
     network_classes,
@@ -23,8 +24,6 @@ from hyperzoo.plan import (
 from hyperzoo.recipe import Recipe, parse_recipe
 from hyperzoo.zoo.layout import IMPORTED_MODELS_SCHEMA, models_schema
 from hyperzoo.zoo.values import a_list, a_text, a_whole_number, an_object, texts, whole_numbers
-
-Kind = Literal["one-vs-all", "multi-class"]
 
 
 @lru_cache(maxsize=4)
@@ -66,7 +65,7 @@ class Trained:
         """The epochs of which weights are kept along the way."""
         return self.recipe.training.checkpoint_epochs
 
-    def kind(self, architecture: Architecture) -> Kind:
+    def kind(self, architecture: Architecture) -> TaskKind:
         """The networks' task."""
         return self.recipe.task.kind
 
@@ -110,7 +109,7 @@ class _Untrained:
     models_schema: ClassVar[pa.Schema] = IMPORTED_MODELS_SCHEMA
     made: ClassVar[str]
 
-    def kind(self, architecture: Architecture) -> Kind:
+    def kind(self, architecture: Architecture) -> TaskKind:
         """The networks' task."""
         return "one-vs-all" if architecture.outputs == 1 else "multi-class"
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture, varied
 from hyperzoo.errors import NetworkNotFoundError, ZooFormatError
-from hyperzoo.plan import PlannedNetwork
+from hyperzoo.plan import PlannedNetwork, TaskKind
 from hyperzoo.recipe import Recipe
 from hyperzoo.words import counted
 from hyperzoo.zoo import layout
@@ -151,7 +151,7 @@ class Zoo:
         return self._document.name
 
     @property
-    def kind(self) -> Literal["one-vs-all", "multi-class"]:
+    def kind(self) -> TaskKind:
         """The networks' task."""
         return self._document.kind
 
