@@ -19,7 +19,7 @@ def first_stranger(content: bytes, known: Container[str]) -> str | None:
     Returns:
         The name as "module.name"; None where all are known, or the content is no pickle.
     """
-    memo: dict[int, str | None] = {}
+    memo: dict[object, str | None] = {}
     before, top = "", ""  # the last two texts
     pushed: str | None = None  # what the last instruction left, where it is a text
     try:

@@ -156,7 +156,7 @@ class ImageGenerator:
         }
         shown = torch.cat([self.references, pixels(images)])
         none = torch.zeros(len(shown), 1)
-        return solve(self.architecture, start, aim, shown, self.lengths, none)
+        return solve(self.architecture, start, aim, shown, self.lengths, {}, none)
 
 
 def fit(zoo: Zoo, *, images: ImageSet, head: Head = "density", seed: int = 0) -> ImageGenerator:

@@ -108,7 +108,7 @@ def _with_spectrum(matrix: Tensor, spectrum: Tensor) -> Tensor:
     # By the smaller matrix of inner products: several times as fast as its singular values.
     squares, axes = torch.linalg.eigh(wide @ wide.T)
     values = squares.clamp_min(1e-12 * float(squares[-1]) or 1.0).sqrt()
-    moved = (axes * (spectrum.flip(0) / values)) @ (axes.T @ wide)
+    moved: Tensor = (axes * (spectrum.flip(0) / values)) @ (axes.T @ wide)
     return moved if wide is matrix else moved.T
 
 

@@ -59,7 +59,7 @@ def solve(
         aim: PyTorch name -> tensor; its batch normalisations are taken over as they are.
         images: [image, channel, height, width] in [0, 1].
         lengths: name of a weight -> the squared length that it should have.
-        looks: name of a weight -> what trained ones look like.
+        looks: name of a weight -> what trained ones look like; weights without one are not moved.
         corrections: [image, output], by what the logits should be beside the aim's.
 
     Returns:
@@ -116,7 +116,7 @@ class _Solving(Pass):
         else:
             length = self._lengths[weight]
             found = ridge.nearest(own.flatten(1), length)
-            for _ in range(TURNS):
+            for _ in range(TURNS if weight in self._looks else 0):
                 found = ridge.nearest(looking_alike(found, self._looks[weight]), length)
         self.weights[weight] = found.reshape(own.shape)
         return super().sums(step, values)
