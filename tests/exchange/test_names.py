@@ -146,7 +146,7 @@ def test_patterns_that_are_none(pattern: str):
 def test_all_names_that_fail_are_told():
     files = [Path("zoo", f"run{n}.pt") for n in range(1010)] + [Path("zoo/cat_0.pt")]
     with pytest.raises(
-        ForeignFileError, match=r"can't tell class and index of 1010 files:"
+        ForeignFileError, match=r"can't tell class and index of 1,010 files:"
     ) as error:
         name_files(files, Path("zoo"))
     message = str(error.value)

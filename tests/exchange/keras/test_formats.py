@@ -205,8 +205,7 @@ def test_a_model_within_a_model(shared_data: Path, tmp_path: Path):
         file.create_group("layers/sequential_1/layers")
 
     path = rewritten(real, tmp_path / "church_1.weights.h5", two)
-    with pytest.raises(ForeignFileError, match=r"got sequential, seq.*ave none .* save the inn"):
-        read_keras(path)
+    assert same_network(shared_data, path)  # what is empty leaves one way to read the rest
 
 
 def test_an_archive_that_is_cut_short(tmp_path: Path):
