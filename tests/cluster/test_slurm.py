@@ -26,7 +26,7 @@ from tests.cluster.makers import (
 )
 from tests.cluster.slurm_site import Site, slurm_site, why_not
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(400)]
 
 RECIPE = """
 name = "tiny"
