@@ -5,6 +5,7 @@
 
 import getpass
 import os
+import random
 import shutil
 import signal
 import socket
@@ -181,8 +182,8 @@ def _idle_nodes(site: Site) -> int:
 
 
 def _free_ports(count: int) -> Sequence[int]:
-    """Ports in a row that nobody listens on."""
-    for first in range(16817, 60000, 10):
+    """Ports in a row that nobody listens on; anywhere, since others may look at the same time."""
+    for first in random.sample(range(16817, 32000, 10), k=100):
         ports = range(first, first + count)
         try:
             for port in ports:

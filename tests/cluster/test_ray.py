@@ -14,7 +14,7 @@ from tests.cluster.makers import COMMAND, assert_same, images, prepared, running
 from tests.cluster.ray_site import ADDRESS, Site, ray_site, why_not
 from tests.cluster.test_slurm import RECIPE
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def train(site: Site, zoo: Path, **environment: str) -> "subprocess.Popen[str]":
     )
 
 
-def finish(process: "subprocess.Popen[str]", seconds: float = 600) -> tuple[int, str]:
+def finish(process: "subprocess.Popen[str]", seconds: float = 350) -> tuple[int, str]:
     _, said = process.communicate(timeout=seconds)
     return process.returncode, said
 

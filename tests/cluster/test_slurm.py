@@ -26,7 +26,7 @@ from tests.cluster.makers import (
 )
 from tests.cluster.slurm_site import Site, slurm_site, why_not
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(400)]
 
 RECIPE = """
 name = "tiny"
@@ -138,7 +138,7 @@ def test_requeued_cancelled_and_out_of_time_in_mid_part(
     site.call("scancel", cancelled)
     # The time limit comes while the worker is stopped, which no drain can help.
     site.call("scontrol", "update", f"jobid={late}", "TimeLimit=1")
-    site.call("scontrol", "update", f"jobid={late}", "EndTime=now")
+    site.call("scontrol", "update", f"jobid={late}", "EndTime=now+10")
     wait_until(lambda: [line.split()[1:] for line in site.queue(*WORKERS)] == [["PENDING"]])
     assert open_zoo(zoo).parts_complete == ()
     assert beats(zoo) == []
