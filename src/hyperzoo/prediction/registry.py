@@ -127,6 +127,14 @@ _METHODS = (
         studied=("number",),
     ),
     Method(
+        name="ensemble",
+        track="A",
+        about="sizes of units, layers and their products, boosted trees and support vectors",
+        module="ensemble",
+        studied=("number",),
+        kinds=("number",),
+    ),
+    Method(
         name="message-passing",
         track="A",
         about="equivariant graph network over the weights, from output to input",
