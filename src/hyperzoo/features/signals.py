@@ -1,9 +1,9 @@
 """How large units, layers and products of layers are: what decides how signals pass a network.
 
-No order of hidden units changes any of it. Beside the statistics of Unterthiner et al., 2020: lengths
-of the weights into and out of units, sorted; singular values of layers and of products of layers
-that follow each other, kernels summed over their positions; how much of a kernel is smooth; how
-much an all-positive signal would grow. Sizes are logarithms.
+No order of hidden units changes any of it. Beside the statistics of Unterthiner et al., 2020:
+lengths of the weights into and out of units, sorted; singular values of layers and of products of
+layers that follow each other, kernels summed over their positions; how much of a kernel is smooth;
+how much an all-positive signal would grow. Sizes are logarithms.
 """
 
 from typing import Any

@@ -26,7 +26,7 @@ def build(architecture: Architecture, seed: int, kind: Kind) -> Pipeline:
         random_state=seed,
     )
     smooth = make_pipeline(
-        QuantileTransformer(n_quantiles=20, output_distribution="normal", random_state=seed),
+        QuantileTransformer(n_quantiles=10, output_distribution="normal", random_state=seed),
         StandardScaler(),
         TransformedTargetRegressor(SVR(C=5.0, epsilon=0.03), transformer=StandardScaler()),
     )
