@@ -68,7 +68,8 @@ class AskedImages(PerNetwork):
             for own in readings(self.architecture):
                 logits = logits_of(own, tensors, pixels).double()
                 found += [_told_apart(logits), _right(logits, labels)]
-        return torch.cat(found, dim=1).numpy()
+        joined: NDArray[Any] = torch.cat(found, dim=1).numpy()
+        return joined
 
 
 def _told_apart(logits: Tensor) -> Tensor:
@@ -88,7 +89,8 @@ def _told_apart(logits: Tensor) -> Tensor:
 
 def _entropy(chances: Tensor) -> Tensor:
     """In nats, over the last axis; of one chance only the part of a yes, which orders alike."""
-    return -(chances * chances.clamp_min(1e-12).log()).sum(dim=-1)
+    entropy: Tensor = -(chances * chances.clamp_min(1e-12).log()).sum(dim=-1)
+    return entropy
 
 
 def _right(logits: Tensor, labels: Tensor) -> Tensor:

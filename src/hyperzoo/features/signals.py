@@ -85,7 +85,8 @@ def _some(ordered: Array) -> Array:
     count = ordered.shape[1]
     if count <= _MOST_VALUES:
         return ordered
-    return ordered[:, np.linspace(0, count - 1, _MOST_VALUES).round().astype(np.int64)]
+    chosen: Array = ordered[:, np.linspace(0, count - 1, _MOST_VALUES).round().astype(np.int64)]
+    return chosen
 
 
 def _log(sizes: Array) -> Array:
