@@ -1,4 +1,4 @@
-"""What share of the peak the native engine reaches on the networks of recipes, and where the rest goes.
+"""What share of the peak the native engine reaches on recipes' networks, and where the rest goes.
 
     python benchmarks/native_networks.py [--rounds 5] [--images 2048]
 
@@ -104,10 +104,12 @@ class Worker:
         return drawing
 
     def evaluate(self) -> None:
+        """Answer all images."""
         logits = np.empty((len(self.images), self.network.outputs), np.float32)
         self.network.evaluate(self.images, self.targets, 0, 1e9, logits, np.zeros(2))
 
     def measure(self, rounds: int) -> Measured:
+        """The fastest of some rounds."""
         best = Measured(np.inf, 0.0, np.inf)
         for _ in range(rounds):
             begin = time.perf_counter()

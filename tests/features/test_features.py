@@ -12,6 +12,7 @@ from hyperzoo.features.invariants import Invariants
 from hyperzoo.features.linear_response import LinearResponse, linear_map
 from hyperzoo.features.matrix import layer_columns, matrix_of, tensors_of
 from hyperzoo.features.probes import logits_of, smooth_images
+from hyperzoo.features.signals import Signals
 from hyperzoo.features.statistics import LayerStatistics
 from tests.architectures.declarations import EVERY
 from tests.architectures.test_symmetry import random_moves, random_weights
@@ -27,6 +28,33 @@ def test_features_do_not_change_with_order_and_sign(features, architecture):
     step = features(architecture)
     given, same = (step.transform(matrix_of(architecture, w)) for w in (weights, moved))
     np.testing.assert_allclose(same, given, rtol=1e-3, atol=1e-5 * np.abs(given).max())
+
+
+@pytest.mark.parametrize(
+    "architecture", [lenet5(1), smallcnn(1), *EVERY.values()], ids=lambda a: a.name
+)
+def test_signals_do_not_change_with_order(architecture):
+    weights = random_weights(architecture, 2)
+    moved = move_units(architecture, weights, random_moves(architecture, 2)[0], {})
+    given, same = (
+        Signals(architecture).transform(matrix_of(architecture, w)) for w in (weights, moved)
+    )
+    np.testing.assert_allclose(same, given, rtol=1e-3, atol=1e-5 * np.abs(given).max())
+    assert np.isfinite(given).all()
+
+
+def test_signals_of_a_known_network():
+    """Two dense layers of one input and one unit each: all singular values are the weights."""
+    architecture = declared_architecture("x", [{"dense": 1}, {"dense": "outputs"}], (1, 1, 1), 1)
+    weights = {
+        "fc1.weight": np.array([[[-2.0]]]), "fc1.bias": np.zeros((1, 1)),
+        "fc2.weight": np.array([[[3.0]]]), "fc2.bias": np.ones((1, 1)),
+    }  # fmt: skip
+    found = Signals(architecture).transform(matrix_of(architecture, weights))[0]
+    # Behind the statistics: lengths in and out, singular value, size, mean over size, growth.
+    two, three, six = np.log([2, 3, 6])
+    expected = [two, two, two, two, -1, two, np.log(1e-9), three, three, three, three, 1, six, 0]
+    np.testing.assert_allclose(found[36:], [*expected, six, 1], rtol=1e-5, atol=1e-6)
 
 
 def test_the_linear_map_is_the_network_where_it_is_linear():

@@ -87,7 +87,8 @@ def normalised(layer: Normalize, images: Tensor) -> Tensor:
         torch.tensor(own, dtype=images.dtype, device=images.device)[:, None, None]
         for own in layer.affine(images.shape[1])
     )
-    return images * factors + offsets
+    scaled: Tensor = images * factors + offsets
+    return scaled
 
 
 def _modules(step: Step) -> Iterator[tuple[str, nn.Module]]:

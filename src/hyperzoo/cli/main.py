@@ -97,7 +97,7 @@ def main() -> NoReturn:
         # What a batch system sends before it kills is handled as Ctrl-C is.
         signal.signal(signal.SIGTERM, _interrupt)
         # What all of them need takes a second to load: only what is asked for.
-        asked = arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS
+        asked = arguments[:1] if arguments and arguments[0] in COMMANDS else list(COMMANDS)
         _app_of(*asked)(arguments)  # leaves with 0, 2 or 130 by itself
     except KeyboardInterrupt:
         sys.exit(130)

@@ -127,6 +127,14 @@ _METHODS = (
         studied=("number",),
     ),
     Method(
+        name="ensemble",
+        track="A",
+        about="sizes of units, layers and their products, boosted trees and support vectors",
+        module="ensemble",
+        studied=("number",),
+        kinds=("number",),
+    ),
+    Method(
         name="message-passing",
         track="A",
         about="equivariant graph network over the weights, from output to input",
@@ -229,6 +237,14 @@ _METHODS = (
         studied=("category",),
     ),
     Method(
+        name="ensemble-probes",
+        track="B",
+        about="the ensemble, with how differently 64 smooth random images are answered",
+        module="ensemble",
+        function="build_with_probes",
+        kinds=("number",),
+    ),
+    Method(
         name="learned-probes",
         track="B",
         about="logits for 8 images that are learned with the linear map of them",
@@ -240,6 +256,14 @@ _METHODS = (
         about="mean logit for real validation images of each class, logistic or ridge regression",
         module="held_out",
         studied=("category", "number"),
+    ),
+    Method(
+        name="asked-images",
+        track="C",
+        about="accuracy and loss on some real validation images, boosted trees and support vectors",
+        module="ensemble",
+        function="build_asked",
+        kinds=("number",),
     ),
 )
 
