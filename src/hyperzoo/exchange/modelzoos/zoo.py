@@ -91,7 +91,7 @@ def read_zoo(root: Path) -> ForeignZoo:
             [[epoch in trial.checkpoints for epoch in checkpoints] for trial in trials], bool
         ).reshape(len(trials), len(checkpoints)),
         last=np.array([max(trial.checkpoints) for trial in trials]),
-        diverged=np.isinf(told_figures).any(axis=(1, 2)),
+        diverged=np.any(np.isinf(told_figures), axis=(1, 2)),
         history_epochs=history_epochs,
         history=told_figures,
         columns=settled.columns,

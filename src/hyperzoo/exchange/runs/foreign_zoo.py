@@ -67,7 +67,8 @@ class ForeignZoo:
     @property
     def lacks(self) -> NDArray[np.bool_]:
         """Bool [network], whether its last epoch or a checkpoint is missing."""
-        return (self.last != self.epochs) | ~self.there.all(axis=1)
+        whole: NDArray[np.bool_] = self.there.all(axis=1)
+        return (self.last != self.epochs) | ~whole
 
     def with_last_only(self) -> "ForeignZoo":
         """The same without the checkpoints on the way."""

@@ -105,7 +105,7 @@ def read_zoo(folder: Path) -> ForeignZoo:
         checkpoint_epochs=tuple(int(all_epochs[place]) for place in checkpoints),
         there=rows[:, checkpoints] >= 0,
         last=all_epochs[last_place],
-        diverged=~np.isfinite(lost).all(axis=1),
+        diverged=np.any(~np.isfinite(lost), axis=1),
         history_epochs=tuple(map(int, all_epochs)),
         history=history,
         columns=settled.columns,
@@ -134,12 +134,13 @@ class _Matrix:
 
     def _mapped(self) -> NDArray[np.float32]:
         try:
-            return np.lib.format.open_memmap(self._path, mode="r")
+            matrix: NDArray[np.float32] = np.lib.format.open_memmap(self._path, mode="r")
         except Exception as error:
             # NumPy's own parser, Python's for literals and the system's mapping each have theirs.
             raise ForeignFileError(
                 f"{self._path}: not a matrix that NumPy wrote, or cut short: {error}"
             ) from error
+        return matrix
 
     def tensors(self, rows: NDArray[np.int64]) -> Block:
         """The tensors of some rows; NaN for rows below 0.
@@ -221,7 +222,8 @@ def _rows_by_run(
 
 def _last_place(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Place of every run's last epoch."""
-    return rows.shape[1] - 1 - np.argmax(rows[:, ::-1] >= 0, axis=1)
+    from_the_end: NDArray[np.int64] = np.argmax(rows[:, ::-1] >= 0, axis=1)
+    return rows.shape[1] - 1 - from_the_end
 
 
 def _columns(
@@ -232,8 +234,8 @@ def _columns(
     told["learning_rate"] = [None] * len(runs)
     for name, own in _NUMBERS.items():
         if name in table.settings:
-            cells = (table.settings[name][run] for run in runs)
-            told[own] = [_number(cell, f"{path}, config.{name}") for cell in cells]
+            place = f"{path}, config.{name}"
+            told[own] = [_number(table.settings[name][run], place) for run in runs]
     for name, own in _WORDS.items():
         if name in table.settings:
             told[own] = [_word(table.settings[name][run]) for run in runs]
