@@ -173,9 +173,7 @@ class _Parts:
 
     def notes(self) -> Iterator[str]:
         """What was found on the way."""
-        diverged = [
-            f"all_{self._zoo.indices[place]}" for place in np.flatnonzero(self._zoo.diverged)
-        ]
+        diverged = _ids(self._zoo, self._zoo.diverged)
         if diverged:
             yield (
                 f"{counted(len(diverged), 'network')} whose loss is NaN or infinite, which count "
@@ -194,7 +192,7 @@ def _ids(zoo: ForeignZoo, chosen: NDArray[np.bool_]) -> list[str]:
 
 
 def _finite(block: Block, networks: int) -> NDArray[np.bool_]:
-    """bool [network], whether all of its weights are finite."""
+    """Bool [network], whether all of its weights are finite."""
     finite = np.ones(networks, bool)
     for tensor in block.values():
         finite &= np.all(np.isfinite(tensor.reshape(networks, -1)), axis=1)
