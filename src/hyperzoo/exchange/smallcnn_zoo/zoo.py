@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hyperzoo.architectures import Architecture, architecture_facts, architecture_from
 from hyperzoo.architectures.layers import ACTIVATIONS
 from hyperzoo.errors import ForeignFileError
-from hyperzoo.exchange.runs.foreign_zoo import Block, ForeignZoo, settle, some
+from hyperzoo.exchange.runs.foreign_zoo import Block, ForeignZoo, check_epochs, settle, some
 from hyperzoo.exchange.smallcnn_zoo.layout import Layout, read_layout
 from hyperzoo.exchange.smallcnn_zoo.metrics import LAST_EPOCH, Table, number_in, read_metrics
 from hyperzoo.plan import Value
@@ -78,6 +78,7 @@ def read_zoo(folder: Path) -> ForeignZoo:
     table = read_metrics(path, matrix.rows)
     runs, notes = _known_runs(table, path)
     last_epoch = _last_epoch(table, path)
+    check_epochs(last_epoch, str(path))
     epochs = table.epochs if table.has_epochs else np.full(len(table.epochs), last_epoch)
     if not table.has_epochs:
         notes.append(
@@ -190,7 +191,7 @@ def _last_epoch(table: Table, path: Path) -> int:
     if not told:
         return int(table.epochs.max()) if table.has_epochs else LAST_EPOCH
     numbers = {number_in(text, f"{path}, config.epochs") for text in told}
-    if len(numbers) > 1 or not all(0 < own <= 100_000 and own == int(own) for own in numbers):
+    if len(numbers) > 1 or not all(0 < own < np.inf and own == int(own) for own in numbers):
         raise ForeignFileError(
             f"{path}: expected one number of epochs for all runs, got {some(sorted(told))}"
         )
