@@ -69,6 +69,21 @@ def test_what_can_be_none(folder: Path, changes: dict[str, Any], message: str):
         open_zoo(folder)
 
 
+def test_layers_that_can_be_none(folder: Path):
+    """Of what networks do not have the activation of their own, and of lists without end."""
+    path = folder / "zoo.json"
+    document = json.loads(path.read_text())
+    layers = document["architecture"]["layers"]
+    layers[1]["activation"] = "tanh"  # the others are still drawn
+    path.write_text(json.dumps(document))
+    with pytest.raises(ZooFormatError, match="is not the one that the zoo was made with"):
+        open_zoo(folder)
+    layers[1] = {"residual": json.loads("[" * 800 + "]" * 800)}
+    path.write_text(json.dumps(document))
+    with pytest.raises(ZooFormatError, match="layer 2"):
+        open_zoo(folder)
+
+
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
