@@ -29,6 +29,7 @@ from hyperzoo.exchange.judging import Judged, judge, note_of_constants
 from hyperzoo.exchange.published.metrics_csv import Metrics, read_metrics_csv
 from hyperzoo.exchange.registry import ZOOS, ZooReader
 from hyperzoo.exchange.rows import Rows, RowsRead, read_rows
+from hyperzoo.exchange.runs.foreign_zoo import ForeignZoo
 from hyperzoo.exchange.runs.writing import write_foreign_zoo
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import ALL_CLASSES, PlannedNetwork
@@ -103,7 +104,7 @@ def import_zoo(
     if (reader := zoo_reader(root)) is not None:
         _check_no_choice(reader, name=name, only=only, prefer=prefer)
         _check_target(target)
-        foreign = reader.read_zoo(root)
+        foreign = _read(reader, root)
         foreign = foreign.with_last_only() if _is_last(epochs) else foreign
         with _made_at(target) as made:
             notes = write_foreign_zoo(made, foreign, images, meter)
@@ -126,6 +127,15 @@ def zoo_reader(path: Path) -> ZooReader | None:
     if not path.is_dir():
         return None
     return next((reader for reader in ZOOS if reader.recognises(path)), None)
+
+
+def _read(reader: ZooReader, root: Path) -> ForeignZoo:
+    try:
+        return reader.read_zoo(root)
+    except OSError as error:
+        raise ForeignFileError(
+            f"{error.filename or root} can't be read: {error.strerror or error}"
+        ) from error
 
 
 def _check_no_choice(reader: ZooReader, **choices: str | None) -> None:

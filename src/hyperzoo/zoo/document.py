@@ -300,13 +300,16 @@ def _parse_architecture(value: object, origin: Origin, classes: tuple[str, ...])
     return architecture
 
 
-def _told_plainly(layers: object) -> object:
-    """Layers with an activation that can be computed where networks have their own."""
-    if isinstance(layers, list):
-        return [_told_plainly(layer) for layer in layers]
-    if not isinstance(layers, dict):
+def _told_plainly(layers: object, levels: int = 4) -> object:
+    """Layers with an activation that can be computed where networks have their own.
+
+    Lists and tables of layers lie in one another no deeper than a residual block's do.
+    """
+    if isinstance(layers, list) and levels:
+        return [_told_plainly(layer, levels - 1) for layer in layers]
+    if not isinstance(layers, dict) or not levels:
         return layers
-    plain = {key: _told_plainly(entry) for key, entry in layers.items()}
+    plain = {key: _told_plainly(entry, levels - 1) for key, entry in layers.items()}
     return plain | {"activation": "relu"} if layers.get("activation") == DRAWN else plain
 
 

@@ -300,6 +300,31 @@ def test_a_wrong_scaling_shows(tmp_path: Path):
     assert "The scaling of the pixels" in notes[2]
 
 
+def test_settings_that_nobody_has(root: Path, tmp_path: Path):
+    """Half characters and numbers beyond all measure are no reason to fall."""
+    odd = {"optim::lr": 10**400, "seed": 2**70, "training::batchsize": -1, "x\ud800": 1}
+    make_trial(root, 0, config(**{"optim::optimizer": "\ud800dam", "other": "\ud800"} | odd))
+    make_trial(root, 1, config(**{"other": [1, {"a": 2}], "model::init_type": None}))
+    models = import_zoo(root, tmp_path / "zoo").zoo.models
+    assert models["learning_rate"].to_pylist() == [None, 1e-3]
+    assert models["seed"].to_pylist() == [None, 1]
+    assert models["optimizer"].to_pylist() == ["\\ud800dam", "adam"]
+    assert models["config.other"].to_pylist() == ["\\ud800", "[1, {'a': 2}]"]
+    make_trial(root, 2, config(**{"model::dropout": 0.5}))
+    path = sorted(root.iterdir())[2] / "params.json"
+    path.write_text(path.read_text().replace("0.5", "1.5"))
+    with pytest.raises(ForeignFileError, match="expected a rate of dropout from 0 to below 1"):
+        import_zoo(root, tmp_path / "none")
+
+
+def test_other_params_are_no_trials(tmp_path: Path):
+    """`params.json` is a name that many use."""
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "params.json").write_text("[1, 2]")
+    with pytest.raises(ForeignFileError, match="holds no file of a known format"):
+        import_zoo(tmp_path / "files", tmp_path / "zoo")
+
+
 def test_programs_beside_are_never_opened(root: Path, tmp_path: Path):
     """`dataset.pt` and `params.pkl` are pickles of anybody's objects."""
     make_trial(root, 0, config())

@@ -15,6 +15,7 @@ import numpy as np
 
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.content import decoded
+from hyperzoo.words import printable
 
 PARAMS, RESULT, CHECKPOINT = "params.json", "result.json", "checkpoints"
 TYPE = "model::type"
@@ -65,8 +66,9 @@ def trial_folders(root: Path) -> Iterator[Path]:
         if PARAMS in names or RESULT in names:
             try:
                 is_trial = TYPE in config_of(here)
-            except ForeignFileError:
-                is_trial = True  # reading it says what is wrong
+            except (ForeignFileError, OSError):
+                # Reading it says what is wrong.
+                is_trial = any(map(_FOLDER.fullmatch, folders))
             if is_trial:
                 folders.clear()
                 yield here
@@ -110,7 +112,7 @@ def read_trial(folder: Path, root: Path) -> Trial:
     results, cut = _results(folder / RESULT)
     return Trial(
         folder=folder,
-        key=folder.relative_to(root).as_posix(),
+        key=printable(folder.relative_to(root).as_posix()),
         config=config_of(folder),
         checkpoints=dict(sorted(checkpoints.items())),
         figures=_by_epoch(results, checkpoints),
@@ -189,7 +191,17 @@ def _by_epoch(results: list[dict[str, Any]], checkpoints: Mapping[int, Path]) ->
 
 def _figure(value: object) -> float:
     """A number; infinite where training failed, NaN where nothing is told."""
-    if type(value) not in (int, float) or value == _NOT_RUN:
+    number = number_of(value)
+    if number is None or number == _NOT_RUN:
         return np.nan
-    number = float(value)  # type: ignore[arg-type]
     return np.inf if number != number else number
+
+
+def number_of(value: object) -> float | None:
+    """A number of JSON as float64; None for anything else, and for what float64 can't hold."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None

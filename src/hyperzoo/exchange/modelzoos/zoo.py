@@ -24,13 +24,14 @@ from hyperzoo.exchange.modelzoos.trials import (
     FIGURES,
     TYPE,
     Trial,
+    number_of,
     read_trial,
     trial_folders,
 )
 from hyperzoo.exchange.pytorch.load import load_torch, numbers
-from hyperzoo.exchange.runs.foreign_zoo import Block, ForeignZoo, settle, some
+from hyperzoo.exchange.runs.foreign_zoo import Block, ForeignZoo, check_epochs, settle, some
 from hyperzoo.plan import Value
-from hyperzoo.words import counted
+from hyperzoo.words import counted, printable
 from hyperzoo.zoo.origin import OWN_COLUMN
 
 NAME = "modelzoos"
@@ -72,6 +73,7 @@ def read_zoo(root: Path) -> ForeignZoo:
     told, own, some_notes = _columns(trials)
     settled = settle(architecture, told)
     epochs = max(max(trial.checkpoints) for trial in trials)
+    check_epochs(epochs, str(root))
     all_epochs = sorted({epoch for trial in trials for epoch in trial.checkpoints})
     checkpoints = tuple(epoch for epoch in all_epochs if epoch != epochs)
     history_epochs = tuple(
@@ -91,7 +93,7 @@ def read_zoo(root: Path) -> ForeignZoo:
             [[epoch in trial.checkpoints for epoch in checkpoints] for trial in trials], bool
         ).reshape(len(trials), len(checkpoints)),
         last=np.array([max(trial.checkpoints) for trial in trials]),
-        diverged=np.isinf(told_figures).any(axis=(1, 2)),
+        diverged=np.any(np.isinf(told_figures), axis=(1, 2)),
         history_epochs=history_epochs,
         history=told_figures,
         columns=settled.columns,
@@ -199,7 +201,7 @@ def _columns(
     columns: dict[str, list[Value | None]] = {
         "learning_rate": [_number(value) for value in told("optim::lr")],
         "batch_size": [
-            value if type(value) is int and value > 0 else None
+            value if type(value) is int and 0 < value < 2**31 else None
             for value in told("training::batchsize")
         ],
         "optimizer": [_word(value, _OPTIMIZERS) for value in told("optim::optimizer")],
@@ -224,20 +226,19 @@ def _columns(
     names = sorted({name for trial in trials for name in trial.config} - _KNOWN)
     for name in names:
         plain = name.replace("::", ".")
-        cells = [None if value is None else str(value)[:200] for value in told(name)]
+        cells = [None if value is None else printable(str(value)[:200]) for value in told(name)]
         if len(set(cells)) > 1 and OWN_COLUMN.fullmatch(plain) and plain not in ("key", "seed"):
             own[f"config.{plain}"[:100], "string"] = list(cells)
     return columns, own, notes
 
 
 def _number(value: object) -> float | None:
-    if type(value) not in (int, float) or not np.isfinite(float(value)):  # type: ignore[arg-type]
-        return None
-    return float(value)  # type: ignore[arg-type]
+    number = number_of(value)
+    return number if number is not None and np.isfinite(number) else None
 
 
 def _word(value: object, names: Mapping[str, str]) -> str | None:
-    return names.get(value, value[:100]) if isinstance(value, str) else None
+    return names.get(value, printable(value[:100])) if isinstance(value, str) else None
 
 
 def _history(trials: Sequence[Trial], epochs: Sequence[int]) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture
 from hyperzoo.errors import ImageError
@@ -103,7 +104,7 @@ def _sample(zoo: ForeignZoo) -> list[int]:
     return [int(place) for place in fit[chosen]]
 
 
-def _said(zoo: ForeignZoo, places: Sequence[int]) -> np.ndarray:
+def _said(zoo: ForeignZoo, places: Sequence[int]) -> NDArray[np.float64]:
     """The accuracy that the zoo tells of networks at their last epochs; NaN where it does not."""
     told = dict(zip(zoo.history_epochs, range(len(zoo.history_epochs)), strict=True))
     return np.array(
@@ -116,7 +117,7 @@ def _said(zoo: ForeignZoo, places: Sequence[int]) -> np.ndarray:
     )
 
 
-def _found(zoo: ForeignZoo, places: Sequence[int], images: ImageSet) -> np.ndarray:
+def _found(zoo: ForeignZoo, places: Sequence[int], images: ImageSet) -> NDArray[np.float64]:
     """The accuracy of networks on the validation split."""
     groups: dict[Architecture, list[int]] = {}
     for row, place in enumerate(places):
@@ -135,7 +136,7 @@ def _found(zoo: ForeignZoo, places: Sequence[int], images: ImageSet) -> np.ndarr
     return found
 
 
-def _by_activation(zoo: ForeignZoo, places: Sequence[int], far: np.ndarray) -> str:
+def _by_activation(zoo: ForeignZoo, places: Sequence[int], far: NDArray[np.bool_]) -> str:
     """How many of which activation are off, where they differ in it."""
     if "activation" not in zoo.columns:
         return ""

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture, varied
 from hyperzoo.architectures.layers import Dropout
+from hyperzoo.errors import ForeignFileError
 from hyperzoo.plan import OF_THE_ARCHITECTURE, Value
 from hyperzoo.zoo.layout import ALWAYS_TOLD
+from hyperzoo.zoo.origin import MOST_EPOCHS
 
 Block = Mapping[str, NDArray[np.float32]]
 """PyTorch's name of a parameter -> float32 [network, *shape]."""
@@ -67,7 +69,8 @@ class ForeignZoo:
     @property
     def lacks(self) -> NDArray[np.bool_]:
         """Bool [network], whether its last epoch or a checkpoint is missing."""
-        return (self.last != self.epochs) | ~self.there.all(axis=1)
+        whole: NDArray[np.bool_] = self.there.all(axis=1)
+        return (self.last != self.epochs) | ~whole
 
     def with_last_only(self) -> "ForeignZoo":
         """The same without the checkpoints on the way."""
@@ -107,7 +110,13 @@ def settle(
         architecture: with any activation, and with dropouts where networks may have some.
         told: hyper-parameter -> a value a network, activation among them.
         always: hyper-parameters that are columns even where networks do not differ.
+
+    Raises:
+        ForeignFileError: a rate of dropout can be none.
     """
+    for rate in told.get("dropout", ()):
+        if rate is not None and not 0 <= float(rate) < 1:
+            raise ForeignFileError(f"expected a rate of dropout from 0 to below 1, got {rate}")
     columns: dict[str, Sequence[Value | None]] = {}
     shared: dict[str, Value] = {}
     for key, values in told.items():
@@ -131,6 +140,16 @@ def settle(
         columns=columns,
         shared=shared,
     )
+
+
+def check_epochs(last: int, source: str) -> None:
+    """Check that a zoo can have so many epochs.
+
+    Raises:
+        ForeignFileError: it can't.
+    """
+    if last > MOST_EPOCHS:
+        raise ForeignFileError(f"{source}: expected at most {MOST_EPOCHS} epochs, got {last}")
 
 
 def some(names: Sequence[str]) -> str:

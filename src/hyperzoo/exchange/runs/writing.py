@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture
 from hyperzoo.exchange.format import Meter, no_meter
@@ -85,7 +86,7 @@ def _document(zoo: ForeignZoo, images: ImageSet | None) -> ZooDocument:
 
 def _lacking(zoo: ForeignZoo) -> Iterator[str]:
     """What to say of networks that lack checkpoints."""
-    ended = [f"all_{zoo.indices[place]}" for place in np.flatnonzero(zoo.last != zoo.epochs)]
+    ended = _ids(zoo, zoo.last != zoo.epochs)
     if ended:
         yield (
             f"{counted(len(ended), 'network')} whose last checkpoint is not of epoch {zoo.epochs}, "
@@ -93,7 +94,7 @@ def _lacking(zoo: ForeignZoo) -> Iterator[str]:
         )
     holes = np.flatnonzero((zoo.last == zoo.epochs) & ~zoo.there.all(axis=1))
     if len(holes):
-        names = [f"all_{zoo.indices[place]}" for place in holes]
+        names = [f"all_{zoo.indices[int(place)]}" for place in holes]
         missing = [
             str(epoch)
             for number, epoch in enumerate(zoo.checkpoint_epochs)
@@ -172,9 +173,7 @@ class _Parts:
 
     def notes(self) -> Iterator[str]:
         """What was found on the way."""
-        diverged = [
-            f"all_{self._zoo.indices[place]}" for place in np.flatnonzero(self._zoo.diverged)
-        ]
+        diverged = _ids(self._zoo, self._zoo.diverged)
         if diverged:
             yield (
                 f"{counted(len(diverged), 'network')} whose loss is NaN or infinite, which count "
@@ -187,8 +186,14 @@ class _Parts:
             )
 
 
-def _finite(block: Block, networks: int) -> np.ndarray:
+def _ids(zoo: ForeignZoo, chosen: NDArray[np.bool_]) -> list[str]:
+    """The ids of some networks."""
+    return [f"{ALL_CLASSES}_{zoo.indices[int(place)]}" for place in np.flatnonzero(chosen)]
+
+
+def _finite(block: Block, networks: int) -> NDArray[np.bool_]:
     """Bool [network], whether all of its weights are finite."""
-    return np.logical_and.reduce(
-        [np.isfinite(tensor.reshape(networks, -1)).all(axis=1) for tensor in block.values()]
-    )
+    finite = np.ones(networks, bool)
+    for tensor in block.values():
+        finite &= np.all(np.isfinite(tensor.reshape(networks, -1)), axis=1)
+    return finite

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hyperzoo.architectures import Architecture, architecture_facts, architecture_from
 from hyperzoo.architectures.layers import ACTIVATIONS
 from hyperzoo.errors import ForeignFileError
-from hyperzoo.exchange.runs.foreign_zoo import Block, ForeignZoo, settle, some
+from hyperzoo.exchange.runs.foreign_zoo import Block, ForeignZoo, check_epochs, settle, some
 from hyperzoo.exchange.smallcnn_zoo.layout import Layout, read_layout
 from hyperzoo.exchange.smallcnn_zoo.metrics import LAST_EPOCH, Table, number_in, read_metrics
 from hyperzoo.plan import Value
@@ -78,6 +78,7 @@ def read_zoo(folder: Path) -> ForeignZoo:
     table = read_metrics(path, matrix.rows)
     runs, notes = _known_runs(table, path)
     last_epoch = _last_epoch(table, path)
+    check_epochs(last_epoch, str(path))
     epochs = table.epochs if table.has_epochs else np.full(len(table.epochs), last_epoch)
     if not table.has_epochs:
         notes.append(
@@ -105,7 +106,7 @@ def read_zoo(folder: Path) -> ForeignZoo:
         checkpoint_epochs=tuple(int(all_epochs[place]) for place in checkpoints),
         there=rows[:, checkpoints] >= 0,
         last=all_epochs[last_place],
-        diverged=~np.isfinite(lost).all(axis=1),
+        diverged=np.any(~np.isfinite(lost), axis=1),
         history_epochs=tuple(map(int, all_epochs)),
         history=history,
         columns=settled.columns,
@@ -134,12 +135,13 @@ class _Matrix:
 
     def _mapped(self) -> NDArray[np.float32]:
         try:
-            return np.lib.format.open_memmap(self._path, mode="r")
+            matrix: NDArray[np.float32] = np.lib.format.open_memmap(self._path, mode="r")
         except Exception as error:
             # NumPy's own parser, Python's for literals and the system's mapping each have theirs.
             raise ForeignFileError(
                 f"{self._path}: not a matrix that NumPy wrote, or cut short: {error}"
             ) from error
+        return matrix
 
     def tensors(self, rows: NDArray[np.int64]) -> Block:
         """The tensors of some rows; NaN for rows below 0.
@@ -189,7 +191,7 @@ def _last_epoch(table: Table, path: Path) -> int:
     if not told:
         return int(table.epochs.max()) if table.has_epochs else LAST_EPOCH
     numbers = {number_in(text, f"{path}, config.epochs") for text in told}
-    if len(numbers) > 1 or not all(0 < own <= 100_000 and own == int(own) for own in numbers):
+    if len(numbers) > 1 or not all(0 < own < np.inf and own == int(own) for own in numbers):
         raise ForeignFileError(
             f"{path}: expected one number of epochs for all runs, got {some(sorted(told))}"
         )
@@ -221,7 +223,8 @@ def _rows_by_run(
 
 def _last_place(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Place of every run's last epoch."""
-    return rows.shape[1] - 1 - np.argmax(rows[:, ::-1] >= 0, axis=1)
+    from_the_end: NDArray[np.int64] = np.argmax(rows[:, ::-1] >= 0, axis=1)
+    return rows.shape[1] - 1 - from_the_end
 
 
 def _columns(
@@ -232,8 +235,8 @@ def _columns(
     told["learning_rate"] = [None] * len(runs)
     for name, own in _NUMBERS.items():
         if name in table.settings:
-            cells = (table.settings[name][run] for run in runs)
-            told[own] = [_number(cell, f"{path}, config.{name}") for cell in cells]
+            place = f"{path}, config.{name}"
+            told[own] = [_number(table.settings[name][run], place) for run in runs]
     for name, own in _WORDS.items():
         if name in table.settings:
             told[own] = [_word(table.settings[name][run]) for run in runs]
