@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "recipe": {"architectures", "errors"},
     "unpickling": set(),
     "images": {"cores", "errors", "unpickling"},
-    "plan": {"recipe", "randomness"},
+    "plan": {"errors", "recipe", "randomness"},
     "architectures": {"errors", "randomness"},
     "population": {"cores", "errors", "plan", "images", "architectures", "randomness"},
     "zoo": {"errors", "version", "words", "recipe", "plan", "architectures", "randomness"},

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from hyperzoo.plan import PART_SIZE, PlannedNetwork, plan_parts
+from hyperzoo.errors import RecipeError
+from hyperzoo.plan import PART_SIZE, PlannedNetwork, network_classes, plan_parts, positives_of
 from hyperzoo.recipe import Recipe, parse_recipe
 
 CLASSES = ("cat", "dog", "owl")
@@ -42,6 +43,68 @@ def test_growing_leaves_the_parts_that_are_there_alone():
 def test_multi_class_networks_belong_to_all_classes():
     parts = plan_parts(recipe(task={"kind": "multi-class"}), CLASSES, [2])
     assert [network.id for network in parts[0]] == ["all_0", "all_1"]
+
+
+def subsets(**keys: object) -> Recipe:
+    return recipe(task={"kind": "subset-vs-rest", "positives": [1, 2]} | keys)
+
+
+def test_subsets_are_classes_ordered_by_size_and_label():
+    parts = plan_parts(subsets(), CLASSES, [2])
+    ids = ["cat_0", "dog_0", "owl_0", "cat+dog_0", "cat+owl_0", "dog+owl_0", "cat_1"]
+    assert [network.id for network in parts[0]][:7] == ids
+    assert len(parts[0]) == 12
+    assert positives_of("cat+owl") == ("cat", "owl")
+    assert positives_of("cat") == ("cat",)
+
+
+def test_a_number_of_subsets_is_drawn_by_the_seed_alone():
+    classes = tuple("abcdefgh")
+    everything = network_classes(subsets(), classes)
+    assert len(everything) == 8 + 28
+    drawn = network_classes(subsets(subsets=5), classes)
+    # Part of a zoo's identity: they must never change.
+    assert drawn == DRAWN
+    assert set(network_classes(subsets(subsets=4), classes)) < set(drawn)
+    assert [name for name in everything if name in drawn] == list(drawn)
+    other = parse_recipe(subsets(subsets=5).model_dump(exclude_none=True) | {"seed": 1})
+    assert network_classes(other, classes) != drawn
+
+
+DRAWN = ("b", "a+d", "c+f", "d+f", "d+h")
+
+
+@pytest.mark.parametrize(
+    ("keys", "networks", "problem"),
+    [
+        ({"positives": [1, 3]}, 1, "fewer than the 3 classes of the images.* got 3"),
+        ({"subsets": 7}, 1, "make 6 subsets, got 7 to draw"),
+        ({"subsets": 6}, 1_000_000, None),
+        ({}, 1_000_000, None),
+    ],
+)
+def test_subsets_that_there_are_not(keys: dict[str, object], networks: int, problem: str | None):
+    asked = parse_recipe(
+        subsets(**keys).model_dump(exclude_none=True) | {"networks_per_class": networks}
+    )
+    if problem is None:
+        assert len(network_classes(asked, CLASSES)) == 6
+        return
+    with pytest.raises(RecipeError, match=problem):
+        network_classes(asked, CLASSES)
+
+
+def test_a_few_words_do_not_ask_for_more_than_fits_in_memory():
+    many = [f"c{number}" for number in range(2000)]
+    with pytest.raises(RecipeError, match="make 1,331,336,000 subsets; expected up to 1,000,000"):
+        network_classes(subsets(positives=[1, 3]), many)
+    with pytest.raises(RecipeError, match="too many; expected up to 10,000,000"):
+        network_classes(
+            parse_recipe(
+                subsets().model_dump(exclude_none=True) | {"networks_per_class": 1_000_000}
+            ),
+            many[:10],
+        )
 
 
 @pytest.mark.parametrize(

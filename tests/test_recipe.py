@@ -121,6 +121,12 @@ def test_all_problems_are_reported_at_once():
             {"task": {"kind": "multi-class", "negatives": "sampled", "positive_fraction": 0.5}},
             "needs kind = 'one-vs-all'",
         ),
+        ({"task": {"kind": "subset-vs-rest"}}, "positives = .*go together: give both or neither"),
+        ({"task": {"positives": [1]}}, "go together: give both or neither"),
+        ({"task": {"kind": "subset-vs-rest", "positives": [2, 1]}}, "sizes must increase"),
+        ({"task": {"kind": "subset-vs-rest", "positives": [0]}}, "greater than or equal to 1"),
+        ({"task": {"subsets": 3}}, "subsets is of kind = 'subset-vs-rest'; leave it out"),
+        ({"task": {"exclude": ["cat", "cat"]}}, "task.exclude: expected every class once"),
         ({"training": {"learning_rate": float("nan")}}, "finite number"),
         ({"training": {"learning_rate": 0}}, "greater than 0"),
         ({"training": {"epochs": 5, "checkpoint_epochs": [6]}}, r"\[6\] lie beyond the last"),
@@ -219,6 +225,17 @@ def test_the_digest_tells_what_changes_a_network_from_what_does_not():
     )
     for sections in ({"seed": 1}, {"training": {"epochs": 5}}, {"task": {"kind": "multi-class"}}):
         assert parse_recipe(changed(**sections)).digest != recipe.digest
+
+
+def test_subsets_and_classes_left_out_are_in_the_digest_where_they_are_no_default():
+    plain = parse_recipe(MINIMAL)
+    assert plain.canonical()["task"] == {"kind": "one-vs-all", "negatives": "all"}
+    task = {"kind": "subset-vs-rest", "positives": [1, 3], "subsets": 5, "exclude": ["church"]}
+    recipe = parse_recipe(changed(task=task))
+    assert recipe.canonical()["task"] == task | {"negatives": "all"}
+    assert parse_recipe(recipe.canonical()).digest == recipe.digest != plain.digest
+    assert parse_recipe(changed(task={"exclude": []})).digest == plain.digest
+    assert recipe.network(1).outputs == 1
 
 
 def test_the_digest_is_pinned():

@@ -360,3 +360,49 @@ def test_activation_and_dropout_are_drawn_and_each_network_keeps_its_own(tmp_pat
     assert b'"activation": "gelu"' in config
     with pytest.raises(ArchitectureError, match="the activation differs from network to network"):
         build_module(one.architecture)(pixels)
+
+
+SUBSETS = {"kind": "subset-vs-rest", "positives": [1, 2], "subsets": 4, "exclude": ["four"]}
+
+
+def test_a_zoo_of_subsets_that_never_saw_a_class(images: ImageSet, tmp_path: Path):
+    """From the recipe to a zoo that is sound, resumes, and whose networks can be made again."""
+    chosen = recipe(networks_per_class=2, task=SUBSETS, training={"epochs": 1})
+    zoo = train_zoo(chosen, tmp_path / "zoo", images=images, engine="torch")
+    assert verify_zoo(zoo.path).problems == ()
+    assert (zoo.kind, len(zoo), zoo.architecture.outputs) == ("subset-vs-rest", 8, 1)
+    assert "four" not in zoo.image_classes
+    assert zoo.image_counts == (
+        150 - (images.train_labels == 4).sum(),
+        60 - (images.validation_labels == 4).sum(),
+    )
+    pair = next(own for own in zoo.classes if "+" in own)
+    assert zoo.models["class"].to_pylist().count(pair) == 2
+    assert zoo.image_fingerprint == images.without(["four"]).fingerprint
+    # Metrics are of the images that are left, and of all classes of the subset.
+    left = images.without(["four"])
+    pixels = torch.tensor(left.validation_images).permute(0, 3, 1, 2) / 255
+    with torch.no_grad():
+        said = zoo.network(f"{pair}_1")(pixels)[:, 0].numpy() > 0
+    names = [left.class_names[label] for label in left.validation_labels]
+    right = said == np.isin(names, pair.split("+"))
+    assert right.mean() == zoo.models["accuracy"][zoo.ids.index(f"{pair}_1")].as_py()
+    for given in (images, left):
+        assert retrain_network(zoo, f"{pair}_1", images=given, engine="torch").identical
+    again = train_zoo(chosen, zoo.path, images=left, engine="torch")
+    assert again.ids == zoo.ids
+    grown = train_zoo(
+        chosen.with_changes(networks_per_class=3), zoo.path, images=images, engine="torch"
+    )
+    assert grown.ids[:8] == zoo.ids
+    assert len(grown) == 12
+
+
+def test_subsets_and_classes_that_there_are_not_leave_no_folder(images: ImageSet, tmp_path: Path):
+    few_left = recipe(task=SUBSETS | {"positives": [9], "subsets": 1})
+    with pytest.raises(RecipeError, match="fewer than the 9 classes of the images"):
+        train_zoo(few_left, tmp_path / "zoo", images=images)
+    strange = recipe(task=SUBSETS | {"exclude": ["fuor"]})
+    with pytest.raises(ImageError, match="no class 'fuor' to leave out; did you mean 'four'"):
+        train_zoo(strange, tmp_path / "zoo", images=images)
+    assert not (tmp_path / "zoo").exists()

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from hyperzoo.architectures import Architecture
 from hyperzoo.errors import EngineError, ImageError
 from hyperzoo.images import ImageSet
-from hyperzoo.plan import ALL_CLASSES, PlannedNetwork
+from hyperzoo.plan import ALL_CLASSES, PlannedNetwork, TaskKind, positives_of
 from hyperzoo.population import (
     METRICS,
     Device,
@@ -50,7 +49,7 @@ def fine_tune(
     class_names: Sequence[str],
     *,
     epochs: int,
-    kind: Literal["one-vs-all", "multi-class"] = "one-vs-all",
+    kind: TaskKind = "one-vs-all",
     learning_rate: float = 1e-3,
     batch_size: int = 64,
     positive_fraction: float | None = None,
@@ -69,7 +68,8 @@ def fine_tune(
         images: training and validation images.
         architecture: what every network is.
         weights: PyTorch name -> [network, *shape], finite; None to start from scratch.
-        class_names: the class of every network; "all" for multi-class networks.
+        class_names: the class of every network, or its subset ("church+tench"); "all" for
+            multi-class networks.
         epochs: passes over the training images, 1 or more.
         kind: the task's kind.
         learning_rate: Adam's, above 0.
@@ -169,14 +169,15 @@ def _check(
         )
     if not (math.isfinite(learning_rate) and learning_rate > 0):
         raise EngineError(f"learning_rate must be finite and above 0, got {learning_rate}")
-    known = images.class_names if kind == "one-vs-all" else (ALL_CLASSES,)
-    unknown = sorted(set(class_names) - set(known))
+    known = (ALL_CLASSES,) if kind == "multi-class" else images.class_names
+    asked = {name for own in class_names for name in positives_of(own)}
+    unknown = sorted(asked - set(known))
     if unknown:
         raise EngineError(
             f"no class '{unknown[0]}' for {kind} networks of '{images.name}'; there are: "
             f"{', '.join(known)}"
         )
-    outputs = 1 if kind == "one-vs-all" else len(images.class_names)
+    outputs = len(images.class_names) if kind == "multi-class" else 1
     if architecture.outputs != outputs:
         raise EngineError(
             f"{kind} networks of '{images.name}' have {outputs} outputs, got '{architecture.name}' "

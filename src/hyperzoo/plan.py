@@ -1,12 +1,14 @@
 """Which networks a recipe asks for, in which order and parts, with which hyper-parameters."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal
 
-from hyperzoo.randomness import uniforms
+from hyperzoo.errors import RecipeError
+from hyperzoo.randomness import permutation, uniforms
 
 if TYPE_CHECKING:
     # Engines need the plan's networks where what recipes need may not be installed.
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
 PART_SIZE = 50
 """Networks in a part, the unit that is written, resumed and sent as one."""
+
+TaskKind = Literal["one-vs-all", "subset-vs-rest", "multi-class"]
 
 Rule = Literal["adam", "descent", "nesterov", "rmsprop"]
 
@@ -23,6 +27,15 @@ Value = int | float | str
 ALL_CLASSES = "all"
 """The class that every network of a multi-class zoo belongs to."""
 
+JOINT = "+"
+"""Between the classes of a subset; no class of images has it in its name."""
+
+MOST_SUBSETS = 1_000_000
+"""Subsets that are the tasks, or of which tasks are drawn."""
+
+MOST_NETWORKS = 10_000_000
+"""Networks of a zoo of subsets: a recipe of a few words can't ask for more than fits in memory."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedNetwork:
@@ -31,7 +44,8 @@ class PlannedNetwork:
     Where they are not drawn for each network they are the recipe's; docs/training.md defines them.
 
     Attributes:
-        class_name: the class it detects, or `ALL_CLASSES`.
+        class_name: the class it detects, the subset of classes ("church+tench"), or
+            `ALL_CLASSES`.
         index: 0, 1, 2, ... within the class.
         learning_rate: the optimizer's; 0 where it is not known, or there was no training.
         batch_size: images a step; 0 where it is not known.
@@ -124,9 +138,72 @@ OF_THE_ARCHITECTURE = ("activation", "dropout")
 """Those that are no keys of `[training]`: the architecture has them, unless they are drawn."""
 
 
+def positives_of(class_name: str) -> tuple[str, ...]:
+    """The classes of images to which a network says yes, from the name of its own class.
+
+    One for a one-vs-all network ("church"), one or more for that of a subset ("church+tench").
+    """
+    return tuple(class_name.split(JOINT))
+
+
 def network_classes(recipe: "Recipe", image_classes: Sequence[str]) -> tuple[str, ...]:
-    """The classes of the networks: those of the images, or `ALL_CLASSES` alone."""
-    return tuple(image_classes) if recipe.task.kind == "one-vs-all" else (ALL_CLASSES,)
+    """The classes of a recipe's networks: those of the images, subsets of them, or `ALL_CLASSES`.
+
+    Subsets are ordered by their size, then as their classes are in label order. Where a number of
+    them is drawn, they keep that order.
+
+    Args:
+        recipe: the zoo's recipe.
+        image_classes: the images' classes in label order.
+
+    Raises:
+        RecipeError: the images have too few classes for the recipe's task, or it asks for too many
+            networks.
+    """
+    match recipe.task.kind:
+        case "one-vs-all":
+            return tuple(image_classes)
+        case "multi-class":
+            return (ALL_CLASSES,)
+    sizes, wanted = recipe.task.positives, recipe.task.subsets
+    count = sum(math.comb(len(image_classes), size) for size in sizes)
+    _check(recipe, image_classes, count)
+    names = map(JOINT.join, _subsets(image_classes, sizes))
+    if wanted is None:
+        return tuple(names)
+    order = permutation(recipe.seed, ALL_CLASSES, 0, "subsets", count)
+    drawn = set(order[:wanted].tolist())
+    return tuple(name for place, name in enumerate(names) if place in drawn)
+
+
+def _subsets(classes: Sequence[str], sizes: Iterable[int]) -> Iterator[tuple[str, ...]]:
+    for size in sizes:
+        yield from combinations(classes, size)
+
+
+def _check(recipe: "Recipe", image_classes: Sequence[str], count: int) -> None:
+    task, classes = recipe.task, len(image_classes)
+    if max(task.positives) >= classes:
+        raise RecipeError(
+            f"task.positives: expected fewer than the {classes} classes of the images, for some "
+            f"must be left to say no to; got {max(task.positives)}"
+        )
+    if count > MOST_SUBSETS:
+        raise RecipeError(
+            f"task.positives: {list(task.positives)} of {classes} classes make {count:,} subsets; "
+            f"expected up to {MOST_SUBSETS:,}: ask for smaller ones"
+        )
+    if task.subsets is not None and task.subsets > count:
+        raise RecipeError(
+            f"task.subsets: {list(task.positives)} of {classes} classes make {count:,} subsets, "
+            f"got {task.subsets:,} to draw; leave it out for all of them"
+        )
+    networks = (task.subsets or count) * recipe.networks_per_class
+    if networks > MOST_NETWORKS:
+        raise RecipeError(
+            f"{networks:,} networks ({recipe.networks_per_class:,} for each of "
+            f"{task.subsets or count:,} subsets) are too many; expected up to {MOST_NETWORKS:,}"
+        )
 
 
 def plan_parts(

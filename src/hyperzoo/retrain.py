@@ -73,10 +73,7 @@ def retrain_network(
     """
     then = zoo.provenance_of(id)
     recipe = _recipe(zoo, id)
-    if images is None:
-        image_set = _own_images(zoo, recipe)
-    else:
-        image_set = images if isinstance(images, ImageSet) else recipe_images(recipe, images)
+    image_set = _own_images(zoo, recipe) if images is None else recipe_images(recipe, images)
     if image_set.fingerprint != zoo.image_fingerprint:
         raise ZooMismatchError(
             f"the zoo was trained on images with fingerprint {zoo.image_fingerprint[:16]}, these "
@@ -116,7 +113,8 @@ def _own_images(zoo: Zoo, recipe: Recipe) -> ImageSet:
         return recipe_images(recipe)
     source, path = remembered
     try:
-        return load_images(source, size=choice.size, channels=choice.channels, path=path)
+        images = load_images(source, size=choice.size, channels=choice.channels, path=path)
+        return images.without(recipe.task.exclude)
     except ImageError as error:
         raise ImageError(
             f"the images that the zoo was trained on can't be read any more: {error}; say where "

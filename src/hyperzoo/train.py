@@ -124,7 +124,7 @@ def train_zoo(
     folder = Path(folder)
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
-    image_set = images if isinstance(images, ImageSet) else recipe_images(recipe, images)
+    image_set = recipe_images(recipe, images)
     architecture = recipe_architecture(recipe, image_set)
     if (complete := _complete_zoo(folder, recipe, image_set)) is not None:
         return complete
@@ -327,8 +327,18 @@ def _complete_zoo(folder: Path, recipe: Recipe, images: ImageSet) -> Zoo | None:
     return zoo if same and zoo.is_complete else None
 
 
-def recipe_images(recipe: Recipe, place: str | Path | None = None) -> ImageSet:
-    """Load a recipe's images, or those of another place (see `source_at`) instead."""
+def recipe_images(recipe: Recipe, place: ImageSet | str | Path | None = None) -> ImageSet:
+    """The images that a recipe's networks see: the recipe's, or others in their place.
+
+    Args:
+        recipe: the recipe. What its `task.exclude` names is left out, which is noted.
+        place: an image set; or a place to load one from (see `source_at`); None for the recipe's.
+
+    Raises:
+        ImageError: the images can't be read, or have no class that is to be left out.
+    """
+    if isinstance(place, ImageSet):
+        return place.without(recipe.task.exclude)
     choice = recipe.images
     source: str = choice.source
     path = recipe.images_path
@@ -337,6 +347,7 @@ def recipe_images(recipe: Recipe, place: str | Path | None = None) -> ImageSet:
     # Before all images are read: the recipe alone tells.
     _check_shape(recipe.network(1), (choice.size, choice.size, choice.channels))
     images = load_images(source, size=choice.size, channels=choice.channels, path=path)
+    images = images.without(recipe.task.exclude)
     remember_place(images.fingerprint, source, path)
     return images
 
@@ -347,7 +358,7 @@ def recipe_architecture(recipe: Recipe, images: ImageSet) -> Architecture:
     Raises:
         ImageError: the network takes images of another shape.
     """
-    outputs = 1 if recipe.task.kind == "one-vs-all" else len(images.class_names)
+    outputs = len(images.class_names) if recipe.task.kind == "multi-class" else 1
     architecture = recipe.network(outputs)
     _check_shape(architecture, images.image_shape)
     return architecture

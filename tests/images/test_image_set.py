@@ -50,3 +50,26 @@ def test_the_fingerprint_covers_all_but_the_name():
 def test_images_cannot_be_changed():
     with pytest.raises(ValueError, match="read-only"):
         random_set().train_images[0] = 0
+
+
+def test_classes_are_left_out_of_both_splits_once_and_it_is_said():
+    three = changed(
+        class_names=("cat", "dog", "owl"),
+        train_labels=np.arange(9) % 3,
+        validation_labels=np.array([2, 0, 1, 2]),
+    )
+    left = three.without(["dog"])
+    assert left.class_names == ("cat", "owl")
+    assert left.train_labels.tolist() == [0, 1, 0, 1, 0, 1]
+    assert left.validation_labels.tolist() == [1, 0, 1]
+    assert np.array_equal(left.train_images, three.train_images[[0, 2, 3, 5, 6, 8]])
+    assert np.array_equal(left.validation_images, three.validation_images[[0, 1, 3]])
+    assert left.notes == (
+        "left out, as the recipe asks: the 3 training and 1 validation images of dog",
+    )
+    assert left.without(["dog"]) is left
+    assert three.without([]) is three
+    with pytest.raises(ImageError, match="has no class 'eel' to leave out"):
+        left.without(["dog", "eel"])
+    with pytest.raises(ImageError, match="expected 2 classes or more, got 1"):
+        three.without(["dog", "cat"])

@@ -101,7 +101,7 @@ def reference_steps(
             batch = order[begin : begin + planned.batch_size]
             pixels = torch.tensor(images.train_images[batch]).double().permute(0, 3, 1, 2) / 255
             logits = module(pixels)
-            if chosen.kind == "one-vs-all":
+            if chosen.kind != "multi-class":
                 wanted = torch.tensor(own[batch]).double()
                 loss = torch.nn.functional.binary_cross_entropy(torch.sigmoid(logits[:, 0]), wanted)
             else:
@@ -166,6 +166,19 @@ class EngineContract:
                 np.testing.assert_allclose(
                     found[position].parameters[parameter], after, rtol=1e-3, atol=2e-5
                 )
+
+    def test_networks_of_subsets(self, grey_digits: ImageSet):
+        """A network says yes to every class of its subset; of one class it is a one-vs-all one."""
+        cohort = [network("three+seven", batch_size=50), network("three", batch_size=50)]
+        chosen = settings(kind="subset-vs-rest", epochs=1)
+        found = run(type(self).make(1), smallcnn(1), cohort, grey_digits, chosen)
+        expected = reference_steps(smallcnn(1), cohort[0], grey_digits, chosen)
+        for parameter, after in expected.items():
+            np.testing.assert_allclose(
+                found[0].parameters[parameter], after, rtol=1e-3, atol=2e-5, err_msg=parameter
+            )
+        alone = run(type(self).make(1), smallcnn(1), cohort[1:], grey_digits, settings(epochs=1))
+        assert bits(found[1]) == bits(alone[0])
 
     @pytest.mark.parametrize("own", OPTIMIZERS, ids=str)
     def test_optimizers_equal_the_float64_reference(

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 
 from hyperzoo.plan import PlannedNetwork
@@ -18,6 +20,8 @@ CLASSES = ("cat", "dog", "owl")
 def test_targets():
     assert targets(NETWORK, "one-vs-all", LABELS[:4], CLASSES).tolist() == [0, 1, 0, 1]
     assert targets(NETWORK, "multi-class", LABELS[:4], CLASSES).tolist() == [0, 1, 2, 1]
+    both = replace(NETWORK, class_name="dog+owl")
+    assert targets(both, "subset-vs-rest", LABELS[:4], CLASSES).tolist() == [0, 1, 1, 1]
 
 
 def test_all_images_are_seen_once_an_epoch_in_an_order_of_its_own():

@@ -43,7 +43,8 @@ def zoo_images(zoo: Zoo, choice: str | None) -> ImageSet:
     """
     load = image_choice(choice)
     if load is not None:
-        return load(zoo.architecture)
+        images = load(zoo.architecture)
+        return images if zoo.recipe is None else images.without(zoo.recipe.task.exclude)
     match zoo.origin:
         case Trained(recipe):
             return recipe_images(recipe)

@@ -27,8 +27,8 @@ def recipes(
     for key in texts:
         recipe = load_recipe(key)
         count = f"{recipe.networks_per_class}"
-        if recipe.task.kind == "one-vs-all":
-            count += " a class"
+        if recipe.task.kind != "multi-class":
+            count += " a class" if recipe.task.kind == "one-vs-all" else " a subset"
         table.add_row(
             key,
             count,

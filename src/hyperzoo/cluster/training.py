@@ -228,7 +228,7 @@ def prepare_zoo(
     Raises:
         ImageError, ZooMismatchError, ZooLockedError, ZooWriteError: as for `train_zoo`.
     """
-    image_set = images if isinstance(images, ImageSet) else recipe_images(recipe, images)
+    image_set = recipe_images(recipe, images)
     ZooWriter(
         folder,
         recipe,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from hyperzoo.errors import ArchitectureError, GenerationError, did_you_mean
 from hyperzoo.generation.draw import Draw
 from hyperzoo.generation.registry import Setting, State, get_method
 from hyperzoo.generation.split import Split
+from hyperzoo.plan import TaskKind
 from hyperzoo.zoo.files import write_file
 from hyperzoo.zoo.tensors import TensorFile, encode_tensors, open_tensors
 
@@ -74,7 +75,7 @@ class Generator:
     method: str
     seed: int
     architecture: Architecture
-    kind: Literal["one-vs-all", "multi-class"]
+    kind: TaskKind
     classes: tuple[str, ...]
     image_classes: tuple[str, ...]
     fitted_on: FittedOn
@@ -201,7 +202,7 @@ def _parsed(file: TensorFile) -> Generator:
         method=method.name,
         seed=_number(metadata, "seed", 0, MOST_SEED),
         architecture=_architecture(metadata, outputs),
-        kind=cast(Literal["one-vs-all", "multi-class"], kind),
+        kind=cast(TaskKind, kind),
         classes=_names(metadata, "classes", 1),
         image_classes=_names(metadata, "image_classes", 1),
         fitted_on=_fitted_on(metadata.get("fitted_on")),

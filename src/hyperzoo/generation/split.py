@@ -44,8 +44,14 @@ class Split:
             int64 [network], by index, then class, as in `zoo.ids`.
 
         Raises:
-            GenerationError: a class has fewer networks than the split asks for.
+            GenerationError: a class has fewer networks than the split asks for, or classes are
+                subsets.
         """
+        if zoo.kind == "subset-vs-rest":
+            raise GenerationError(
+                f"{zoo.path}: its networks tell subsets of classes from the rest; generators are "
+                "fitted and judged on zoos of kind one-vs-all or multi-class"
+            )
         begin = {"training": 0, "held_out": self.training, "fresh": self.training + self.held_out}
         end = begin[role] + getattr(self, role)
         rows = []

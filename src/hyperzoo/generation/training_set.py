@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,7 @@ from hyperzoo.architectures import Architecture
 from hyperzoo.errors import GenerationError
 from hyperzoo.generation.split import Split
 from hyperzoo.images import ImageSet
-from hyperzoo.plan import PlannedNetwork
+from hyperzoo.plan import PlannedNetwork, TaskKind
 from hyperzoo.population.start import own_start
 from hyperzoo.zoo import Trained, Zoo
 
@@ -36,7 +35,7 @@ class TrainingSet:
     """
 
     architecture: Architecture
-    kind: Literal["one-vs-all", "multi-class"]
+    kind: TaskKind
     classes: tuple[str, ...]
     image_classes: tuple[str, ...]
     ids: tuple[str, ...]

@@ -1,6 +1,7 @@
 """The one form that all images take inside hyperzoo."""
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -8,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperzoo.errors import ImageError
+from hyperzoo.errors import ImageError, did_you_mean
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -23,6 +24,7 @@ class ImageSet:
         validation_images: uint8 [image, height, width, channel].
         validation_labels: int64 [image].
         notes: what was assumed, left out or changed when the images were read, a line each.
+        left_out: classes whose images `without` left out.
 
     Raises:
         ImageError: the arrays do not fit together, or a class has no image in a split.
@@ -35,6 +37,7 @@ class ImageSet:
     validation_images: NDArray[np.uint8]
     validation_labels: NDArray[np.int64]
     notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_class_names(self.name, self.class_names)
@@ -59,6 +62,43 @@ class ImageSet:
     def with_notes(self, *notes: str) -> "ImageSet":
         """The same images, with more to be said of them."""
         return replace(self, notes=(*self.notes, *notes))
+
+    def without(self, class_names: Collection[str]) -> "ImageSet":
+        """The same images without those of some classes, which is noted; labels follow.
+
+        Args:
+            class_names: the classes; those that have been left out already are passed over.
+
+        Raises:
+            ImageError: there is no such class, or fewer than two are left.
+        """
+        own = set(class_names) - set(self.left_out)
+        for name in sorted(own):
+            if name not in self.class_names:
+                raise ImageError(
+                    f"image set '{self.name}' has no class '{name}' to leave out"
+                    f"{did_you_mean(name, self.class_names)} (it has: "
+                    f"{', '.join(self.class_names)})"
+                )
+        if not own:
+            return self
+        left = [label for label, name in enumerate(self.class_names) if name not in own]
+        rows = [np.isin(labels, left) for labels in (self.train_labels, self.validation_labels)]
+        out = tuple(name for name in self.class_names if name in own)
+        return replace(
+            self,
+            class_names=tuple(self.class_names[label] for label in left),
+            train_images=self.train_images[rows[0]],
+            train_labels=np.searchsorted(left, self.train_labels[rows[0]]),
+            validation_images=self.validation_images[rows[1]],
+            validation_labels=np.searchsorted(left, self.validation_labels[rows[1]]),
+            notes=(
+                *self.notes,
+                f"left out, as the recipe asks: the {np.sum(~rows[0]):,} training and "
+                f"{np.sum(~rows[1]):,} validation images of {', '.join(out)}",
+            ),
+            left_out=(*self.left_out, *out),
+        )
 
     @cached_property
     def fingerprint(self) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hyperzoo.architectures import Architecture
 from hyperzoo.errors import EngineError
 from hyperzoo.images import ImageSet
-from hyperzoo.plan import PlannedNetwork
+from hyperzoo.plan import PlannedNetwork, TaskKind
 
 Parameters = Mapping[str, NDArray[np.float32]]
 """PyTorch name -> tensor in PyTorch's axes, of one network."""
@@ -30,7 +30,7 @@ class Settings:
     """
 
     seed: int
-    kind: Literal["one-vs-all", "multi-class"]
+    kind: TaskKind
     positive_fraction: float | None
     epochs: int
     keep: Literal["last", "best"]

@@ -4,14 +4,13 @@ Every engine takes these from here, so that they are the same for all of them.
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture, varied
 from hyperzoo.architectures.layers import Dropout
-from hyperzoo.plan import PlannedNetwork
+from hyperzoo.plan import PlannedNetwork, TaskKind, positives_of
 from hyperzoo.randomness import permutation, raw_words, stream_key, uniforms
 
 
@@ -22,7 +21,7 @@ def own_architecture(architecture: Architecture, network: PlannedNetwork) -> Arc
 
 def targets(
     network: PlannedNetwork,
-    kind: Literal["one-vs-all", "multi-class"],
+    kind: TaskKind,
     labels: NDArray[np.int64],
     class_names: Sequence[str],
 ) -> NDArray[np.int64]:
@@ -35,13 +34,13 @@ def targets(
         class_names: the images' classes.
 
     Returns:
-        int64 [image]: 1 for the network's class and 0 for all others, or the labels themselves
-        for a multi-class network.
+        int64 [image]: 1 for the network's class, or for every class of its subset, and 0 for all
+        others; or the labels themselves for a multi-class network.
     """
     if kind == "multi-class":
         return labels
-    own_label = class_names.index(network.class_name)
-    return np.equal(labels, own_label).astype(np.int64)
+    own_labels = [class_names.index(name) for name in positives_of(network.class_name)]
+    return np.isin(labels, own_labels).astype(np.int64)
 
 
 def training_images(

@@ -118,7 +118,7 @@ def check_classes(labels: Sequence[str], target: str = CLASS, least: int = LEAST
         found = (
             f"all networks are of {target} '{next(iter(counts))}'" if counts else "there are none"
         )
-        classes = "; only zoos of the task one-vs-all have networks of several classes"
+        classes = "; networks of a multi-class zoo all have the same"
         raise PredictionError(
             f"naming the {target} needs networks of at least two, but {found}"
             + classes * (target == CLASS)

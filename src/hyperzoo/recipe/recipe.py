@@ -164,6 +164,9 @@ class Recipe(Section):
             if key not in ALWAYS_TOLD and getattr(self.training, key) == field.default:
                 # Digests are older than the key, and stay what they were.
                 del document["training"][key]
+        for key in ("positives", "exclude"):  # younger than digests, too
+            if not document["task"][key]:
+                del document["task"][key]
         if not self.vary.grid:
             del document["vary"]["grid"]  # younger than digests, too
         if self.architecture.layers is not None:

@@ -56,7 +56,9 @@ def summary(zoo: Zoo) -> str:
     """One sentence that says what the zoo is."""
     outputs = zoo.architecture.outputs
     tells = (
-        f"each tells one class of {len(zoo.image_classes) or len(zoo.classes)} from all others"
+        f"each tells a few of {len(zoo.image_classes)} classes from all others"
+        if zoo.kind == "subset-vs-rest"
+        else f"each tells one class of {len(zoo.image_classes) or len(zoo.classes)} from all others"
         if outputs == 1
         else f"each tells {outputs} classes apart"
     )

@@ -82,6 +82,8 @@ def card(
     task = (
         "one-vs-all: each network tells one class from all others"
         if document.kind == "one-vs-all"
+        else "subset-vs-rest: each network tells a few classes, which its id names, from all others"
+        if document.kind == "subset-vs-rest"
         else "multi-class: each network tells all classes apart"
     )
     license_line = "" if license is None else f"license: {license}\n"

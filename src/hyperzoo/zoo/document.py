@@ -18,7 +18,7 @@ from hyperzoo.architectures import (
     varied,
 )
 from hyperzoo.errors import HyperzooError, ZooError, ZooFormatError, ZooNotFoundError
-from hyperzoo.plan import PlannedNetwork
+from hyperzoo.plan import PlannedNetwork, TaskKind
 from hyperzoo.recipe import Recipe
 from hyperzoo.zoo.files import read_file
 from hyperzoo.zoo.layout import (
@@ -29,7 +29,6 @@ from hyperzoo.zoo.layout import (
 from hyperzoo.zoo.origin import (
     Generated,
     Imported,
-    Kind,
     Origin,
     Trained,
     check_generated,
@@ -107,7 +106,7 @@ class ZooDocument:
         return self.origin.checkpoint_epochs
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> TaskKind:
         """The networks' task."""
         return self.origin.kind(self.architecture)
 
@@ -185,7 +184,7 @@ def recipe_architecture(recipe: Recipe, image_classes: tuple[str, ...]) -> Archi
     Raises:
         ArchitectureError: there is none of that name.
     """
-    outputs = 1 if recipe.task.kind == "one-vs-all" else len(image_classes)
+    outputs = len(image_classes) if recipe.task.kind == "multi-class" else 1
     return recipe.network(outputs)
 
 
@@ -261,6 +260,8 @@ def _parse(document: dict[str, Any]) -> ZooDocument:
         sizes=() if isinstance(origin, Imported) else _parse_sizes(document["sizes"], origin),
         runs=tuple(_parse_run(run) for run in a_list(document["runs"], "runs")),
     )
+    if isinstance(origin, Trained):
+        origin.classes(classes, architecture)  # tells of subsets that there can't be
     if isinstance(origin, Generated):
         check_generated(origin, classes, architecture)
     if isinstance(origin, Imported) and origin.networks != in_order(

@@ -8,7 +8,7 @@ import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -17,6 +17,7 @@ from hyperzoo.plan import (
     ALL_CLASSES,
     HYPER_PARAMETERS,
     PlannedNetwork,
+    TaskKind,
     Value,
     generated_parts,
     imported_parts,
@@ -32,8 +33,6 @@ from hyperzoo.zoo.layout import (
     models_schema,
 )
 from hyperzoo.zoo.values import a_list, a_text, a_whole_number, an_object, texts, whole_numbers
-
-Kind = Literal["one-vs-all", "multi-class"]
 
 MOST_EPOCHS = 100_000
 
@@ -80,7 +79,7 @@ class Trained:
         """The epochs of which weights are kept along the way."""
         return self.recipe.training.checkpoint_epochs
 
-    def kind(self, architecture: Architecture) -> Kind:
+    def kind(self, architecture: Architecture) -> TaskKind:
         """The networks' task."""
         return self.recipe.task.kind
 
@@ -140,7 +139,7 @@ class _Untrained:
         """The columns of the table of networks."""
         return IMPORTED_MODELS_SCHEMA
 
-    def kind(self, architecture: Architecture) -> Kind:
+    def kind(self, architecture: Architecture) -> TaskKind:
         """The networks' task."""
         return "one-vs-all" if architecture.outputs == 1 else "multi-class"
 

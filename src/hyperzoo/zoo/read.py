@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hyperzoo.architectures import Architecture, varied
 from hyperzoo.architectures.layers import ACTIVATIONS
 from hyperzoo.errors import NetworkNotFoundError, ZooFormatError
-from hyperzoo.plan import OF_THE_ARCHITECTURE, PlannedNetwork
+from hyperzoo.plan import OF_THE_ARCHITECTURE, PlannedNetwork, TaskKind
 from hyperzoo.recipe import Recipe
 from hyperzoo.words import counted
 from hyperzoo.zoo import layout
@@ -150,7 +150,7 @@ class Zoo:
         return self._document.name
 
     @property
-    def kind(self) -> Literal["one-vs-all", "multi-class"]:
+    def kind(self) -> TaskKind:
         """The networks' task."""
         return self._document.kind
 

@@ -72,7 +72,7 @@ def write_plots(
         ZooWriteError: the disk refused; every file that is there is whole.
     """
     networks = Export(zoo=zoo, folder=folder).planned
-    has_roc = zoo.kind == "one-vs-all"
+    has_roc = zoo.kind != "multi-class"
     known = zoo.image_fingerprint
     if images is not None and known and images.fingerprint != known:
         raise ZooMismatchError(
@@ -123,5 +123,5 @@ def _roc_plots(
     logits = evaluate(zoo.architecture, weights, images.validation_images)
     figure = RocFigure()
     for network, said in zip(networks, logits, strict=True):
-        truth = targets(network, "one-vs-all", images.validation_labels, images.class_names)
+        truth = targets(network, zoo.kind, images.validation_labels, images.class_names)
         yield roc_plot_name(network), figure.draw(network.id, *roc_curve(said[:, 0], truth))

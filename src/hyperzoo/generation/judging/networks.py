@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from hyperzoo.analysis import align
 from hyperzoo.analysis.stream import map_in_order
 from hyperzoo.architectures import Architecture
 from hyperzoo.features.matrix import matrix_of, tensors_of
+from hyperzoo.plan import TaskKind
 from hyperzoo.population import evaluate
 
 Array = NDArray[np.float64]
@@ -34,7 +35,7 @@ class Questions:
         training_labels: int64 [image].
     """
 
-    kind: Literal["one-vs-all", "multi-class"]
+    kind: TaskKind
     classes: tuple[str, ...]
     image_classes: tuple[str, ...]
     images: NDArray[np.uint8]

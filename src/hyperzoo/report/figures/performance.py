@@ -47,9 +47,9 @@ def is_published(zoo: Zoo) -> bool:
 def _text(zoo: Zoo, remarkable: pa.Table) -> str:
     named = {kind: _named(remarkable, kind) for kind in ("failed", "always no", "always yes")}
     alike = "; ".join(text for text in named.values() if text) or "none failed"
-    if len(remarkable) == 0 and zoo.kind == "one-vs-all":
+    if len(remarkable) == 0 and zoo.kind != "multi-class":
         alike += ", and none gives every image the same answer"
-    threshold = ", a network says yes above probability 0.5" * (zoo.kind == "one-vs-all")
+    threshold = ", a network says yes above probability 0.5" * (zoo.kind != "multi-class")
     return f"Measured on the validation split{threshold}. Of {networks(len(zoo))}, {alike}."
 
 
