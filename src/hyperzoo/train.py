@@ -13,7 +13,7 @@ from hyperzoo.architectures import Architecture
 from hyperzoo.errors import EngineError, ImageError, ZooLockedError
 from hyperzoo.images import ImageSet, load_images, source_at
 from hyperzoo.images.remember import remember_place
-from hyperzoo.plan import PlannedNetwork
+from hyperzoo.plan import PlannedNetwork, network_classes
 from hyperzoo.population import (
     Device,
     Engine,
@@ -357,7 +357,9 @@ def recipe_architecture(recipe: Recipe, images: ImageSet) -> Architecture:
 
     Raises:
         ImageError: the network takes images of another shape.
+        RecipeError: the images have not the classes that the recipe's task needs.
     """
+    network_classes(recipe, images.class_names)  # before anything is written
     outputs = len(images.class_names) if recipe.task.kind == "multi-class" else 1
     architecture = recipe.network(outputs)
     _check_shape(architecture, images.image_shape)

@@ -1,0 +1,162 @@
+"""Last layers for a class of which a few images are known, in the trunk's features.
+
+Three ways that share nothing but the features: by the distribution of seen classes (`by_density`),
+by a network that was trained to write last layers (`Writer`), and from the last layers that seen
+tasks have (`by_retrieval`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+Array = NDArray[np.float64]
+
+EPISODES, SHOTS, ASKED, HIDDEN, RATE = 1500, (1, 5, 20, 100), 256, 64, 1e-3
+"""Of the writer's fit: episodes, images of the class, images asked, hidden units, Adam's rate."""
+
+SHRINKAGES = (0.01, 0.03, 0.1, 0.3, 1.0)
+"""Of the covariance towards a multiple of the identity; one is chosen on seen classes."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Seen:
+    """Features of images of seen classes.
+
+    Attributes:
+        values: [image, feature].
+        labels: int64 [image].
+    """
+
+    values: Array
+    labels: NDArray[np.int64]
+
+    def means(self) -> Array:
+        """[class, feature]."""
+        return np.stack([self.values[self.labels == own].mean(axis=0) for own in self.classes()])
+
+    def classes(self) -> NDArray[np.int64]:
+        """The labels that there are."""
+        return np.unique(self.labels)
+
+    def covariance(self) -> Array:
+        """Within classes, pooled: [feature, feature]."""
+        left = self.values - self.means()[np.searchsorted(self.classes(), self.labels)]
+        return left.T @ left / len(left)
+
+
+def by_density(positives: Array, seen: Seen, shrinkage: float) -> Array:
+    """Linear discriminant of the class against seen classes: [feature].
+
+    The covariance is that within seen classes, which K images could never tell (Fisher, 1936;
+    shrinkage after Friedman, "Regularized discriminant analysis", 1989).
+    """
+    covariance = seen.covariance()
+    size = len(covariance)
+    ridge = shrinkage * np.trace(covariance) / size + 1e-12
+    away = positives.mean(axis=0) - seen.means().mean(axis=0)
+    found: Array = np.linalg.solve(covariance + ridge * np.eye(size), away)
+    return found
+
+
+def chosen_shrinkage(seen: Seen, generator: np.random.Generator, shots: int = 20) -> float:
+    """The shrinkage that tells seen classes from the others best, each being left out in turn."""
+    scores = np.zeros(len(SHRINKAGES))
+    for label in seen.classes():
+        own = np.flatnonzero(seen.labels == label)
+        others = Seen(
+            values=seen.values[seen.labels != label], labels=seen.labels[seen.labels != label]
+        )
+        order = generator.permutation(own)
+        given, asked = seen.values[order[:shots]], seen.values[order[shots:]]
+        for place, shrinkage in enumerate(SHRINKAGES):
+            head = by_density(given, others, shrinkage)
+            scores[place] += _auc(asked @ head, others.values @ head)
+    return SHRINKAGES[int(scores.argmax())]
+
+
+def by_retrieval(positives: Array, heads: Array, biases: Array) -> Array:
+    """A mixture of the seen tasks' last layers: [feature].
+
+    Args:
+        positives: [image, feature].
+        heads: [task, feature].
+        biases: [task].
+
+    Returns:
+        The tasks' last layers, added by how much each says yes to the images (softmax of the mean
+        logits).
+    """
+    logits = (positives @ heads.T + biases).mean(axis=0)
+    share = np.exp(logits - logits.max())
+    return share / share.sum() @ heads
+
+
+class Writer:
+    """A network that writes a last layer from the mean and the spread of a set of features.
+
+    A set encoder without order (Zaheer et al., "Deep sets", 2017), trained in episodes (Vinyals et
+    al., "Matching networks", 2016): a subset of seen classes is the positives, a few of its images
+    are given, and the last layer is asked about others. What it writes is added to the prototype.
+    """
+
+    def __init__(self, seen: Seen, generator: np.random.Generator) -> None:
+        self._centre, self._scale = seen.values.mean(axis=0), seen.values.std(axis=0) + 1e-6
+        size = seen.values.shape[1]
+        shapes = ((2 * size, HIDDEN), (HIDDEN, HIDDEN), (HIDDEN, size))
+        self._weights = [
+            torch.from_numpy(generator.standard_normal(own) * gain / np.sqrt(own[0]))
+            for own, gain in zip(shapes, (1.4, 1.4, 0.1), strict=True)
+        ]
+        self._factor = torch.zeros(1, dtype=torch.float64)
+        self._fit(seen, generator)
+
+    def head(self, positives: Array) -> Array:
+        """[feature], for positives [image, feature]."""
+        with torch.no_grad():
+            found = self._written(torch.from_numpy((positives - self._centre) / self._scale))
+        return np.asarray(found.numpy() / self._scale, np.float64)
+
+    def _written(self, given: Tensor) -> Tensor:
+        mean = given.mean(dim=0)
+        spread = given.std(dim=0, unbiased=False)
+        hidden = torch.cat([mean, spread])
+        for weights in self._weights[:-1]:
+            hidden = functional.gelu(hidden @ weights)
+        return mean * self._factor.exp() / len(mean) ** 0.5 + hidden @ self._weights[-1]
+
+    def _fit(self, seen: Seen, generator: np.random.Generator) -> None:
+        values = torch.from_numpy((seen.values - self._centre) / self._scale)
+        learned = [*self._weights, self._factor]
+        for tensor in learned:
+            tensor.requires_grad_()
+        optimizer = torch.optim.Adam(learned, lr=RATE)
+        for _ in range(EPISODES):
+            classes = generator.permutation(seen.classes())[: generator.integers(1, 4)]
+            own = np.flatnonzero(np.isin(seen.labels, classes))
+            order = generator.permutation(own)
+            given = order[: generator.choice(SHOTS)]
+            asked = np.concatenate(
+                [
+                    generator.choice(own, ASKED // 2),
+                    generator.choice(np.flatnonzero(~np.isin(seen.labels, classes)), ASKED // 2),
+                ]
+            )
+            logits = values[asked] @ self._written(values[given])
+            wanted = torch.from_numpy(np.isin(seen.labels[asked], classes).astype(np.float64))
+            loss = functional.binary_cross_entropy_with_logits(logits - logits.mean(), wanted)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+        for tensor in learned:
+            tensor.requires_grad_(False)
+
+
+def _auc(yes: Array, no: Array) -> float:
+    from sklearn.metrics import roc_auc_score
+
+    truth = np.repeat([1, 0], [len(yes), len(no)])
+    return float(roc_auc_score(truth, np.concatenate([yes, no])))

@@ -1,0 +1,98 @@
+"""One network that answers as all networks of a zoo of tasks do: a trunk, and an output a task.
+
+It is distilled by regression of logits (Ba and Caruana, "Do deep nets really need to be deep?",
+2014) on training images moved by a pixel, for networks answer otherwise to images that they were
+trained on.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hyperzoo.architectures import Architecture, initial_parameters
+from hyperzoo.architectures.forward import Pass, forward
+from hyperzoo.architectures.steps import Step
+from hyperzoo.generation.behaviour import pixels
+from hyperzoo.generation.methods.distilled import summing_steps
+from hyperzoo.images import ImageSet
+from hyperzoo.population import evaluate
+from hyperzoo.zoo import Zoo
+
+COPIES, PASSES, BATCH, RATE = 2, 12, 128, 2e-3
+"""Moved copies of every training image, how often each is seen, how many a step, Adam's rate."""
+
+
+def moved(images: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
+    """Every image moved by up to one pixel each way, edges repeated."""
+    count, height, width, _ = images.shape
+    padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
+    down, right = generator.integers(0, 3, (2, count))
+    rows = down[:, None] + np.arange(height)
+    columns = right[:, None] + np.arange(width)
+    return padded[np.arange(count)[:, None, None], rows[:, :, None], columns[:, None]]
+
+
+def distil_trunk(
+    zoo: Zoo, wide: Architecture, images: ImageSet, generator: np.random.Generator
+) -> dict[str, Tensor]:
+    """Fit a network with an output for every class of a zoo's networks.
+
+    Args:
+        zoo: networks with one output.
+        wide: the architecture of these, with as many outputs as they have classes.
+        images: the zoo's images; the training split is shown.
+        generator: draws.
+
+    Returns:
+        PyTorch name -> tensor.
+    """
+    shown = np.concatenate([moved(images.train_images, generator) for _ in range(COPIES)])
+    wanted = torch.from_numpy(_mean_logits(zoo, shown))
+    scale = wanted.std()
+    start = initial_parameters(wide, int(generator.integers(2**31)), "trunk", 0)
+    weights = {name: torch.from_numpy(own.copy()) for name, own in start.items()}
+    trained = [weights[p.name].requires_grad_() for p in wide.parameters if p.is_trained]
+    steps = -(-PASSES * len(shown) // BATCH)
+    optimizer = torch.optim.Adam(trained, lr=RATE)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    for _ in range(steps):
+        rows = generator.integers(0, len(shown), BATCH)
+        missed = (forward(wide, weights, pixels(shown[rows])) - wanted[rows]) / scale
+        optimizer.zero_grad()
+        missed.square().mean().backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+    return {name: tensor.detach() for name, tensor in weights.items()}
+
+
+def _mean_logits(zoo: Zoo, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What the networks of every class say on average: [image, class]."""
+    said = np.zeros((len(images), len(zoo.classes)), np.float32)
+    names = zoo.models["class"].to_pylist()
+    logits = evaluate(zoo.architecture, (zoo.arrays(own) for own in zoo.ids), images)
+    for name, own in zip(names, logits, strict=True):
+        said[:, zoo.classes.index(name)] += own[:, 0] / names.count(name)
+    return said
+
+
+def features(
+    architecture: Architecture, weights: Mapping[str, Tensor], images: Tensor
+) -> NDArray[np.float64]:
+    """What arrives at the last layer: float64 [image, feature]."""
+    found = _Arriving(architecture, weights)
+    with torch.no_grad():
+        found.run(images)
+    values: NDArray[np.float64] = found.last.numpy().astype(np.float64)
+    return values
+
+
+class _Arriving(Pass):
+    last: Tensor
+
+    def sums(self, step: Step, values: Tensor) -> Tensor:
+        if step.name == summing_steps(self._architecture)[-1].name:
+            self.last = values.flatten(1)
+        return super().sums(step, values)

@@ -1,0 +1,113 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from hyperzoo.errors import GenerationError
+from hyperzoo.generation.from_images import HEADS, ImageGenerator, fit, heads
+from hyperzoo.generation.from_images.heads import Seen, Writer, by_density, by_retrieval
+from hyperzoo.generation.from_images.trunk import moved
+from hyperzoo.images import ImageSet, load_images
+from hyperzoo.population import evaluate
+from hyperzoo.train import train_zoo
+from hyperzoo.zoo import Zoo
+from tests.helpers import few
+from tests.test_train import recipe
+
+LEFT_OUT = "zero"
+
+
+@pytest.fixture(scope="module")
+def images() -> ImageSet:
+    return few(load_images("digits", channels=1), 300, 120)
+
+
+@pytest.fixture(scope="module")
+def zoo(images: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> Zoo:
+    task = {"kind": "subset-vs-rest", "positives": [1], "exclude": [LEFT_OUT]}
+    chosen = recipe(networks_per_class=1, task=task, training={"epochs": 6, "batch_size": 32})
+    return train_zoo(chosen, tmp_path_factory.mktemp("zoos") / "zoo", images=images)
+
+
+@pytest.fixture(scope="module")
+def generator(zoo: Zoo, images: ImageSet) -> ImageGenerator:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(heads, "EPISODES", 200)
+        return fit(zoo, images=images.without([LEFT_OUT]))
+
+
+def gaussians(generator: np.random.Generator) -> Seen:
+    """Three classes that differ along the first axis; the second varies most and tells nothing."""
+    labels = np.repeat([0, 1, 2], 100)
+    values = generator.standard_normal((300, 4)) * [0.1, 3.0, 0.1, 0.1]
+    values[:, 0] += labels
+    return Seen(values=values, labels=labels)
+
+
+def test_the_density_looks_past_what_varies_within_classes():
+    generator = np.random.default_rng(0)
+    seen = gaussians(generator)
+    positives = generator.standard_normal((5, 4)) * [0.1, 3.0, 0.1, 0.1] + [4.0, 0, 0, 0]
+    head = by_density(positives, seen, 1e-4)
+    assert abs(head[0]) > 20 * abs(head[1])
+    asked = generator.standard_normal((200, 4)) * [0.1, 3.0, 0.1, 0.1] + [4.0, 0, 0, 0]
+    assert (asked @ head).min() > (seen.values @ head).max()
+
+
+def test_retrieval_takes_the_task_that_says_yes():
+    tasks = np.array([[9.0, 0.0], [0.0, 9.0]])
+    positives = np.array([[0.1, 2.0], [0.3, 2.0]])
+    np.testing.assert_allclose(by_retrieval(positives, tasks, np.zeros(2)), [0, 9], atol=1e-4)
+
+
+def test_the_order_of_images_is_no_matter_to_the_writer(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(heads, "EPISODES", 20)
+    generator = np.random.default_rng(0)
+    writer = Writer(gaussians(generator), generator)
+    given = generator.standard_normal((7, 4))
+    np.testing.assert_allclose(writer.head(given), writer.head(given[::-1]), rtol=1e-9)
+    assert not np.allclose(writer.head(given), writer.head(given[:2]))
+
+
+def test_images_are_moved_by_a_pixel():
+    images = np.arange(2 * 5 * 5, dtype=np.uint8).reshape(2, 5, 5, 1)
+    for image, source in zip(moved(images, np.random.default_rng(3)), images, strict=True):
+        shifts = [(d, r) for d in (-1, 0, 1) for r in (-1, 0, 1)]
+        inner = [source[1 + d : 4 + d, 1 + r : 4 + r] for d, r in shifts]
+        assert any(np.array_equal(image[1:4, 1:4], own) for own in inner)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_networks_of_a_class_that_none_was_trained_on(
+    generator: ImageGenerator, images: ImageSet, head: str
+):
+    own = images.train_images[images.train_labels == 0][:20]
+    made = generator.by(head).sample(own, 2, seed=3)  # type: ignore[arg-type]
+    again = generator.by(head).sample(own, 1, seed=3)  # type: ignore[arg-type]
+    truth = images.validation_labels == 0
+    for place in range(2):
+        network = {name: tensor[place] for name, tensor in made.items()}
+        said = next(iter(evaluate(generator.architecture, [network], images.validation_images)))
+        if head != "retrieval":  # which can only say what seen tasks say
+            assert roc_auc_score(truth, said[:, 0]) > 0.8
+    for name, tensor in made.items():
+        assert np.array_equal(tensor[0], again[name][0])
+        assert not np.array_equal(tensor[0], tensor[1])
+
+
+def test_what_is_refused(generator: ImageGenerator, zoo: Zoo, images: ImageSet):
+    with pytest.raises(GenerationError, match=r"expected one or more uint8 images of shape"):
+        generator.sample(images.train_images[:0], 1)
+    with pytest.raises(GenerationError, match="count: expected 1 or more, got 0"):
+        generator.sample(images.train_images[:1], 0)
+    with pytest.raises(GenerationError, match="give the same images"):
+        fit(zoo, images=images)
+
+
+def test_networks_with_several_outputs_are_refused(images: ImageSet, tmp_path: Path):
+    chosen = recipe(networks_per_class=1, task={"kind": "multi-class"}, training={"epochs": 1})
+    zoo = train_zoo(chosen, tmp_path / "zoo", images=images)
+    with pytest.raises(GenerationError, match="give a zoo of kind subset-vs-rest"):
+        fit(zoo, images=replace(images))
