@@ -17,6 +17,7 @@ from hyperzoo.generation.from_images.heads import (
     Array,
     Seen,
     Writer,
+    by_boundary,
     by_density,
     by_retrieval,
     chosen_shrinkage,
@@ -28,7 +29,7 @@ from hyperzoo.generation.training_set import check_images
 from hyperzoo.images import ImageSet
 from hyperzoo.zoo import Trained, Zoo
 
-Head = Literal["density", "writer", "retrieval"]
+Head = Literal["boundary", "density", "writer", "retrieval"]
 HEADS: tuple[Head, ...] = get_args(Head)
 """Ways to have the last layer of a class: see `heads.py`."""
 
@@ -124,6 +125,8 @@ class ImageGenerator:
         copies = [images, *(moved(images, generator) for _ in range(COPIES))]
         positives = self.features(np.concatenate(copies))
         match self.head:
+            case "boundary":
+                weights = by_boundary(positives, self.seen)
             case "density":
                 weights = by_density(positives, self.seen, self.shrinkage)
             case "writer":
@@ -159,7 +162,7 @@ class ImageGenerator:
         return solve(self.architecture, start, aim, shown, self.lengths, none)
 
 
-def fit(zoo: Zoo, *, images: ImageSet, head: Head = "density", seed: int = 0) -> ImageGenerator:
+def fit(zoo: Zoo, *, images: ImageSet, head: Head = "boundary", seed: int = 0) -> ImageGenerator:
     """Fit a generator of networks from images on a zoo of subsets.
 
     Args:
