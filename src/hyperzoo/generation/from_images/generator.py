@@ -24,6 +24,7 @@ from hyperzoo.generation.from_images.heads import (
 )
 from hyperzoo.generation.from_images.trunk import distil_trunk, features, moved
 from hyperzoo.generation.methods.distilled import summing_steps
+from hyperzoo.generation.methods.looks import Look, learned_looks, looks_of
 from hyperzoo.generation.methods.solving import solve
 from hyperzoo.generation.training_set import check_images
 from hyperzoo.images import ImageSet
@@ -55,6 +56,7 @@ class ImageGenerator:
         seen: features of images of seen classes.
         references: some of these images, [image, channel, height, width].
         lengths: PyTorch name -> mean squared length in the zoo's networks.
+        looks: PyTorch name -> what their weights look like.
         shrinkage: of the density.
         writer: of last layers.
     """
@@ -66,6 +68,7 @@ class ImageGenerator:
     seen: Seen
     references: Tensor
     lengths: dict[str, float]
+    looks: dict[str, Look]
     shrinkage: float
     writer: Writer
 
@@ -159,7 +162,7 @@ class ImageGenerator:
         }
         shown = torch.cat([self.references, pixels(images)])
         none = torch.zeros(len(shown), 1)
-        return solve(self.architecture, start, aim, shown, self.lengths, none)
+        return solve(self.architecture, start, aim, shown, self.lengths, self.looks, none)
 
 
 def fit(zoo: Zoo, *, images: ImageSet, head: Head = "boundary", seed: int = 0) -> ImageGenerator:
@@ -194,6 +197,8 @@ def fit(zoo: Zoo, *, images: ImageSet, head: Head = "boundary", seed: int = 0) -
     generator = np.random.default_rng(seed)
     with one_thread():
         trunk = distil_trunk(zoo, wide, images, generator)
+        weights = {p.name: zoo.weights(p.name) for p in architecture.parameters}
+        looks = {key: torch.from_numpy(own) for key, own in learned_looks(weights).items()}
         some = np.sort(generator.permutation(len(images.train_images))[:MOST_SEEN])
         shown = moved(images.train_images[some], generator)
         seen = Seen(values=features(wide, trunk, pixels(shown)), labels=images.train_labels[some])
@@ -205,9 +210,10 @@ def fit(zoo: Zoo, *, images: ImageSet, head: Head = "boundary", seed: int = 0) -
             seen=seen,
             references=pixels(shown[generator.permutation(len(shown))[:REFERENCES]]),
             lengths={
-                p.name: float(np.square(zoo.weights(p.name), dtype=np.float64).sum() / len(zoo))
+                p.name: float(np.square(weights[p.name], dtype=np.float64).sum() / len(zoo))
                 for p in architecture.parameters
             },
+            looks=looks_of(architecture, looks),
             shrinkage=chosen_shrinkage(seen, generator),
             writer=Writer(seen, generator),
         )
