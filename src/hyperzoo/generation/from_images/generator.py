@@ -40,8 +40,8 @@ COPIES, REFERENCES = 4, 256
 MOST_SEEN = 4000
 """Seen images whose features are kept."""
 
-POSITIVE_SHARE = 0.1
-"""The share of positives for which a network's bias is set: it says yes to as many."""
+SPREAD, HIGH = 4.0, 0.95
+"""Standard deviation of logits for seen images, and the quantile of these that counts as high."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -138,11 +138,10 @@ class ImageGenerator:
                 last = summing_steps(self.wide)[-1].name
                 heads, biases = (self.trunk[f"{last}.{kind}"] for kind in ("weight", "bias"))
                 weights = by_retrieval(positives, heads.double().numpy(), biases.double().numpy())
-        said = np.sort(self.seen.values @ weights)
-        # As wide as logits are, and no at the height that few seen images reach.
-        weights = weights * 4 / (said.std() + 1e-12)
-        cut = np.quantile(self.seen.values @ weights, 1 - POSITIVE_SHARE / 2)
-        return weights, -float((cut + (positives @ weights).mean()) / 2)
+        weights = weights * SPREAD / ((self.seen.values @ weights).std() + 1e-12)
+        # Zero lies half way between what few seen images reach and what the given ones have.
+        high = np.quantile(self.seen.values @ weights, HIGH)
+        return weights, -float((high + (positives @ weights).mean()) / 2)
 
     def _aim(self, images: NDArray[np.uint8], seed: int) -> dict[str, Tensor]:
         last = summing_steps(self.architecture)[-1].name
