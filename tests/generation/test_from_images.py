@@ -3,11 +3,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from hyperzoo.errors import GenerationError
 from hyperzoo.generation.from_images import HEADS, ImageGenerator, fit, heads
-from hyperzoo.generation.from_images.heads import Seen, Writer, by_density, by_retrieval
+from hyperzoo.generation.from_images.heads import (
+    Seen,
+    Writer,
+    by_boundary,
+    by_density,
+    by_retrieval,
+)
 from hyperzoo.generation.from_images.trunk import moved
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.population import evaluate
@@ -54,6 +61,19 @@ def test_the_density_looks_past_what_varies_within_classes():
     assert abs(head[0]) > 20 * abs(head[1])
     asked = generator.standard_normal((200, 4)) * [0.1, 3.0, 0.1, 0.1] + [4.0, 0, 0, 0]
     assert (asked @ head).min() > (seen.values @ head).max()
+
+
+def test_the_boundary_is_that_of_a_balanced_logistic_regression(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(heads, "NEWTON_STEPS", 20)
+    generator = np.random.default_rng(0)
+    seen = gaussians(generator)
+    positives = generator.standard_normal((10, 4)) + np.array([2.0, 0, 1.0, 0])
+    scale = seen.values.std(axis=0) + 1e-6
+    columns = (np.concatenate([positives, seen.values]) - seen.values.mean(axis=0)) / scale
+    # scikit-learn adds up weights, of 155 for either side: C = 1 / (STRENGTH * 310).
+    model = LogisticRegression(C=1 / (heads.STRENGTH * 310), class_weight="balanced", tol=1e-10)
+    expected = model.fit(columns, np.repeat([1, 0], [10, 300])).coef_[0] / scale
+    np.testing.assert_allclose(by_boundary(positives, seen), expected, rtol=1e-3, atol=1e-4)
 
 
 def test_retrieval_takes_the_task_that_says_yes():

@@ -17,18 +17,20 @@ from hyperzoo.generation.from_images.heads import (
     Array,
     Seen,
     Writer,
+    by_boundary,
     by_density,
     by_retrieval,
     chosen_shrinkage,
 )
 from hyperzoo.generation.from_images.trunk import distil_trunk, features, moved
 from hyperzoo.generation.methods.distilled import summing_steps
+from hyperzoo.generation.methods.looks import Look, learned_looks, looks_of
 from hyperzoo.generation.methods.solving import solve
 from hyperzoo.generation.training_set import check_images
 from hyperzoo.images import ImageSet
 from hyperzoo.zoo import Trained, Zoo
 
-Head = Literal["density", "writer", "retrieval"]
+Head = Literal["boundary", "density", "writer", "retrieval"]
 HEADS: tuple[Head, ...] = get_args(Head)
 """Ways to have the last layer of a class: see `heads.py`."""
 
@@ -38,8 +40,8 @@ COPIES, REFERENCES = 4, 256
 MOST_SEEN = 4000
 """Seen images whose features are kept."""
 
-POSITIVE_SHARE = 0.1
-"""The share of positives for which a network's bias is set: it says yes to as many."""
+SPREAD, HIGH = 4.0, 0.95
+"""Standard deviation of logits for seen images, and the quantile of these that counts as high."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,6 +56,7 @@ class ImageGenerator:
         seen: features of images of seen classes.
         references: some of these images, [image, channel, height, width].
         lengths: PyTorch name -> mean squared length in the zoo's networks.
+        looks: PyTorch name -> what their weights look like.
         shrinkage: of the density.
         writer: of last layers.
     """
@@ -65,6 +68,7 @@ class ImageGenerator:
     seen: Seen
     references: Tensor
     lengths: dict[str, float]
+    looks: dict[str, Look]
     shrinkage: float
     writer: Writer
 
@@ -124,6 +128,8 @@ class ImageGenerator:
         copies = [images, *(moved(images, generator) for _ in range(COPIES))]
         positives = self.features(np.concatenate(copies))
         match self.head:
+            case "boundary":
+                weights = by_boundary(positives, self.seen)
             case "density":
                 weights = by_density(positives, self.seen, self.shrinkage)
             case "writer":
@@ -132,11 +138,10 @@ class ImageGenerator:
                 last = summing_steps(self.wide)[-1].name
                 heads, biases = (self.trunk[f"{last}.{kind}"] for kind in ("weight", "bias"))
                 weights = by_retrieval(positives, heads.double().numpy(), biases.double().numpy())
-        said = np.sort(self.seen.values @ weights)
-        # As wide as logits are, and no at the height that few seen images reach.
-        weights = weights * 4 / (said.std() + 1e-12)
-        cut = np.quantile(self.seen.values @ weights, 1 - POSITIVE_SHARE / 2)
-        return weights, -float((cut + (positives @ weights).mean()) / 2)
+        weights = weights * SPREAD / ((self.seen.values @ weights).std() + 1e-12)
+        # Zero lies half way between what few seen images reach and what the given ones have.
+        high = np.quantile(self.seen.values @ weights, HIGH)
+        return weights, -float((high + (positives @ weights).mean()) / 2)
 
     def _aim(self, images: NDArray[np.uint8], seed: int) -> dict[str, Tensor]:
         last = summing_steps(self.architecture)[-1].name
@@ -156,10 +161,10 @@ class ImageGenerator:
         }
         shown = torch.cat([self.references, pixels(images)])
         none = torch.zeros(len(shown), 1)
-        return solve(self.architecture, start, aim, shown, self.lengths, {}, none)
+        return solve(self.architecture, start, aim, shown, self.lengths, self.looks, none)
 
 
-def fit(zoo: Zoo, *, images: ImageSet, head: Head = "density", seed: int = 0) -> ImageGenerator:
+def fit(zoo: Zoo, *, images: ImageSet, head: Head = "boundary", seed: int = 0) -> ImageGenerator:
     """Fit a generator of networks from images on a zoo of subsets.
 
     Args:
@@ -191,6 +196,8 @@ def fit(zoo: Zoo, *, images: ImageSet, head: Head = "density", seed: int = 0) ->
     generator = np.random.default_rng(seed)
     with one_thread():
         trunk = distil_trunk(zoo, wide, images, generator)
+        weights = {p.name: zoo.weights(p.name) for p in architecture.parameters}
+        looks = {key: torch.from_numpy(own) for key, own in learned_looks(weights).items()}
         some = np.sort(generator.permutation(len(images.train_images))[:MOST_SEEN])
         shown = moved(images.train_images[some], generator)
         seen = Seen(values=features(wide, trunk, pixels(shown)), labels=images.train_labels[some])
@@ -202,9 +209,10 @@ def fit(zoo: Zoo, *, images: ImageSet, head: Head = "density", seed: int = 0) ->
             seen=seen,
             references=pixels(shown[generator.permutation(len(shown))[:REFERENCES]]),
             lengths={
-                p.name: float(np.square(zoo.weights(p.name), dtype=np.float64).sum() / len(zoo))
+                p.name: float(np.square(weights[p.name], dtype=np.float64).sum() / len(zoo))
                 for p in architecture.parameters
             },
+            looks=looks_of(architecture, looks),
             shrinkage=chosen_shrinkage(seen, generator),
             writer=Writer(seen, generator),
         )

@@ -1,8 +1,8 @@
 """Last layers for a class of which a few images are known, in the trunk's features.
 
-Three ways that share nothing but the features: by the distribution of seen classes (`by_density`),
-by a network that was trained to write last layers (`Writer`), and from the last layers that seen
-tasks have (`by_retrieval`).
+Four ways that share nothing but the features: by the boundary to seen images (`by_boundary`), by
+the distribution of seen classes (`by_density`), by a network that was trained to write last layers
+(`Writer`), and from the last layers that seen tasks have (`by_retrieval`).
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,9 @@ Array = NDArray[np.float64]
 
 EPISODES, SHOTS, ASKED, HIDDEN, RATE = 1500, (1, 5, 20, 100), 256, 64, 1e-3
 """Of the writer's fit: episodes, images of the class, images asked, hidden units, Adam's rate."""
+
+STRENGTH, NEWTON_STEPS = 0.003, 8
+"""Of the boundary: its ridge, and steps of its fit."""
 
 SHRINKAGES = (0.01, 0.03, 0.1, 0.3, 1.0)
 """Of the covariance towards a multiple of the identity; one is chosen on seen classes."""
@@ -59,6 +62,35 @@ def by_density(positives: Array, seen: Seen, shrinkage: float) -> Array:
     ridge = shrinkage * np.trace(covariance) / size + 1e-12
     away = positives.mean(axis=0) - seen.means().mean(axis=0)
     found: Array = np.linalg.solve(covariance + ridge * np.eye(size), away)
+    return found
+
+
+def by_boundary(positives: Array, seen: Seen) -> Array:
+    """Logistic regression of the class against all seen images, both with half of the weight.
+
+    By Newton's method, from zero, in a fixed number of steps; features are standardised by the
+    seen images, and the ridge is STRENGTH of the total weight.
+
+    Args:
+        positives: [image, feature].
+        seen: all others.
+
+    Returns:
+        [feature].
+    """
+    centre, scale = seen.values.mean(axis=0), seen.values.std(axis=0) + 1e-6
+    columns = (np.concatenate([positives, seen.values]) - centre) / scale
+    columns = np.column_stack([columns, np.ones(len(columns))])
+    counts = (len(positives), len(seen.values))
+    truth, weight = np.repeat([1.0, 0.0], counts), np.repeat(0.5 / np.array(counts), counts)
+    ridge = np.diag(np.append(np.full(len(centre), STRENGTH), 1e-9))
+    head = np.zeros(columns.shape[1])
+    for _ in range(NEWTON_STEPS):
+        said = 1 / (1 + np.exp(-np.clip(columns @ head, -30, 30)))
+        slope = columns.T @ (weight * (said - truth)) + ridge @ head
+        curve = (columns * (weight * said * (1 - said))[:, None]).T @ columns + ridge
+        head = head - np.linalg.solve(curve, slope)
+    found: Array = head[:-1] / scale
     return found
 
 
