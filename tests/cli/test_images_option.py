@@ -209,3 +209,25 @@ def test_checkpoints_that_a_shorter_training_lacks(
     zoo = open_zoo(tmp_path / "zoo")
     assert zoo.recipe is not None
     assert zoo.recipe.training.checkpoint_epochs == kept
+
+
+def test_classes_that_a_recipe_excludes_are_left_out_of_images_that_are_given(tmp_path: Path):
+    given, recipe, zoo = tmp_path / "digits.npz", tmp_path / "recipe.toml", tmp_path / "zoo"
+    write_npz(few(load_images("digits", channels=1), 150, 60), given)
+    text = RECIPE.format(source="npz", path=given, size=32, channels=1)
+    task = 'kind = "subset-vs-rest"\npositives = [2]\nsubsets = 2\nexclude = ["four"]'
+    recipe.write_text(text.replace('kind = "multi-class"', task))
+    trained = hyperzoo("train", recipe, "--out", zoo)
+    assert trained.exit_code == 0, trained.output
+    assert "validation images of four" in trained.output
+    first = open_zoo(zoo).ids[0]
+    again = hyperzoo("verify", zoo, "--retrain", first, "--images", given)
+    assert again.exit_code == 0, again.output
+    assert "weights equal bit for bit" in again.output
+    shown = hyperzoo("show", zoo)
+    assert "9 classes" in shown.output
+    assert "subset-vs-rest" in shown.output
+    assert first.rpartition("_")[0] in shown.output
+    drawn = hyperzoo("export", zoo, "--format", "plots", "--out", tmp_path / "x", "--images", given)
+    assert drawn.exit_code == 0, drawn.output
+    assert (tmp_path / "x" / f"roc_curve_class_{first.replace('_', '_count_')}.png").exists()

@@ -11,10 +11,11 @@ from rich.table import Table
 
 from hyperzoo.architectures import Architecture
 from hyperzoo.cli.console import err, out
-from hyperzoo.cli.image_choice import HELP, image_choice
+from hyperzoo.cli.image_choice import HELP, image_choice, seen_by
 from hyperzoo.cli.progress import counting_meter
 from hyperzoo.errors import PredictionError
 from hyperzoo.images import ImageSet
+from hyperzoo.plan import positives_of
 from hyperzoo.prediction import METHODS, Benchmark, fit, run
 from hyperzoo.prediction.splits import MOST_SEED
 from hyperzoo.prediction.target import CLASS
@@ -110,8 +111,9 @@ def run_benchmark(
 
 
 def _images(zoo: Zoo, choice: str, load: Callable[[Architecture], ImageSet]) -> ImageSet:
-    found = load(zoo.architecture)
-    detected = set() if zoo.kind == "multi-class" else set(zoo.classes)
+    found = seen_by(zoo, load(zoo.architecture))
+    named = () if zoo.kind == "multi-class" else zoo.classes
+    detected = {name for own in named for name in positives_of(own)}
     if strangers := sorted(detected - set(found.class_names)):
         err.print(
             f"note: {escape(choice)} has no images of {escape(', '.join(strangers[:5]))}, which "

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from hyperzoo.cli.console import out
-from hyperzoo.cli.image_choice import HELP, image_choice
+from hyperzoo.cli.image_choice import HELP, image_choice, seen_by
 from hyperzoo.cli.progress import counting_meter
 from hyperzoo.exchange.exporting import export_zoo, hint_at
 from hyperzoo.exchange.registry import FORMATS
@@ -43,7 +43,7 @@ def export(
             format,
             folder,
             force=force,
-            images=None if load is None else load(opened.architecture),
+            images=None if load is None else seen_by(opened, load(opened.architecture)),
             meter=meter,
         )
     out.print(

@@ -10,7 +10,7 @@ from hyperzoo.images.place import HELP
 from hyperzoo.train import recipe_images
 from hyperzoo.zoo import Trained, Zoo
 
-__all__ = ["HELP", "image_choice", "say_notes", "zoo_images"]
+__all__ = ["HELP", "image_choice", "say_notes", "seen_by", "zoo_images"]
 
 
 def image_choice(choice: str | None) -> Callable[[Architecture], ImageSet] | None:
@@ -43,13 +43,18 @@ def zoo_images(zoo: Zoo, choice: str | None) -> ImageSet:
     """
     load = image_choice(choice)
     if load is not None:
-        images = load(zoo.architecture)
-        return images if zoo.recipe is None else images.without(zoo.recipe.task.exclude)
+        return seen_by(zoo, load(zoo.architecture))
     match zoo.origin:
         case Trained(recipe):
             return recipe_images(recipe)
         case _:
             raise ImageError(f"{zoo.path} has no recipe that names its images; give --images")
+
+
+def seen_by(zoo: Zoo, images: ImageSet) -> ImageSet:
+    """Images without those of the classes that the zoo's recipe excludes, where there are any."""
+    excluded = () if zoo.recipe is None else zoo.recipe.task.exclude
+    return images.without([name for name in excluded if name in images.class_names])
 
 
 def say_notes(images: ImageSet) -> None:
