@@ -14,6 +14,7 @@ from hyperzoo.errors import GenerationError
 from hyperzoo.generation import METHODS, Generator, Split, fit, generate_zoo, load_generator
 from hyperzoo.generation.methods import (
     autodecoder,
+    calibrating,
     flow_matching,
     learned_images,
     learned_update,
@@ -45,15 +46,8 @@ SMALL: dict[Any, dict[str, int]] = {
         "BATCH": 32,
         "TRIALS": 3,
     },
-    projection: {
-        "PASSES": 4,
-        "BATCH": 24,
-        "REFERENCES": 32,
-        "TRIALS": 2,
-        "SHOWN": 60,
-        "HALVINGS": 2,
-        "CORRECTING": 4,
-    },
+    calibrating: {"TRIALS": 6, "ROUNDS": 2},
+    projection: {"AIMS": 2, "PASSES": 3, "BATCH": 24, "REFERENCES": 32, "SHOWN": 60},
     unseen: {"LEAST_IMAGES": 300},
     vae: {"STEPS": 20, "NETWORKS": 2},
     autodecoder: {"STEPS": 20, "NETWORKS": 2},

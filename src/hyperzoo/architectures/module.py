@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from hyperzoo.architectures.activations import MODULES
 from hyperzoo.architectures.architecture import Architecture
 from hyperzoo.architectures.layers import (
+    Activation,
     BatchNorm,
     Conv2d,
     Dense,
@@ -127,7 +128,6 @@ def _modules(step: Step) -> Iterator[tuple[str, nn.Module]]:
             yield step.name, nn.Flatten()
         case Normalize() as layer:
             yield step.name, _Normalize(layer)
-    plain = isinstance(step.layer, Dropout | Flatten | Normalize)
-    activation = "linear" if plain else step.layer.activation
+    activation: Activation = getattr(step.layer, "activation", "linear")
     if activation != "linear":
         yield f"{step.name}_{activation}", MODULES[activation]()

@@ -54,7 +54,7 @@ def _of_kernel(tensor: Array) -> list[Array]:
     into = np.sqrt(np.square(rows).mean(axis=2))
     out = np.sqrt(np.square(tensor).reshape(*tensor.shape[:3], -1).mean(axis=(1, 3)))
     found = [_log(_some(np.sort(into, axis=1))), _log(_some(np.sort(out, axis=1)))]
-    found.append(_log(_some(np.linalg.svd(rows, compute_uv=False))))
+    found.append(_log(_some(_values(rows))))
     found += [_log(np.sqrt(total)), rows.sum(axis=(1, 2))[:, None] / np.sqrt(total + _LEAST**2)]
     if tensor.ndim == 5 and tensor.shape[-1] > 1:
         smooth = np.square(tensor.sum(axis=(3, 4))).sum(axis=(1, 2)) / tensor.shape[-1] ** 2
@@ -71,13 +71,19 @@ def _of_products(maps: list[Array]) -> list[Array]:
         product, lengths = maps[first], _length(maps[first])
         for following in maps[first + 1 :]:
             product, lengths = following @ product, lengths * _length(following)
-            found.append(_log(_some(np.linalg.svd(product, compute_uv=False))))
+            found.append(_log(_some(_values(product))))
             found.append(_length(product) / (lengths + _LEAST**2))
     return found
 
 
 def _length(matrices: Array) -> Array:
     return np.asarray(np.sqrt(np.square(matrices).sum(axis=(1, 2)))[:, None])
+
+
+def _values(matrices: Array) -> Array:
+    """Singular values [matrix, value], falling."""
+    values = np.linalg.svd(matrices, compute_uv=False).astype(np.float64)
+    return values
 
 
 def _some(ordered: Array) -> Array:

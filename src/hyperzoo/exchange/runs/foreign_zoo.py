@@ -69,8 +69,8 @@ class ForeignZoo:
     @property
     def lacks(self) -> NDArray[np.bool_]:
         """Bool [network], whether its last epoch or a checkpoint is missing."""
-        whole: NDArray[np.bool_] = self.there.all(axis=1)
-        return (self.last != self.epochs) | ~whole
+        lacking: NDArray[np.bool_] = (self.last != self.epochs) | ~np.all(self.there, axis=1)
+        return lacking
 
     def with_last_only(self) -> "ForeignZoo":
         """The same without the checkpoints on the way."""

@@ -224,7 +224,8 @@ def _rows_by_run(
 def _last_place(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Place of every run's last epoch."""
     from_the_end: NDArray[np.int64] = np.argmax(rows[:, ::-1] >= 0, axis=1)
-    return rows.shape[1] - 1 - from_the_end
+    places: NDArray[np.int64] = rows.shape[1] - 1 - from_the_end
+    return places
 
 
 def _columns(

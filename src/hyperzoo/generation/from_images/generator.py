@@ -24,7 +24,7 @@ from hyperzoo.generation.from_images.heads import (
 )
 from hyperzoo.generation.from_images.trunk import distil_trunk, features, moved
 from hyperzoo.generation.methods.distilled import summing_steps
-from hyperzoo.generation.methods.looks import Look, learned_looks, looks_of
+from hyperzoo.generation.methods.looks import Look, drawn, learned_looks, looks_of
 from hyperzoo.generation.methods.solving import solve
 from hyperzoo.generation.training_set import check_images
 from hyperzoo.images import ImageSet
@@ -159,6 +159,10 @@ class ImageGenerator:
             name: torch.from_numpy(own)
             for name, own in draw.initial_parameters(self.architecture).items()
         }
+        for p in self.architecture.parameters:
+            if p.is_bias and p.is_trained:  # training leaves them all different
+                numbers = drawn(self.looks[p.name], draw.uniforms(p.name, p.size))
+                start[p.name] = numbers.view(p.shape)
         shown = torch.cat([self.references, pixels(images)])
         none = torch.zeros(len(shown), 1)
         return solve(self.architecture, start, aim, shown, self.lengths, self.looks, none)

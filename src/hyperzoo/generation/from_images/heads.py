@@ -18,6 +18,9 @@ Array = NDArray[np.float64]
 EPISODES, SHOTS, ASKED, HIDDEN, RATE = 1500, (1, 5, 20, 100), 256, 64, 1e-3
 """Of the writer's fit: episodes, images of the class, images asked, hidden units, Adam's rate."""
 
+MOST_POSITIVES = 3
+"""Classes that are the positives of an episode, at most."""
+
 STRENGTH, NEWTON_STEPS = 0.003, 8
 """Of the boundary: its ridge, and steps of its fit."""
 
@@ -124,7 +127,8 @@ def by_retrieval(positives: Array, heads: Array, biases: Array) -> Array:
     """
     logits = (positives @ heads.T + biases).mean(axis=0)
     share = np.exp(logits - logits.max())
-    return share / share.sum() @ heads
+    weighed: Array = share / share.sum() @ heads
+    return weighed
 
 
 class Writer:
@@ -158,7 +162,8 @@ class Writer:
         hidden = torch.cat([mean, spread])
         for weights in self._weights[:-1]:
             hidden = functional.gelu(hidden @ weights)
-        return mean * self._factor.exp() / len(mean) ** 0.5 + hidden @ self._weights[-1]
+        prototype: Tensor = mean * self._factor.exp() / len(mean) ** 0.5
+        return prototype + hidden @ self._weights[-1]
 
     def _fit(self, seen: Seen, generator: np.random.Generator) -> None:
         values = torch.from_numpy((seen.values - self._centre) / self._scale)
@@ -167,7 +172,9 @@ class Writer:
             tensor.requires_grad_()
         optimizer = torch.optim.Adam(learned, lr=RATE)
         for _ in range(EPISODES):
-            classes = generator.permutation(seen.classes())[: generator.integers(1, 4)]
+            known = seen.classes()
+            most = min(MOST_POSITIVES, len(known) - 1)  # some class is a negative
+            classes = generator.permutation(known)[: generator.integers(1, most + 1)]
             own = np.flatnonzero(np.isin(seen.labels, classes))
             order = generator.permutation(own)
             given = order[: generator.choice(SHOTS)]
@@ -181,7 +188,7 @@ class Writer:
             wanted = torch.from_numpy(np.isin(seen.labels[asked], classes).astype(np.float64))
             loss = functional.binary_cross_entropy_with_logits(logits - logits.mean(), wanted)
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
         for tensor in learned:
             tensor.requires_grad_(False)

@@ -32,7 +32,10 @@ def moved(images: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[
     down, right = generator.integers(0, 3, (2, count))
     rows = down[:, None] + np.arange(height)
     columns = right[:, None] + np.arange(width)
-    return padded[np.arange(count)[:, None, None], rows[:, :, None], columns[:, None]]
+    result: NDArray[np.uint8] = padded[
+        np.arange(count)[:, None, None], rows[:, :, None], columns[:, None]
+    ]
+    return result
 
 
 def distil_trunk(
@@ -62,7 +65,7 @@ def distil_trunk(
         rows = generator.integers(0, len(shown), BATCH)
         missed = (forward(wide, weights, pixels(shown[rows])) - wanted[rows]) / scale
         optimizer.zero_grad()
-        missed.square().mean().backward()  # type: ignore[no-untyped-call]
+        missed.square().mean().backward()
         optimizer.step()
         schedule.step()
     return {name: tensor.detach() for name, tensor in weights.items()}

@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hyperzoo.generation.methods.distilled import is_of_codes
-from hyperzoo.generation.methods.unseen import Answers
 
-TRIALS, SHOWN, ROUNDS = 32, 1000, 3
-"""Networks made and images shown in a round, and rounds."""
+TRIALS, ROUNDS = 32, 3
+"""Networks made in a round, at least, and rounds."""
 
 FOLDS = 5
 """Parts of the training networks that are left out in turn."""
@@ -108,8 +107,8 @@ def _components(flat: Array, most: int) -> tuple[Array, Array, Array]:
 def calibrated(
     learned: Mapping[str, Tensor],
     wanted: Variety,
-    answers: Answers,
     references: NDArray[np.int64],
+    shown: NDArray[np.int64],
     ask: Ask,
     generator: np.random.Generator,
 ) -> dict[str, Tensor]:
@@ -117,17 +116,17 @@ def calibrated(
 
     Args:
         learned: of a class, as `learned_shapes` says.
-        wanted: of its training networks' answers to all images of `answers`.
-        answers: the images.
-        references: [image], those at which networks are given their function.
-        ask: makes networks, and asks them about the references and then about `SHOWN` images that
-            are spread over all: [network, image, output].
+        wanted: of its training networks' answers to images.
+        references: which of the images networks are given their function at.
+        shown: which of them the networks are compared on.
+        ask: makes networks, and asks them about the references and then about those that are
+            shown: [network, image, output].
         generator: draws the codes.
 
     Returns:
         What is learned, with codes of the right reach, and "noise" and "corrections" beside it.
     """
-    ways = wanted.ways[:, answers.spread(SHOWN)].reshape(len(wanted.ways), -1).astype(np.float64)
+    ways = wanted.ways[:, shown].reshape(len(wanted.ways), -1).astype(np.float64)
     codes = _white(generator, max(TRIALS, 2 * len(ways)), len(ways))
     aimed_at = torch.from_numpy(wanted.mean[references])
     now = dict(learned)

@@ -33,7 +33,7 @@ from hyperzoo.errors import GenerationError
 from hyperzoo.generation.behaviour import pixels
 from hyperzoo.generation.draw import Draw
 from hyperzoo.generation.methods.by_class import fit_by_class
-from hyperzoo.generation.methods.calibrating import SHOWN, Variety, calibrated, variety
+from hyperzoo.generation.methods.calibrating import Variety, calibrated, variety
 from hyperzoo.generation.methods.distilled import (
     Targets,
     distil,
@@ -56,8 +56,8 @@ AIMS, PASSES, BATCH = 3, 6, 128
 CODES = 16
 """Ways in which training networks differ, at most."""
 
-REFERENCES = 256
-"""Images on which fresh weights are given their function."""
+REFERENCES, SHOWN = 256, 1000
+"""Images on which fresh weights are given their function, and others on which it is looked at."""
 
 
 def refusal(data: TrainingSet) -> str | None:
@@ -211,7 +211,8 @@ def _fit_aim(
     start = Draw(seed, f"fit of {data.classes[label]}", number).initial_parameters(architecture)
     steps = -(-PASSES * len(answers.images) // BATCH)
     learned = distil(architecture, start, targets, batch, steps, generator, tell)
-    looked_at = answers.images[np.concatenate([references, answers.spread(SHOWN)])]
+    shown = answers.spread(SHOWN)
+    looked_at = answers.images[np.concatenate([references, shown])]
     at_references = answers.pixels(references)
     seen = looks_of(architecture, {name: torch.from_numpy(look) for name, look in looks.items()})
 
@@ -224,7 +225,7 @@ def _fit_aim(
         networks = ({name: tensor.numpy() for name, tensor in one.items()} for one in made)
         return np.stack(list(evaluate(architecture, networks, looked_at)))
 
-    return calibrated(learned, known, answers, references, asked, generator)
+    return calibrated(learned, known, references, shown, asked, generator)
 
 
 def _packed(architecture: Architecture, aim: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
