@@ -21,6 +21,9 @@ EPISODES, SHOTS, ASKED, HIDDEN, RATE = 1500, (1, 5, 20, 100), 256, 64, 1e-3
 STRENGTH, NEWTON_STEPS = 0.003, 8
 """Of the boundary: its ridge, and steps of its fit."""
 
+LEAST_SCALE = 0.3
+"""Of a feature, in parts of the mean of all."""
+
 SHRINKAGES = (0.01, 0.03, 0.1, 0.3, 1.0)
 """Of the covariance towards a multiple of the identity; one is chosen on seen classes."""
 
@@ -44,6 +47,16 @@ class Seen:
     def classes(self) -> NDArray[np.int64]:
         """The labels that there are."""
         return np.unique(self.labels)
+
+    def scales(self) -> Array:
+        """Standard deviations: [feature], of none less than a share of their mean.
+
+        A unit that is silent for seen images would get any weight, and what fresh weights are a
+        little off by, any size.
+        """
+        spread = self.values.std(axis=0)
+        found: Array = np.maximum(spread, LEAST_SCALE * spread.mean() + 1e-12)
+        return found
 
     def covariance(self) -> Array:
         """Within classes, pooled: [feature, feature]."""
@@ -78,7 +91,7 @@ def by_boundary(positives: Array, seen: Seen) -> Array:
     Returns:
         [feature].
     """
-    centre, scale = seen.values.mean(axis=0), seen.values.std(axis=0) + 1e-6
+    centre, scale = seen.values.mean(axis=0), seen.scales()
     columns = (np.concatenate([positives, seen.values]) - centre) / scale
     columns = np.column_stack([columns, np.ones(len(columns))])
     counts = (len(positives), len(seen.values))
@@ -136,7 +149,7 @@ class Writer:
     """
 
     def __init__(self, seen: Seen, generator: np.random.Generator) -> None:
-        self._centre, self._scale = seen.values.mean(axis=0), seen.values.std(axis=0) + 1e-6
+        self._centre, self._scale = seen.values.mean(axis=0), seen.scales()
         size = seen.values.shape[1]
         shapes = ((2 * size, HIDDEN), (HIDDEN, HIDDEN), (HIDDEN, size))
         self._weights = [
