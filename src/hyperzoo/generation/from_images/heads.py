@@ -137,7 +137,8 @@ def by_retrieval(positives: Array, heads: Array, biases: Array) -> Array:
     """
     logits = (positives @ heads.T + biases).mean(axis=0)
     share = np.exp(logits - logits.max())
-    return share / share.sum() @ heads
+    mixed: Array = share / share.sum() @ heads
+    return mixed
 
 
 class Writer:
@@ -171,7 +172,8 @@ class Writer:
         hidden = torch.cat([mean, spread])
         for weights in self._weights[:-1]:
             hidden = functional.gelu(hidden @ weights)
-        return mean * self._factor.exp() / len(mean) ** 0.5 + hidden @ self._weights[-1]
+        written: Tensor = mean * self._factor.exp() / len(mean) ** 0.5 + hidden @ self._weights[-1]
+        return written
 
     def _fit(self, seen: Seen, generator: np.random.Generator) -> None:
         values = torch.from_numpy((seen.values - self._centre) / self._scale)
@@ -194,7 +196,7 @@ class Writer:
             wanted = torch.from_numpy(np.isin(seen.labels[asked], classes).astype(np.float64))
             loss = functional.binary_cross_entropy_with_logits(logits - logits.mean(), wanted)
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
         for tensor in learned:
             tensor.requires_grad_(False)
