@@ -68,12 +68,22 @@ def test_the_boundary_is_that_of_a_balanced_logistic_regression(monkeypatch: pyt
     generator = np.random.default_rng(0)
     seen = gaussians(generator)
     positives = generator.standard_normal((10, 4)) + np.array([2.0, 0, 1.0, 0])
-    scale = seen.values.std(axis=0) + 1e-6
+    scale = seen.scales()
     columns = (np.concatenate([positives, seen.values]) - seen.values.mean(axis=0)) / scale
     # scikit-learn adds up weights, of 155 for either side: C = 1 / (STRENGTH * 310).
     model = LogisticRegression(C=1 / (heads.STRENGTH * 310), class_weight="balanced", tol=1e-10)
     expected = model.fit(columns, np.repeat([1, 0], [10, 300])).coef_[0] / scale
     np.testing.assert_allclose(by_boundary(positives, seen), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_a_unit_that_seen_images_leave_silent_gets_no_weight_without_bounds():
+    seen = gaussians(np.random.default_rng(0))
+    silent = Seen(values=np.column_stack([seen.values, np.zeros(300)]), labels=seen.labels)
+    scales = silent.scales()
+    assert scales[1] == seen.values[:, 1].std()
+    assert scales[4] == pytest.approx(heads.LEAST_SCALE * silent.values.std(axis=0).mean())
+    positives = np.array([[0.0, 0.0, 0.0, 0.0, 1.0], [1.0, 1.0, 0.0, 0.0, 1.0]])
+    assert 0 < by_boundary(positives, silent)[4] < 100
 
 
 def test_retrieval_takes_the_task_that_says_yes():

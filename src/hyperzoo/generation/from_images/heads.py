@@ -24,6 +24,9 @@ MOST_POSITIVES = 3
 STRENGTH, NEWTON_STEPS = 0.003, 8
 """Of the boundary: its ridge, and steps of its fit."""
 
+LEAST_SCALE = 0.3
+"""Of a feature, in parts of the mean of all."""
+
 SHRINKAGES = (0.01, 0.03, 0.1, 0.3, 1.0)
 """Of the covariance towards a multiple of the identity; one is chosen on seen classes."""
 
@@ -47,6 +50,16 @@ class Seen:
     def classes(self) -> NDArray[np.int64]:
         """The labels that there are."""
         return np.unique(self.labels)
+
+    def scales(self) -> Array:
+        """Standard deviations: [feature], of none less than a share of their mean.
+
+        A unit that is silent for seen images would get any weight, and what fresh weights are a
+        little off by, any size.
+        """
+        spread = self.values.std(axis=0)
+        found: Array = np.maximum(spread, LEAST_SCALE * spread.mean() + 1e-12)
+        return found
 
     def covariance(self) -> Array:
         """Within classes, pooled: [feature, feature]."""
@@ -81,7 +94,7 @@ def by_boundary(positives: Array, seen: Seen) -> Array:
     Returns:
         [feature].
     """
-    centre, scale = seen.values.mean(axis=0), seen.values.std(axis=0) + 1e-6
+    centre, scale = seen.values.mean(axis=0), seen.scales()
     columns = (np.concatenate([positives, seen.values]) - centre) / scale
     columns = np.column_stack([columns, np.ones(len(columns))])
     counts = (len(positives), len(seen.values))
@@ -127,8 +140,8 @@ def by_retrieval(positives: Array, heads: Array, biases: Array) -> Array:
     """
     logits = (positives @ heads.T + biases).mean(axis=0)
     share = np.exp(logits - logits.max())
-    weighed: Array = share / share.sum() @ heads
-    return weighed
+    mixed: Array = share / share.sum() @ heads
+    return mixed
 
 
 class Writer:
@@ -140,7 +153,7 @@ class Writer:
     """
 
     def __init__(self, seen: Seen, generator: np.random.Generator) -> None:
-        self._centre, self._scale = seen.values.mean(axis=0), seen.values.std(axis=0) + 1e-6
+        self._centre, self._scale = seen.values.mean(axis=0), seen.scales()
         size = seen.values.shape[1]
         shapes = ((2 * size, HIDDEN), (HIDDEN, HIDDEN), (HIDDEN, size))
         self._weights = [
@@ -162,8 +175,8 @@ class Writer:
         hidden = torch.cat([mean, spread])
         for weights in self._weights[:-1]:
             hidden = functional.gelu(hidden @ weights)
-        prototype: Tensor = mean * self._factor.exp() / len(mean) ** 0.5
-        return prototype + hidden @ self._weights[-1]
+        written: Tensor = mean * self._factor.exp() / len(mean) ** 0.5 + hidden @ self._weights[-1]
+        return written
 
     def _fit(self, seen: Seen, generator: np.random.Generator) -> None:
         values = torch.from_numpy((seen.values - self._centre) / self._scale)
