@@ -159,6 +159,20 @@ def test_what_is_drawn_and_moved_looks_as_networks_do():
     torch.testing.assert_close(torch.linalg.svdvals(exact), look.spectrum, rtol=1e-3, atol=1e-4)
 
 
+def test_biases_are_drawn_as_those_of_all_networks():
+    stacked = np.array([[-0.5], [0.5], [0.5], [-0.5]], np.float32)
+    kept = looks.learned_looks({"fc2.bias": stacked})["look.fc2.bias"]
+    look = looks.Look(
+        length=float(kept[0]),
+        spread=float(kept[1]),
+        quantiles=torch.from_numpy(kept[2:]),
+        spectrum=torch.empty(0),
+    )
+    numbers = looks.drawn(look, np.random.default_rng(0).random(1000)).numpy()
+    assert numbers.mean() == pytest.approx(0, abs=0.05)
+    assert np.mean(np.abs(numbers) > 0.4) > 0.7
+
+
 def test_variety_is_measured_on_networks_left_out():
     generator = np.random.default_rng(9)
     way = generator.standard_normal((1, 300)).astype(np.float32)

@@ -24,7 +24,8 @@ class Look:
     """Of one tensor of a class's networks.
 
     Attributes:
-        length: the root mean square of its numbers, the geometric mean of networks.
+        length: the root mean square of its numbers, the geometric mean of networks; of a bias,
+            whose numbers are those of all networks together, the root mean square of these.
         spread: of the logarithm of that length, the standard deviation between networks.
         quantiles: float32 [quantile], of its numbers over that length, evenly spaced; the mean.
         spectrum: float32 [value], singular values of [unit, input], falling, of length 1
@@ -41,7 +42,9 @@ def shapes_of(architecture: Architecture) -> dict[str, tuple[int, ...]]:
     """What is kept of the looks of a class: name -> shape."""
     shapes: dict[str, tuple[int, ...]] = {}
     for p in architecture.parameters:
-        shapes[f"look.{p.name}"] = (2 + min(QUANTILES, p.size),)
+        shapes[f"look.{p.name}"] = (
+            2 + (min(QUANTILES, p.size) if len(p.shape) > 1 else QUANTILES),
+        )
         if len(p.shape) > 1:
             shapes[f"spectrum.{p.name}"] = (min(p.shape[0], p.size // p.shape[0]),)
     return shapes
@@ -52,9 +55,12 @@ def learned_looks(weights: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArr
     kept: dict[str, NDArray[np.float32]] = {}
     for name, stacked in weights.items():
         flat = np.sort(stacked.reshape(len(stacked), -1).astype(np.float64), axis=1)
+        if stacked.ndim == 2:  # few numbers, which are drawn each by itself: those of all networks
+            flat = np.sort(flat.reshape(1, -1), axis=1)
         lengths = np.maximum(np.sqrt(np.square(flat).mean(axis=1)), np.finfo(np.float32).tiny)
         logs, size = np.log(lengths), flat.shape[1]
-        places = _middles(min(QUANTILES, size)) * size - 0.5
+        many = min(QUANTILES, size) if stacked.ndim > 2 else QUANTILES
+        places = _middles(many) * size - 0.5
         quantiles = [np.interp(places, np.arange(size), row) for row in flat / lengths[:, None]]
         summary = [np.exp(logs.mean()), logs.std(ddof=min(1, len(logs) - 1))]
         kept[f"look.{name}"] = np.r_[summary, np.mean(quantiles, axis=0)].astype(np.float32)
