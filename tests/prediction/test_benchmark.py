@@ -134,7 +134,9 @@ def test_without_images_track_c_is_left_out(planted: Zoo, monkeypatch: pytest.Mo
 
 def test_what_can_not_be_classified_is_refused(tmp_path: Path):
     alike = recipe(networks_per_class=2, task={"kind": "multi-class"})
-    with pytest.raises(PredictionError, match=r"all networks are of class 'all'; only zoos of"):
+    with pytest.raises(
+        PredictionError, match=r"all networks are of class 'all'; networks of a multi"
+    ):
         hz.prediction.run(hz.open_zoo(make_zoo(tmp_path / "alike", alike)))
     small = planted_zoo(tmp_path / "small", networks_per_class=2)
     with pytest.raises(PredictionError, match=r"at least 4 networks of every class; too few:"):
