@@ -82,11 +82,15 @@ def test_arrays_no_larger_than_is_allowed(tmp_path: Path):
     from hyperzoo.cluster.submission import _array_commands
 
     commands = _array_commands(Path("run"), request(at_once=20), 2500, 1001)
-    assert [command[0::2] for command in commands] == [
-        ("--array=0-1000%8", "0"),
-        ("--array=0-1000%8", "1001"),
-        ("--array=0-497%3", "2002"),
+    after = "--dependency=afterany:JOBS"  # side by side they would run three times as many
+    assert commands == [
+        ("--array=0-1000%20", "run/work.sh", "0"),
+        ("--array=0-1000%20", after, "run/work.sh", "1001"),
+        ("--array=0-497%20", after, "run/work.sh", "2002"),
     ]
+    commands = _array_commands(Path("run"), request(), 1500, 1001)
+    assert [command[0] for command in commands] == ["--array=0-1000", "--array=0-498"]
+    assert all(after not in command for command in commands)
 
 
 def test_where_there_is_no_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -122,6 +126,22 @@ def test_what_slurm_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     stand_in(tmp_path, "sbatch", "echo 'Submitted'")
     with pytest.raises(ClusterError, match="expected a job's number from sbatch, got 'Submitted'"):
         slurm.submit(["job.sh"])
+
+
+def test_a_collector_that_is_refused_is_told_with_the_jobs_that_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    refusal = "echo 'Requested time limit is invalid' >&2; exit 1"
+    stand_in(tmp_path, "sbatch", f'case "$*" in *collect.sh) {refusal};; *) echo 26;; esac')
+    stand_in(tmp_path, "scontrol", "echo 'MaxArraySize = 20'")
+    stand_in(tmp_path, "squeue", "exit 0")
+    asked = request(time="10", more=("--account=abc",))
+    with pytest.raises(ClusterError, match=r"limit is invalid\nBut jobs 26 are submitted already"):
+        submit_zoo(tiny(), tmp_path / "zoo", asked)
+    script = (tmp_path / "zoo/.cluster/run-0001/collect.sh").read_text()
+    assert "#SBATCH --account=abc" in script
+    assert "#SBATCH --time=10\n" in script
 
 
 def test_failures_are_found_in_the_logs(tmp_path: Path):

@@ -117,6 +117,8 @@ def _changed(recipe: Recipe, networks_per_class: int | None, epochs: int | None)
 
 def _machines(on: str | None, address: str | None, cpus: int) -> Machines | None:
     if on is None:
+        if address is not None or cpus != 1:
+            raise typer.BadParameter("--ray-address and --cpus-per-part are for --on ray; give it")
         return None
     from hyperzoo.cluster.on_ray import OnRay
 

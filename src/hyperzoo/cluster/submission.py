@@ -103,7 +103,7 @@ def submit_zoo(
     zoo = zoo.resolve()
     if not dry_run and not anyway:
         _check_idle(zoo)
-    largest = slurm.DEFAULT_ARRAY if dry_run else slurm.largest_array()
+    largest = _largest_array(dry_run)
     prepare_zoo(recipe, zoo, images=images)
     names = _missing(zoo)
     if not names:
@@ -114,7 +114,7 @@ def submit_zoo(
     write_file(folder / "work.sh", _work_script(zoo, folder, request, tasks).encode())
     write_file(folder / "collect.sh", _collect_script(zoo, folder, request).encode())
     arrays = _array_commands(folder, request, tasks, largest)
-    collector = ("--dependency=afterany:JOBS", str(folder / "collect.sh"))
+    collector = (_AFTER, str(folder / "collect.sh"))
     jobs, number = ((), "") if dry_run else _submit(folder, arrays, collector)
     return Submission(
         folder=folder,
@@ -132,16 +132,33 @@ def _submit(
     """Submit arrays, and the collector after them; each is noted as soon as it is submitted."""
     jobs: list[str] = []
     try:
-        for command in arrays:
-            jobs.append(slurm.submit(command))
+        for command in (*arrays, collector):
+            after = [argument.replace("JOBS", ":".join(jobs)) for argument in command[:-1]]
+            jobs.append(slurm.submit([*after, command[-1]]))
             _write_record(folder, jobs)
-        number = slurm.submit([collector[0].replace("JOBS", ":".join(jobs)), collector[1]])
+    except ClusterError as error:
+        if jobs:
+            zoo = folder.parent.parent
+            raise ClusterError(
+                f"{error}\nBut jobs {', '.join(jobs)} are submitted already. What came after is "
+                f"not: run `hyperzoo collect {zoo}` when they are over, or end them with scancel"
+            ) from None
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     except BaseException:
         if not jobs:
             shutil.rmtree(folder, ignore_errors=True)
         raise
-    _write_record(folder, [*jobs, number])
-    return tuple(jobs), number
+    return tuple(jobs[:-1]), jobs[-1]
+
+
+def _largest_array(dry_run: bool) -> int:
+    try:
+        return slurm.largest_array()
+    except ClusterError:
+        if dry_run:  # may be far from any Slurm
+            return slurm.DEFAULT_ARRAY
+        raise
 
 
 def _missing(zoo: Path) -> list[str]:
@@ -224,10 +241,12 @@ def _array_commands(
     commands: list[tuple[str, ...]] = []
     for first in range(0, tasks, largest):
         count = min(largest, tasks - first)
-        limit = ""
+        options = [f"--array=0-{count - 1}"]
         if request.at_once is not None:
-            limit = f"%{max(1, request.at_once * count // tasks)}"
-        commands.append((f"--array=0-{count - 1}{limit}", str(folder / "work.sh"), str(first)))
+            options[0] += f"%{request.at_once}"
+            if first:  # Slurm limits each array by itself, so the next begins where one ends
+                options.append(_AFTER)
+        commands.append((*options, str(folder / "work.sh"), str(first)))
     return commands
 
 
@@ -253,11 +272,17 @@ exec {command} --shard "$((SLURM_ARRAY_TASK_ID + ${{1:-0}}))/{tasks}"
 
 def _collect_script(zoo: Path, folder: Path, request: Request) -> str:
     command = shlex.join([*_HYPERZOO, "collect", str(zoo)])
-    return f"""{_head(folder, request, "collect", "%j", ["--cpus-per-task=1", "--time=60"])}
+    # With the workers' time limit and options: what a site demands of them it demands of this too.
+    time = [f"--time={request.time}"] if request.time else []
+    options = ["--cpus-per-task=1", *time, *request.more]
+    return f"""{_head(folder, request, "collect", "%j", options)}
 # Puts in place what the workers could not while another process held the zoo's lock.
 exec {command}
 """
 
+
+_AFTER = "--dependency=afterany:JOBS"
+"""For sbatch; JOBS stands for the jobs that are submitted before."""
 
 # What runs this very hyperzoo, whatever PATH a node has.
 _HYPERZOO = (sys.executable, "-c", "from hyperzoo.cli import main; main()")
