@@ -15,7 +15,7 @@ from hyperzoo.generation.from_images.heads import (
     by_density,
     by_retrieval,
 )
-from hyperzoo.generation.from_images.trunk import moved
+from hyperzoo.generation.methods.unseen import moved
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.population import evaluate
 from hyperzoo.train import train_zoo
@@ -103,7 +103,7 @@ def test_the_order_of_images_is_no_matter_to_the_writer(monkeypatch: pytest.Monk
 
 def test_images_are_moved_by_a_pixel():
     images = np.arange(2 * 5 * 5, dtype=np.uint8).reshape(2, 5, 5, 1)
-    for image, source in zip(moved(images, np.random.default_rng(3)), images, strict=True):
+    for image, source in zip(moved(images, np.random.default_rng(3), 1), images, strict=True):
         shifts = [(d, r) for d in (-1, 0, 1) for r in (-1, 0, 1)]
         inner = [source[1 + d : 4 + d, 1 + r : 4 + r] for d, r in shifts]
         assert any(np.array_equal(image[1:4, 1:4], own) for own in inner)

@@ -4,7 +4,6 @@ Where the activation differs from network to network, weights do not say which i
 for those of a ReLU network and for those of a tanh network, one after the other.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from hyperzoo.architectures import Architecture, varied
 from hyperzoo.features.per_network import PerNetwork
-from hyperzoo.features.probes import logits_of, smooth_images
+from hyperzoo.features.probes import HeldOutImages, logits_of, smooth_images
 from hyperzoo.features.signals import Signals
 
 _LEAST = 1e-9
@@ -40,24 +39,8 @@ class SignalsAndProbes(PerNetwork):
         return np.concatenate(found, axis=1)
 
 
-class AskedImages(PerNetwork):
-    """Features: accuracy, loss and confidence on the first real images of each class.
-
-    Attributes:
-        architecture: of the networks.
-        images: for each class uint8 [image, height, width, channel].
-        per_class: how many images of a class to show.
-    """
-
-    def __init__(
-        self,
-        architecture: Architecture,
-        images: Sequence[NDArray[np.uint8]],
-        per_class: int = 16,
-    ) -> None:
-        super().__init__(architecture)
-        self.images = images
-        self.per_class = per_class
+class AskedImages(HeldOutImages):
+    """Features: accuracy, loss and confidence on the first real images of each class."""
 
     def _features(self, tensors: dict[str, NDArray[Any]]) -> NDArray[Any]:
         shown = [np.asarray(own[: self.per_class]) for own in self.images]

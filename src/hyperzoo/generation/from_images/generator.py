@@ -22,10 +22,11 @@ from hyperzoo.generation.from_images.heads import (
     by_retrieval,
     chosen_shrinkage,
 )
-from hyperzoo.generation.from_images.trunk import distil_trunk, features, moved
+from hyperzoo.generation.from_images.trunk import distil_trunk, features
 from hyperzoo.generation.methods.distilled import summing_steps
 from hyperzoo.generation.methods.looks import Look, drawn, learned_looks, looks_of
 from hyperzoo.generation.methods.solving import solve
+from hyperzoo.generation.methods.unseen import moved
 from hyperzoo.generation.training_set import check_images
 from hyperzoo.images import ImageSet
 from hyperzoo.zoo import Trained, Zoo
@@ -125,7 +126,7 @@ class ImageGenerator:
     def last_layer(self, images: NDArray[np.uint8], seed: int = 0) -> tuple[Array, float]:
         """Weights [feature] and bias of the class's last layer."""
         generator = np.random.default_rng([seed, 1])
-        copies = [images, *(moved(images, generator) for _ in range(COPIES))]
+        copies = [images, *(moved(images, generator, 1) for _ in range(COPIES))]
         positives = self.features(np.concatenate(copies))
         match self.head:
             case "boundary":
@@ -203,7 +204,7 @@ def fit(zoo: Zoo, *, images: ImageSet, head: Head = "boundary", seed: int = 0) -
         weights = {p.name: zoo.weights(p.name) for p in architecture.parameters}
         looks = {key: torch.from_numpy(own) for key, own in learned_looks(weights).items()}
         some = np.sort(generator.permutation(len(images.train_images))[:MOST_SEEN])
-        shown = moved(images.train_images[some], generator)
+        shown = moved(images.train_images[some], generator, 1)
         seen = Seen(values=features(wide, trunk, pixels(shown)), labels=images.train_labels[some])
         return ImageGenerator(
             architecture=architecture,

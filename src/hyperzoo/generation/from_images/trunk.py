@@ -17,25 +17,13 @@ from hyperzoo.architectures.forward import Pass, forward
 from hyperzoo.architectures.steps import Step
 from hyperzoo.generation.behaviour import pixels
 from hyperzoo.generation.methods.distilled import summing_steps
+from hyperzoo.generation.methods.unseen import moved
 from hyperzoo.images import ImageSet
 from hyperzoo.population import evaluate
 from hyperzoo.zoo import Zoo
 
 COPIES, PASSES, BATCH, RATE = 2, 12, 128, 2e-3
 """Moved copies of every training image, how often each is seen, how many a step, Adam's rate."""
-
-
-def moved(images: NDArray[np.uint8], generator: np.random.Generator) -> NDArray[np.uint8]:
-    """Every image moved by up to one pixel each way, edges repeated."""
-    count, height, width, _ = images.shape
-    padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
-    down, right = generator.integers(0, 3, (2, count))
-    rows = down[:, None] + np.arange(height)
-    columns = right[:, None] + np.arange(width)
-    result: NDArray[np.uint8] = padded[
-        np.arange(count)[:, None, None], rows[:, :, None], columns[:, None]
-    ]
-    return result
 
 
 def distil_trunk(
@@ -52,7 +40,7 @@ def distil_trunk(
     Returns:
         PyTorch name -> tensor.
     """
-    shown = np.concatenate([moved(images.train_images, generator) for _ in range(COPIES)])
+    shown = np.concatenate([moved(images.train_images, generator, 1) for _ in range(COPIES)])
     wanted = torch.from_numpy(_mean_logits(zoo, shown))
     scale = wanted.std()
     start = initial_parameters(wide, int(generator.integers(2**31)), "trunk", 0)

@@ -70,7 +70,7 @@ def fit(data: TrainingSet, seed: int, meter: Meter) -> State:
     assert data.images is not None  # the registry says that the method needs images
     answers = unseen_answers(data, seed)
     references = _references(data, answers, np.random.default_rng([seed, 1]))
-    steps = AIMS * -(-PASSES * len(answers.images) // BATCH)
+    steps = AIMS * _steps(answers)
 
     def fitted(label: int, tell: Callable[[], None]) -> dict[str, NDArray[Any]]:
         return _fit_class(data, answers, references, label, seed, tell)
@@ -156,6 +156,11 @@ def _normals(draw: Draw, purpose: str, shape: tuple[int, ...]) -> Tensor:
     return torch.from_numpy(numbers.reshape(shape))
 
 
+def _steps(answers: Answers) -> int:
+    """Of the distillation of one network."""
+    return -(-PASSES * len(answers.images) // BATCH)
+
+
 def _fit_class(
     data: TrainingSet,
     answers: Answers,
@@ -166,9 +171,7 @@ def _fit_class(
 ) -> dict[str, NDArray[Any]]:
     """What is learned of one class: name -> array."""
     known = variety(answers.of_class(data, label), CODES)
-    looks = learned_looks(
-        {p.name: data.of_class(label)[p.name] for p in data.architecture.parameters}
-    )
+    looks = learned_looks(data.of_class(label))
     aims = [
         _packed(
             data.architecture,
@@ -209,8 +212,7 @@ def _fit_aim(
 
     # Draws of the fit have class names that no sample can have.
     start = Draw(seed, f"fit of {data.classes[label]}", number).initial_parameters(architecture)
-    steps = -(-PASSES * len(answers.images) // BATCH)
-    learned = distil(architecture, start, targets, batch, steps, generator, tell)
+    learned = distil(architecture, start, targets, batch, _steps(answers), generator, tell)
     shown = answers.spread(SHOWN)
     looked_at = answers.images[np.concatenate([references, shown])]
     at_references = answers.pixels(references)

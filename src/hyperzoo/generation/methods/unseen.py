@@ -99,7 +99,10 @@ def unseen_answers(data: TrainingSet, seed: int) -> Answers:
     copies = max(COPIES, -(-LEAST_IMAGES // len(data.images)))
     sources = np.tile(np.arange(len(data.images)), copies)
     mirror = _mirror_is_alike(data)
-    images = np.concatenate([_moved(data.images, generator, mirror) for _ in range(copies)])
+    most = max(1, min(data.images.shape[1:3]) // (MOVES_MIRRORED if mirror else MOVES))
+    images = np.concatenate([moved(data.images, generator, most) for _ in range(copies)])
+    if mirror:
+        images = np.ascontiguousarray(images[:, :, ::-1])
     count = len(data.ids)
     networks = ({n: t[row] for n, t in data.weights.items()} for row in range(count))
     return Answers(
@@ -109,19 +112,20 @@ def unseen_answers(data: TrainingSet, seed: int) -> Answers:
     )
 
 
-def _moved(
-    images: NDArray[np.uint8], generator: np.random.Generator, mirror: bool
+def moved(
+    images: NDArray[np.uint8], generator: np.random.Generator, most: int
 ) -> NDArray[np.uint8]:
-    """Each image moved by a few pixels, edges repeated, and mirrored or not."""
+    """Every image [image, height, width, channel] moved by up to `most` pixels each way.
+
+    Edges are repeated.
+    """
     count, height, width, _ = images.shape
-    most = max(1, min(height, width) // (MOVES_MIRRORED if mirror else MOVES))
     padded = np.pad(images, ((0, 0), (most, most), (most, most), (0, 0)), mode="edge")
     down, right = generator.integers(0, 2 * most + 1, (2, count))
-    moved = np.empty_like(images)
-    for row in range(count):
-        part = padded[row, down[row] : down[row] + height, right[row] : right[row] + width]
-        moved[row] = part[:, ::-1] if mirror else part
-    return moved
+    rows = (down[:, None] + np.arange(height))[:, :, None]
+    columns = (right[:, None] + np.arange(width))[:, None]
+    result: NDArray[np.uint8] = padded[np.arange(count)[:, None, None], rows, columns]
+    return result
 
 
 def _mirror_is_alike(data: TrainingSet) -> bool:
