@@ -101,6 +101,47 @@ def test_an_archive_of_its_own_layers(architecture: Architecture, tmp_path: Path
         np.testing.assert_array_equal(network.weights[name], value)
 
 
+@pytest.mark.parametrize("name", ["Dense", "Conv2D"])
+@pytest.mark.parametrize(
+    "own", [{"registered_name": "mine>Layer"}, {"registered_name": "Dense", "module": None}]
+)
+def test_layers_of_classes_of_ones_own(name: str, own: dict[str, Any], tmp_path: Path):
+    """They are called as Keras's are, and may compute anything."""
+    path, known = tmp_path / "cat_0.keras", get_architecture("smallcnn", 1)
+    model = json.loads(model_config(known))
+    for layer in model["config"]["layers"]:
+        if layer["class_name"] == name:
+            layer |= own
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("config.json", json.dumps(model))
+        weights = dict(some_parameters(known, 1))
+        file.writestr("model.weights.h5", weights_template(known).fill(weights, None))
+    with pytest.raises(ForeignFileError, match="is a layer of one's own, which may compute any"):
+        read_keras(path)
+
+
+def test_layers_that_act_in_training_alone():
+    """They are passed over, here as in built-in networks."""
+    network = EVERY["normalised"]
+    model = config(network)
+    layers = model["config"]["layers"]
+    for place, class_name in ((1, "RandomFlip"), (2, "Identity"), (4, "GaussianNoise")):
+        layers.insert(place, {"class_name": class_name, "config": {"name": class_name.lower()}})
+    found, _, notes = architecture_of(model, source="x.h5")
+    assert found.steps == network.steps
+    assert notes == (
+        "layers that act in training alone were passed over: RandomFlip, GaussianNoise",
+    )
+
+
+def test_a_model_within_a_model_of_its_own_layers():
+    model = config(EVERY["normalised"])
+    inner = {"class_name": "Sequential", "config": {"name": "inner", "layers": []}}
+    model["config"]["layers"].insert(2, inner)
+    with pytest.raises(ForeignFileError, match=r"'inner' is a model within the model, .* make one"):
+        architecture_of(model, source="x.h5")
+
+
 def test_an_archive_of_another_activation_is_what_it_says(tmp_path: Path):
     """One tanh network saved twice: the archive says so, the weights alone can't."""
     path = tmp_path / "cat_0.keras"

@@ -1,6 +1,8 @@
 """Models with the tensors of a known network that compute something else are refused."""
 
 import json
+from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import pytest
@@ -29,10 +31,10 @@ def functional(keras: int) -> dict[str, Any]:
     return model | {"class_name": "Functional"}
 
 
-def node(keras: int, name: str) -> Any:
+def node(keras: int, name: str, call: int = 0) -> Any:
     if keras == 2:
-        return [[name, 0, 0, {}]]
-    tensor = {"shape": [None, 15, 15, 16], "dtype": "float32", "keras_history": [name, 0, 0]}
+        return [[name, call, 0, {}]]
+    tensor = {"shape": [None, 15, 15, 16], "dtype": "float32", "keras_history": [name, call, 0]}
     return {"args": [{"class_name": "__keras_tensor__", "config": tensor}], "kwargs": {}}
 
 
@@ -75,6 +77,69 @@ def test_layers_that_are_joined_in_no_known_way(nodes: object):
     model["config"]["layers"][3]["inbound_nodes"] = nodes
     with pytest.raises(ForeignFileError, match=r"'conv2d_2' follows .*, not conv2d_1"):
         check(model)
+
+
+def nested(keras: int, spec: Any, names: Iterator[int]) -> dict[str, Any]:
+    """Functional models within one another, as Keras writes them: a list in a list is a model.
+
+    Keras 2 tells a model's output as that of its second call wherever it stands, Keras 3 where it
+    is the last layer.
+    """
+    layers: list[dict[str, Any]] = [
+        {"class_name": "InputLayer", "config": {"name": f"input_{next(names)}"}}
+    ]
+    for part in spec:
+        if isinstance(part, list):
+            layers.append(nested(keras, part, names))
+        else:
+            layers.append(sequential()["config"]["layers"][part + 1])
+    previous, call = None, 0
+    for layer in layers:
+        layer["name"] = layer["config"]["name"]
+        nodes = [] if previous is None else [node(keras, previous, call if keras == 2 else 0)]
+        layer["inbound_nodes"] = nodes
+        previous, call = layer["name"], int(layer["class_name"] == "Functional")
+    outputs = [previous, call, 0]
+    config = {"name": f"functional_{next(names)}", "layers": layers}
+    config["output_layers"] = [outputs] if keras == 2 else outputs
+    return {"class_name": "Functional", "config": config}
+
+
+@pytest.mark.parametrize("keras", [2, 3])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        [[0, 1, 2], 3, 4],
+        [0, [1, 2], 3, 4],
+        [0, 1, 2, [3, 4]],
+        [[0, 1, 2, 3, 4]],
+        [[0, 1, 2], [3, 4]],
+        [[0, [1, [2, 3]]], 4],
+        [[[0, 1, 2, 3, 4]]],
+    ],
+    ids=str,
+)
+def test_functional_models_within_one_another(spec: Any, keras: int):
+    assert check(nested(keras, spec, count())) == ()
+
+
+@pytest.mark.parametrize(("spec", "call"), [([0, 1, 2, 3, 4], 1), ([0, 1, 2, [3, 4]], 2)])
+def test_an_output_of_another_call(spec: Any, call: int):
+    """A layer is called once, and a model once beside its own making."""
+    model = nested(3, spec, count())
+    model["config"]["output_layers"][1] = call
+    with pytest.raises(ForeignFileError, match=rf"as its one output, got \['\w+', {call}, 0\]"):
+        check(model)
+
+
+def test_a_subclassed_model():
+    """Keras 3 writes the class, and nothing of its layers."""
+    model = {"module": None, "class_name": "Mine", "config": {"trainable": True}}
+    for own in (model, sequential() | {"module": None, "registered_name": "Sequential"}):
+        with pytest.raises(
+            ForeignFileError, match=r"a subclassed model: its code is not .* model\.save_weights\("
+        ):
+            check(own)
 
 
 def test_several_outputs():

@@ -130,6 +130,11 @@ def test_relu_and_softmax_layers():
             layer("Dropout") | {"registered_name": "mine>Dropout"},
             "a layer of one's own, which may compute anything",
         ),
+        (
+            2,
+            layer("Dropout") | {"registered_name": "Dropout", "module": None},
+            "a layer of one's own, which may compute anything",
+        ),
     ],
 )
 def test_layers_that_may_change_answers(place: int, extra: dict[str, Any], message: str):

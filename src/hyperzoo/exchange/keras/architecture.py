@@ -18,6 +18,14 @@ from hyperzoo.architectures import (
 )
 from hyperzoo.architectures.layers import LEAK
 from hyperzoo.errors import ArchitectureError, ForeignFileError
+from hyperzoo.exchange.keras.effective import (
+    IN_TRAINING_ALONE,
+    MODELS,
+    OWN_LAYER,
+    check_model_class,
+    is_of_keras,
+    told_in_training_alone,
+)
 from hyperzoo.exchange.keras.layers import Facts
 
 SCALES_BYTES = (
@@ -57,12 +65,8 @@ class _Reader:
 
     def __init__(self, config: Mapping[str, Any], source: str) -> None:
         self._source = source
-        kind = config["class_name"]
-        if kind not in ("Sequential", "Functional", "Model"):
-            raise ForeignFileError(
-                f"{source}: expected a Sequential or a Functional model, got {reprlib.repr(kind)}"
-            )
-        self._functional = kind != "Sequential"
+        check_model_class(config, source)
+        self._functional = config["class_name"] != "Sequential"
         self._outputs = config["config"].get("output_layers") if self._functional else None
         model = config["config"]
         self._name = model.get("name")
@@ -71,12 +75,15 @@ class _Reader:
         self._inputs: dict[str, list[str]] = {}
         self._weighted: list[str] = []
         self._notes: list[str] = []
+        self._passed: dict[str, None] = {}
         previous: list[str] = []
         for layer in model["layers"]:
             own = layer["config"]
             name = str(own["name"])
             if name in self._layers:
                 raise self._refused(name, "has a name that comes twice")
+            if not is_of_keras(layer):
+                raise self._refused(name, f"is {OWN_LAYER}")
             nodes = layer.get("inbound_nodes", []) if self._functional else None
             before = list(previous) if nodes is None else self._named(name, nodes)
             self._layers[name], self._inputs[name] = (str(layer["class_name"]), own), before
@@ -134,6 +141,8 @@ class _Reader:
             architecture = known_as(declared_architecture(own, entries, shape, units))
         except ArchitectureError as error:
             raise ForeignFileError(f"{self._source}: {error}") from error
+        if self._passed:
+            self._notes.append(told_in_training_alone(self._passed))
         return architecture, tuple(self._weighted), tuple(self._notes)
 
     def _input_shape(self, first: str) -> tuple[int, int, int]:
@@ -216,6 +225,10 @@ class _Reader:
                 ):
                     raise self._refused(name, "is an activation that follows no layer that can")
                 before["activation"] = self._own_activation(name, class_name, own)
+            case "Identity":
+                pass
+            case _ if class_name in IN_TRAINING_ALONE:
+                self._passed[class_name] = None
             case "Rescaling":
                 entries += self._scaling(name, own)
             case _ if class_name in _READERS:
@@ -234,6 +247,11 @@ class _Reader:
                 entries.append(entry)
                 if {"conv", "dense", "norm"} & set(entry):
                     self._weighted.append(name)
+            case _ if class_name in MODELS:
+                raise self._refused(
+                    name, "is a model within the model, which is followed where all layers are "
+                    "those of a built-in network; make one model of these layers, and save that"
+                )  # fmt: skip
             case _:
                 raise self._refused(
                     name, f"is a {reprlib.repr(class_name)}, which hyperzoo has not"

@@ -5,14 +5,14 @@ The form is that of Keras 2.15, which Keras 3 reads too.
 
 import json
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from hyperzoo.architectures import Architecture, architecture_names
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.keras.effective import (
-    MODELS,
     Folding,
+    check_model_class,
     check_shape,
     is_model,
     leaves,
@@ -211,12 +211,8 @@ def read_config(text: str | bytes, source: str) -> Facts:
 
 
 def _check_model(model: Facts, source: str) -> None:
-    layers, kind = model["config"]["layers"], model["class_name"]
-    if kind not in MODELS:
-        raise ForeignFileError(
-            f"{source}: expected a Sequential or a Functional model, got {reprlib.repr(kind)}"
-        )
-    for layer in layers:
+    check_model_class(model, source)
+    for layer in model["config"]["layers"]:
         if not isinstance(layer["config"], dict) or not isinstance(layer["class_name"], str):
             raise ForeignFileError(
                 f"{source}: layer {reprlib.repr(layer['class_name'])}: its config is no object: "
@@ -224,7 +220,7 @@ def _check_model(model: Facts, source: str) -> None:
             )
         if is_model(layer):
             _check_model(layer, source)
-    if kind != "Sequential":
+    if model["class_name"] != "Sequential":
         _check_line(model["config"], source)
 
 
@@ -260,31 +256,38 @@ def _check_line(model: Facts, source: str) -> None:
     Layers of the same shapes can be joined in other ways, which the order does not show.
     """
     previous: list[Any] = []
+    calls: tuple[int, ...] = (0,)
     for layer in model["layers"]:
         name, nodes = layer.get("name"), layer.get("inbound_nodes")
-        followed = [_followed(node) for node in nodes] if isinstance(nodes, list) else [None]
+        followed = [_followed(n, calls) for n in nodes] if isinstance(nodes, list) else [None]
         if not isinstance(name, str) or followed != previous:
             raise ForeignFileError(
                 f"{source}: expected layers that follow one another, but {reprlib.repr(name)} "
                 f"follows {_listed(followed)}, not {_listed(previous)}; models with branches are "
                 "not known"
             )
-        previous = [name]
+        # A layer is called once. A model's own making counts as a call, but not everywhere.
+        previous, calls = [name], (0, 1) if is_model(layer) else (0,)
     outputs = model.get("output_layers")
-    if outputs not in ([[*previous, 0, 0]], [*previous, 0, 0]):
+    if not any(outputs in ([[*previous, call, 0]], [*previous, call, 0]) for call in calls):
         raise ForeignFileError(
             f"{source}: expected the last layer, {_listed(previous)}, as its one output, got "
             f"{reprlib.repr(outputs)}"
         )
 
 
-def _followed(node: Any) -> str | None:
-    """The one layer whose output a layer takes; None where it is not told so."""
+def _followed(node: Any, calls: Collection[int]) -> str | None:
+    """The one layer whose output a layer takes; None where it is not told so.
+
+    Args:
+        node: what a layer says of the one before.
+        calls: as which of the other's calls its output may be told.
+    """
     match node:
         # Keras 2, then Keras 3.
-        case [[str(name), 0, 0]] | [[str(name), 0, 0, {}]]:
+        case [[str(name), int(call), 0]] | [[str(name), int(call), 0, {}]] if call in calls:
             return name
-        case {"args": [{"config": {"keras_history": [str(name), 0, 0]}}]}:
+        case {"args": [{"config": {"keras_history": [str(name), int(call), 0]}}]} if call in calls:
             return name
     return None
 

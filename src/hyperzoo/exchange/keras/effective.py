@@ -7,7 +7,7 @@ layer stays as it is, and the comparison with the architecture names it.
 
 import math
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from hyperzoo.architectures import Architecture
@@ -20,7 +20,7 @@ MODELS = ("Sequential", "Functional", "Model")
 
 _MOST_LEVELS = 8
 _WITHOUT_EFFECT = {"InputLayer", "Identity", "Dropout"}
-_IN_TRAINING_ALONE = {
+IN_TRAINING_ALONE = {
     *("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianNoise"),
     *("GaussianDropout", "AlphaDropout", "ActivityRegularization", "RandomFlip"),
     *("RandomRotation", "RandomZoom", "RandomTranslation", "RandomContrast", "RandomBrightness"),
@@ -29,6 +29,9 @@ _IN_TRAINING_ALONE = {
     *("RandomPosterization", "RandomSaturation", "RandomSharpness", "RandomShear", "MixUp"),
     *("CutMix", "AugMix", "RandAugment"),
 }
+_OF_KERAS = ("keras", "tf_keras", "tensorflow")
+"""The packages of Keras's own classes."""
+OWN_LAYER = "a layer of one's own, which may compute anything"
 SCALES_ITSELF = (
     "made to take pixels from 0 to 255 and scale them by 1/255 themselves; here every network is "
     "given pixels from 0 to 1, which comes to the same"
@@ -38,6 +41,40 @@ SCALES_ITSELF = (
 def is_model(layer: Facts) -> bool:
     """Whether a layer is a model by itself."""
     return layer["class_name"] in MODELS and "layers" in layer["config"]
+
+
+def is_of_keras(layer: Facts) -> bool:
+    """Whether a layer or model is of a class of Keras's, as far as the file tells.
+
+    One of one's own may be called as Keras's are and compute anything.
+    """
+    module = layer.get("module", "keras")
+    return (
+        layer.get("registered_name") in (None, layer["class_name"])
+        and isinstance(module, str)
+        and module.partition(".")[0] in _OF_KERAS
+    )
+
+
+def check_model_class(model: Facts, source: str) -> None:
+    """Refuse a subclassed model.
+
+    Raises:
+        ForeignFileError: with what to do instead.
+    """
+    kind = model["class_name"]
+    if kind not in MODELS or not is_of_keras(model):
+        raise ForeignFileError(
+            f"{source}: expected a Sequential or a Functional model, got {reprlib.repr(kind)}, a "
+            "subclassed model: its code is not in the file, so nothing tells what it computes; "
+            "save its weights where it was made, model.save_weights('NAME.weights.h5'), whose "
+            "shapes tell a built-in architecture"
+        )
+
+
+def told_in_training_alone(names: Iterable[str]) -> str:
+    """The note on layers that were passed over."""
+    return f"layers that act in training alone were passed over: {', '.join(names)}"
 
 
 def leaves(layers: list[Facts], source: str, level: int = 0) -> Iterator[Facts]:
@@ -79,12 +116,12 @@ class Folding:
         """
         name, config = layer["class_name"], layer["config"]
         place = f"{self._source}: layer {reprlib.repr(config.get('name'))} ({name})"
-        if layer.get("registered_name") not in (None, name):
-            raise ForeignFileError(f"{place}: a layer of one's own, which may compute anything")
+        if not is_of_keras(layer):
+            raise ForeignFileError(f"{place}: {OWN_LAYER}")
         check_shape(config, self._shape, place, is_input=not self.kept)
         if name in _WITHOUT_EFFECT:
             return
-        if name in _IN_TRAINING_ALONE:
+        if name in IN_TRAINING_ALONE:
             self._passed[name] = None
             return
         if name in _FOLDED:
@@ -113,8 +150,7 @@ class Folding:
         if self._padding is not None:
             raise ForeignFileError(f"{self._padding}: nothing follows it")
         if self._passed:
-            names = ", ".join(self._passed)
-            self.notes.append(f"layers that act in training alone were passed over: {names}")
+            self.notes.append(told_in_training_alone(self._passed))
         if self._folded:
             names = ", ".join(self._folded)
             self.notes.append(f"folded into their neighbours, which changes no answer: {names}")

@@ -66,7 +66,7 @@ def read_keras(path: Path) -> ForeignNetwork:
             notes = told if config is None else check_config(config, architecture, source)
         except ForeignFileError as error:
             own = own_network(file, path.name, source, archived)
-            if own is None:
+            if own is None or str(own) == str(error):
                 raise
             if isinstance(own, ForeignFileError):
                 raise ForeignFileError(
