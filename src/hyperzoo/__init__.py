@@ -1,11 +1,11 @@
 """hyperzoo makes, keeps, reads and studies datasets whose samples are trained neural networks."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
 from hyperzoo.version import VERSION
 
+TYPE_CHECKING = False  # typing takes a moment to load, in which Ctrl-C would show a traceback
 if TYPE_CHECKING:
+    from typing import Any
+
     from hyperzoo import generation, prediction
     from hyperzoo.analysis import Alignment, align
     from hyperzoo.cluster.on_ray import OnRay
@@ -86,11 +86,13 @@ _HOMES = {
 """Public name -> the module that has it."""
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """Import a public name's module when it is first asked for.
 
     Engines and images then work where what recipes and zoos need is not installed.
     """
+    import importlib
+
     if name in ("generation", "prediction"):
         return importlib.import_module(f"hyperzoo.{name}")
     if name not in _HOMES:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from hyperzoo.cli.main import app
+from hyperzoo.cli.command import app
 from hyperzoo.errors import ForeignFileError, NetworkNotFoundError, PredictionError
 from hyperzoo.images import load_images
 from hyperzoo.images.npz import write_npz

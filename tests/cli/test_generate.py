@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hyperzoo.architectures import declared_architecture
-from hyperzoo.cli.main import app
+from hyperzoo.cli.command import app
 from hyperzoo.errors import GenerationError, VerificationError
 from hyperzoo.generation import fit
 from hyperzoo.zoo import open_zoo

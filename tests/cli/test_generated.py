@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import hyperzoo as hz
-from hyperzoo.cli.main import app
+from hyperzoo.cli.command import app
 from hyperzoo.errors import GenerationError, VerificationError
 from hyperzoo.generation import fit, generate_zoo
 from hyperzoo.images.npz import write_npz

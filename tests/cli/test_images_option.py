@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from hyperzoo.cli.main import app
+from hyperzoo.cli.command import app
 from hyperzoo.errors import HyperzooError
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.images.npz import write_npz

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from hyperzoo.cli.main import app
+from hyperzoo.cli.command import app
 from hyperzoo.errors import HyperzooError
 from hyperzoo.generation import Generator, fit, generate_zoo
 from hyperzoo.images.npz import write_npz

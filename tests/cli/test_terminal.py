@@ -4,8 +4,11 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from hyperzoo.version import VERSION
 from tests.images.samples import random_set
 
 MODULE = [sys.executable, "-m", "hyperzoo"]
+COMMAND = [sys.executable, "-c", "from hyperzoo.cli import main; main()"]
 
 RECIPE = """
 name = "tiny"
@@ -100,18 +104,65 @@ print(sys.stderr.buffer.getvalue().decode("ascii").count("1/2"))
     assert (int(found.stdout) > 0, found.stderr) == (True, "")
 
 
-def test_an_interrupt_while_modules_are_loaded():
-    program = """
-import sys
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", ["hyperzoo.cli.interrupts", "hyperzoo.cli.command", "typer"])
+def test_an_interrupt_while_modules_are_loaded(moment: str, number: signal.Signals):
+    """Whatever is being loaded: the command has not begun, so nothing is to be said."""
+    program = f"""
+import os, sys
 class Interrupting:
     def find_spec(self, name, path=None, target=None):
-        if name == "hyperzoo.cli.main":
-            raise KeyboardInterrupt
+        if name == "{moment}":
+            os.kill(os.getpid(), {int(number)})
+from hyperzoo.cli import main
 sys.meta_path.insert(0, Interrupting())
-import hyperzoo.cli
+main()
 """
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert (found.returncode, found.stderr) == (130, "")
+    unhandled = number == signal.SIGTERM and moment == "hyperzoo.cli.interrupts"
+    assert (found.returncode, found.stderr) == (-signal.SIGTERM if unhandled else 130, "")
+
+
+def test_nothing_is_loaded_before_interrupts_are_handled():
+    """But what Python's start has loaded by itself."""
+    program = """
+import sys
+before = set(sys.modules)
+from hyperzoo.cli import main
+print(*sorted(set(sys.modules) - before))
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert found.stdout.split() == ["hyperzoo", "hyperzoo.cli", "hyperzoo.version"]
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize("start", [COMMAND, MODULE])
+def test_an_interrupt_at_any_moment_of_the_start(start: Sequence[str], tmp_path: Path):
+    """From the moment on at which the first of what takes time to load is asked for."""
+    hook = tmp_path / "sitecustomize.py"
+    hook.write_text("""
+import sys
+class Telling:
+    def find_spec(self, name, path=None, target=None):
+        if name == "hyperzoo.cli.command":
+            print("begun", file=sys.stderr, flush=True)
+            sys.meta_path.remove(self)
+sys.meta_path.insert(0, Telling())
+""")
+    paths = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    for delay in (0.0, 0.02, 0.05, 0.1, 0.2):
+        with subprocess.Popen(
+            [*start, "show", "nowhere"], stderr=subprocess.PIPE, text=True, env=environment
+        ) as process:
+            assert process.stderr is not None
+            assert process.stderr.readline() == "begun\n"
+            time.sleep(delay)
+            process.send_signal(signal.SIGINT)
+            rest = process.communicate()[1]
+        assert "Traceback" not in rest
+        assert process.returncode == 130 or "nowhere" in rest
 
 
 def test_the_module_is_the_command(tmp_path: Path):

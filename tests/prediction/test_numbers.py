@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import hyperzoo as hz
-from hyperzoo.cli.main import app
+from hyperzoo.cli.command import app
 from hyperzoo.errors import PredictionError
 from hyperzoo.prediction import Benchmark, fit, load_method, read_benchmark
 from hyperzoo.zoo import Zoo

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from hyperzoo.cli.main import app
+from hyperzoo.cli.command import app
 from hyperzoo.errors import AnalysisError
 from hyperzoo.generation import fit, generate_zoo
 from hyperzoo.generation.judging import Beside, put_beside

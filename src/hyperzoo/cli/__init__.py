@@ -2,10 +2,21 @@
 
 import sys
 
-try:
-    from hyperzoo.cli.main import main
-except KeyboardInterrupt:
-    # Loading what the command needs takes a moment, in which nothing has been begun.
-    sys.exit(130)
+TYPE_CHECKING = False  # typing takes a moment to load, in which Ctrl-C would show a traceback
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 __all__ = ["main"]
+
+
+def main() -> "NoReturn":
+    """Run the command line; its exit status is told by `command.run`."""
+    try:
+        from hyperzoo.cli.interrupts import end_at_once
+
+        end_at_once()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    from hyperzoo.cli.command import run
+
+    run()

@@ -7,7 +7,7 @@ layer stays as it is, and the comparison with the architecture names it.
 
 import math
 import reprlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hyperzoo.architectures import Architecture
@@ -43,7 +43,7 @@ def is_model(layer: Facts) -> bool:
     return layer["class_name"] in MODELS and "layers" in layer["config"]
 
 
-def is_of_keras(layer: Facts) -> bool:
+def is_of_keras(layer: Mapping[str, Any]) -> bool:
     """Whether a layer or model is of a class of Keras's, as far as the file tells.
 
     One of one's own may be called as Keras's are and compute anything.
@@ -56,7 +56,7 @@ def is_of_keras(layer: Facts) -> bool:
     )
 
 
-def check_model_class(model: Facts, source: str) -> None:
+def check_model_class(model: Mapping[str, Any], source: str) -> None:
     """Refuse a subclassed model.
 
     Raises:

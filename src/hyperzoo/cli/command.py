@@ -1,16 +1,16 @@
 """The `hyperzoo` command: its subcommands, and what it does with errors and interrupts."""
 
 import importlib
-import signal
 import sys
 import traceback
-from types import FrameType
+from contextlib import suppress
 from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.markup import escape
 
 from hyperzoo.cli.console import err, write_what_the_terminal_lacks_as_escapes
+from hyperzoo.cli.interrupts import STATUS, end_at_once, raise_interrupts
 from hyperzoo.errors import HyperzooError
 from hyperzoo.version import VERSION
 
@@ -79,33 +79,45 @@ def _app_of(*names: str) -> typer.Typer:
 def __getattr__(name: str) -> Any:
     """`app`, the command with all its subcommands, is made when it is first asked for."""
     if name != "app":
-        raise AttributeError(f"module 'hyperzoo.cli.main' has no attribute '{name}'")
+        raise AttributeError(f"module 'hyperzoo.cli.command' has no attribute '{name}'")
     globals()["app"] = made = _app_of(*COMMANDS)
     return made
 
 
-def main() -> NoReturn:
+def run() -> NoReturn:
     """Run the command line.
 
     Exit status: 0 done; 1 the work failed (one message on standard error); 2 wrong usage;
     130 interrupted.
     """
+    try:
+        status = _run()
+    except KeyboardInterrupt:
+        status = STATUS
+    with suppress(OSError, AttributeError):  # nobody reads on, or there is no standard output
+        sys.stdout.flush()
+    end_at_once()  # leaving takes a moment too
+    sys.exit(status)
+
+
+def _run() -> int | str | None:
+    """Run the command that the arguments tell; returns the exit status."""
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         write_what_the_terminal_lacks_as_escapes()
-        # What a batch system sends before it kills is handled as Ctrl-C is.
-        signal.signal(signal.SIGTERM, _interrupt)
         # What all of them need takes a second to load: only what is asked for.
         asked = arguments[:1] if arguments and arguments[0] in COMMANDS else list(COMMANDS)
-        _app_of(*asked)(arguments)  # leaves with 0, 2 or 130 by itself
-    except KeyboardInterrupt:
-        sys.exit(130)
+        app = _app_of(*asked)
+        raise_interrupts()
+        app(arguments)  # leaves with 0, 2 or 130 by itself
+    except SystemExit as leaving:
+        return leaving.code
     except HyperzooError as error:
         if debug:
             traceback.print_exc()
         err.print(f"[bold red]error:[/] {escape(str(error))}")
-        sys.exit(1)
+        return 1
     except Exception as error:  # noqa: BLE001  (whatever it is, a user gets one line)
         if debug:
             traceback.print_exc()
@@ -113,9 +125,5 @@ def main() -> NoReturn:
             f"[bold red]error:[/] {escape(f'{type(error).__name__}: {error}')}\n"
             "This is a fault in hyperzoo; run again with --debug and report what it prints."
         )
-        sys.exit(1)
-    sys.exit(0)
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+        return 1
+    return 0
