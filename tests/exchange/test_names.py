@@ -95,6 +95,14 @@ def named(path: str, pattern: str | None = None) -> NetworkName:
         ("deep/cat/12.safetensors", NetworkName(class_name="cat", index=12)),
         ("cat/3_best.pt", NetworkName(class_name="cat", index=3, variant="best")),
         ("cat/dog_1.pt", NetworkName(class_name="dog", index=1)),
+        ("cat_0.txt", NetworkName(class_name="cat", index=0)),
+        ("cat_0_best.DAT", NetworkName(class_name="cat", index=0, variant="best")),
+        ("cat_0.pt.bak", NetworkName(class_name="cat", index=0)),
+        ("cat_0.pt~", NetworkName(class_name="cat", index=0)),
+        ("cat_0.ckpt.1", NetworkName(class_name="cat", index=0)),
+        ("cat/0.dat", NetworkName(class_name="cat", index=0)),
+        ("cat_0/best.bak", NetworkName(class_name="cat", index=0, variant="best")),
+        ("cat_0.epoch7", NetworkName(class_name="cat", index=0, epoch=7)),
         ("cat_0_final.pt", NetworkName(class_name="cat", index=0, variant="last")),
         ("cat_0_Epoch25.pt", NetworkName(class_name="cat", index=0, epoch=25)),
         (
@@ -129,6 +137,9 @@ def test_what_a_path_says(path: str, expected: NetworkName):
         ("{class}/{index}/*", "cat/5/best.pt", "cat", 5, None),
         ("{class}/{index}/e{epoch}.*", "cat/5/e12.model", "cat", 5, 12),
         ("net{index}", "net04.bin", None, 4, None),
+        ("{class}_{index}", "cat_0.txt", "cat", 0, None),
+        ("{class}_{index}", "cat_0.pt.bak", "cat", 0, None),
+        ("{class}_{index}", "a.b_3.dat", "a.b", 3, None),
         ("(a+)/{class}.{index}", "(a+)/cat.5", "cat", 5, None),
     ],
 )
@@ -141,6 +152,12 @@ def test_patterns(pattern: str, path: str, class_name: str | None, index: int, e
 def test_patterns_that_are_none(pattern: str):
     with pytest.raises(ForeignFileError, match=r"can't be used: expected \{index\} and"):
         named("cat/0.pt", pattern)
+
+
+@pytest.mark.parametrize("path", ["cat_0.5", "cat_0.fold1", "cat_0.v1.pt"])
+def test_what_follows_a_dot_and_may_count_networks(path: str):
+    with pytest.raises(ForeignFileError, match="can't tell class and index of 1 file"):
+        named(path)
 
 
 def test_all_names_that_fail_are_told():

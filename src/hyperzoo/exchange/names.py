@@ -13,6 +13,7 @@ from hyperzoo.exchange.path_names import (
     NetworkName,
     is_class,
     name_by_path,
+    stems,
     without_suffix,
     without_tails,
 )
@@ -132,7 +133,8 @@ def _by_path(file: Path, root: Path) -> NetworkName | None:
     # A file by itself has no folder that is imported, so that none of its own is the last.
     above = folders[inside:]
     own = [*folders[:inside], ""] if file == root else folders[:inside]
-    return name_by_path(without_suffix(file.name), own, above)
+    named = (name_by_path(stem, own, above) for stem in stems(file.name))
+    return next(filter(None, named), None)
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
@@ -155,7 +157,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 def _by_pattern(path: PurePath, pattern: re.Pattern[str]) -> NetworkName | None:
     text = path.as_posix()
-    match = pattern.fullmatch(without_suffix(text)) or pattern.fullmatch(text)
+    match = next(filter(None, map(pattern.fullmatch, (*stems(text), text))), None)
     if match is None:
         return None
     facts = match.groupdict()

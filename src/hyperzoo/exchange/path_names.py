@@ -1,7 +1,7 @@
 """What a file's path says of its network: its class, its index, and which state of it is kept."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 PREFIX = "binary_oneVall_"
@@ -12,6 +12,8 @@ SUFFIXES = (
     *(".pt", ".ckpt", ".bin", ".tar", ".pkl", ".pickle", ".p", ".th", ".chkpt", ".checkpoint"),
 )
 """How names of networks' files end."""
+_OTHER_SUFFIX = re.compile(r"\.[a-z]{1,12}~?\Z|~\Z|\.(?P<number>[0-9]{1,3})\Z", re.IGNORECASE)
+"""How any other file's name may end: .txt, .pt.bak, .pt~, .pt.1."""
 
 # Two forms, so that "cat_-1" has no class "cat_" and index 1.
 ID = re.compile(
@@ -103,6 +105,21 @@ def without_suffix(name: str) -> str:
     """A file's name without the suffix, if it is one of networks."""
     end = next((end for end in SUFFIXES if name.lower().endswith(end)), "")
     return name[: len(name) - len(end)]
+
+
+def stems(name: str) -> Iterator[str]:
+    """What may be a file's name without its suffix, the likeliest first.
+
+    A file is known by its content, whatever its name; what follows a dot may also belong to it.
+    """
+    own = without_suffix(name)
+    yield own
+    match = _OTHER_SUFFIX.search(name)
+    if own == name and match is not None:
+        rest = name[: match.start()]
+        stem = without_suffix(rest)
+        if match["number"] is None or stem != rest:
+            yield stem
 
 
 def is_class(name: str) -> bool:

@@ -186,6 +186,78 @@ def test_names_of_a_sequential(tmp_path: Path, kind: str):
     )
 
 
+WORDS = {"weight": "w", "bias": "b"}
+LAYERS = {"conv1": "1", "conv2": "2", "conv3": "3", "fc1": "4"}
+
+
+@pytest.mark.parametrize(
+    "renaming",
+    [
+        lambda layer, kind: f"block{layer}.{WORDS[kind]}",
+        lambda layer, kind: f"{WORDS[kind].upper()}{layer}",
+        lambda layer, kind: f"conv{layer}_{WORDS[kind]}",
+        lambda layer, kind: f"{'biases' if kind == 'bias' else 'weights'}_{layer}",
+        lambda layer, kind: f"net/{layer}/{'kernel' if kind == 'weight' else kind}",
+    ],
+)
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_words_for_weight_and_bias(tmp_path: Path, renaming: Any, shuffled: bool):
+    state = renamed(STATE, lambda n: renaming(LAYERS[n.split(".")[0]], n.split(".")[1]))
+    save = save_file if shuffled else torch.save  # safetensors sorts them
+    save(state, tmp_path / "a.saved")
+    network = read(tmp_path / "a.saved")
+    assert same(network)
+    assert network.notes[0].startswith("names were told by order and shape, in the only way that")
+
+
+@pytest.mark.parametrize(
+    ("names", "save"), [("acdefghi", torch.save), ("01234567", torch.save), ("01234567", save_file)]
+)
+def test_names_that_tell_nothing(tmp_path: Path, names: str, save: Any):
+    """The order of the file, or of the numbers, has the network's shapes."""
+    state = dict(zip(names, STATE.values(), strict=True))
+    save(state, tmp_path / "a.saved")
+    network = read(tmp_path / "a.saved")
+    assert same(network)
+    assert network.notes == (
+        f"names were told by order and shape, in the only way that fits: {', '.join(names)}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "save", "message"),
+    [
+        ("acdefghi", save_file, "their order is not known; name the tensors conv1.weight, conv1.b"),
+        ("01254367", torch.save, "are not in the order of|numbers and their order differ; name"),
+        ("10324567", save_file, "1, 0, 3, 2, 4, 5, 6, 7 are not in the order|not in the order of"),
+        (
+            ["w1", "c", *"123456"],
+            torch.save,
+            r"end in .weight and .bias, got 'c'; name the tensors",
+        ),
+        (
+            ["x.w", "y.b", *(f"{n}.{k}" for n in "123" for k in "wb")],
+            torch.save,
+            "'x' has a weight",
+        ),
+    ],
+)
+def test_names_that_tell_too_little(tmp_path: Path, names: Any, save: Any, message: str):
+    state = dict(zip(names, STATE.values(), strict=True))
+    save(state, tmp_path / "a.saved")
+    with pytest.raises(ForeignFileError, match=message):
+        read(tmp_path / "a.saved")
+
+
+def test_normalisations_under_names_that_tell_nothing(tmp_path: Path):
+    """Their four tensors have one shape."""
+    network = get_architecture("resnet8", 2)
+    tensors = enumerate(network.parameters)
+    torch.save({f"t{n}": torch.zeros(p.shape) for n, p in tensors}, tmp_path / "a.pt")
+    with pytest.raises(ForeignFileError, match=r"end in .weight and .bias, got 't0'; name the"):
+        read(tmp_path / "a.pt")
+
+
 def test_names_that_tell_no_order(tmp_path: Path):
     """safetensors keeps no order; a dict that torch saved has that of the module."""
     layers = {"conv1": "stem", "conv2": "middle", "conv3": "late", "fc1": "head"}

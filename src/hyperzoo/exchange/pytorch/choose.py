@@ -14,6 +14,7 @@ from hyperzoo.architectures import (
 from hyperzoo.errors import ArchitectureError, ForeignFileError
 from hyperzoo.exchange.pytorch.beside import without_beside
 from hyperzoo.exchange.pytorch.load import COUNTED
+from hyperzoo.exchange.pytorch.own_names import Shapes, in_order, layer_of, mismatch
 
 OF_SEVERAL = "of several networks in one file that of"
 _MOST_LEVELS = 4
@@ -25,10 +26,6 @@ _SIGNS = {
     "model": {"model", "state", "net", "network", "module", "student", "weights"},
 }
 """Which words in keys tell which state of a network."""
-_KINDS = ("weight", "bias", "running_mean", "running_var")
-_NUMBERS = re.compile(r"[0-9]{1,9}")
-
-Shapes = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,15 +245,15 @@ def fit(shapes: Shapes, source: str, *, ordered: bool) -> Fit:
         if table.keys() == names.keys():
             if all(shapes[names[name]] == shape for name, shape in table.items()):
                 return Fit(architecture=architecture, names=names, notes=notes)
-            raise ForeignFileError(_mismatch(shapes, candidates, source))
+            raise ForeignFileError(mismatch(shapes, candidates, source))
     for architecture in candidates:
         if _fits_shapes(list(shapes.values()), architecture):
-            order = _in_order(shapes, architecture, source, ordered=ordered)
-            told = ", ".join(dict.fromkeys(_layer_of(name) for name in order))
+            order = in_order(shapes, architecture, source, ordered=ordered)
+            told = ", ".join(dict.fromkeys(layer_of(name) or name for name in order))
             own = {p.name: n for p, n in zip(architecture.parameters, order, strict=True)}
             note = f"names were told by order and shape, in the only way that fits: {told[:200]}"
             return Fit(architecture=architecture, names=own, notes=(*notes, note))
-    raise ForeignFileError(_mismatch(shapes, candidates, source))
+    raise ForeignFileError(mismatch(shapes, candidates, source))
 
 
 def declared_fit(shapes: Shapes, said: Mapping[str, Any], source: str) -> Fit:
@@ -317,84 +314,3 @@ def _without_prefix(tensors: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
         common += 1
     prefix = "".join(f"{part}." for part in parts[0][:common]) if parts else ""
     return prefix, {name.removeprefix(prefix): name for name in tensors}
-
-
-def _in_order(
-    shapes: Shapes, architecture: Architecture, source: str, *, ordered: bool
-) -> list[str]:
-    """The file's names in the order of the architecture's table."""
-    found = _layers(shapes, source)
-    table = _layers({p.name: p.shape for p in architecture.parameters}, architecture.name)
-    wanted = list(table.values())
-    for name, own in found.items():
-        if len(own) == 1 and not any(len(layer) == 1 for layer in wanted):
-            raise ForeignFileError(f"{source}: the layer {name[:80]!r} has a {own[0][0]} alone")
-    if sorted(found.values()) != sorted(wanted):
-        raise ForeignFileError(_mismatch(shapes, [architecture], source))
-    trusted = ordered and list(found.values()) == wanted
-    queues = {layer: [own for own in found if found[own] == layer] for layer in set(wanted)}
-    queues = {
-        layer: own if len(own) == 1 else _alike(own, source, architecture, trusted=trusted)
-        for layer, own in queues.items()
-    }
-    order = [queues[layer].pop(0) for layer in wanted]
-    return [f"{own}.{kind}" for own in order for kind, _ in found[own]]
-
-
-_Layer = tuple[tuple[str, tuple[int, ...]], ...]
-"""Kind and shape of each tensor of a layer, in the order of `_KINDS`."""
-
-
-def _layers(shapes: Shapes, source: str) -> dict[str, _Layer]:
-    """Layer -> its tensors, in the file's order."""
-    found: dict[str, dict[str, tuple[int, ...]]] = {}
-    for name, shape in shapes.items():
-        layer, kind = _layer_of(name), name.rpartition(".")[2]
-        if kind not in _KINDS:
-            raise ForeignFileError(
-                f"{source}: expected names that end in .weight and .bias, got {name[:80]!r}"
-            )
-        found.setdefault(layer, {})[kind] = shape
-    return {
-        layer: tuple((kind, own[kind]) for kind in _KINDS if kind in own)
-        for layer, own in found.items()
-    }
-
-
-def _layer_of(name: str) -> str:
-    return name.rpartition(".")[0]
-
-
-def _alike(
-    layers: list[str], source: str, architecture: Architecture, *, trusted: bool
-) -> list[str]:
-    """Layers of the same shapes in order: by the file's order or by numbers in their names."""
-    patterns = {_NUMBERS.sub("#", layer) for layer in layers}
-    numbers = {layer: list(map(int, _NUMBERS.findall(layer))) for layer in layers}
-    by_number = sorted(layers, key=lambda layer: numbers[layer]) if len(patterns) == 1 else None
-    if by_number is not None and len(set(map(tuple, numbers.values()))) < len(layers):
-        by_number = None
-    if (by_number is None and not trusted) or (trusted and by_number not in (None, layers)):
-        raise ForeignFileError(
-            f"{source}: {', '.join(layers)[:200]} fit '{architecture.name}' in more than one way, "
-            "as several have the same shapes and "
-            + ("their numbers and their order differ" if trusted else "their order is not known")
-            + f"; name the tensors {', '.join(p.name for p in architecture.parameters)}"
-        )
-    return by_number or layers
-
-
-def _mismatch(shapes: Shapes, candidates: Sequence[Architecture], source: str) -> str:
-    def shown(table: Sequence[tuple[str, tuple[int, ...]]]) -> str:
-        listed = ", ".join(f"{n[:60]} {'x'.join(map(str, s)) or '()'}" for n, s in table[:24])
-        return listed + ", ..." * (len(table) > 24)
-
-    first = {a.name: a for a in reversed(candidates)}
-    expected = "; ".join(
-        f"{name}: {shown([(p.name, p.shape) for p in first[name].parameters])}"
-        for name in reversed(first)
-    )
-    return (
-        f"{source}: expected the tensors of a known architecture\n  expected {expected}\n"
-        f"  found    {shown(list(shapes.items())) or 'none'}"
-    )

@@ -1,0 +1,158 @@
+"""Tensors under names of one's own: which is which, by names, numbers, order and shape."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from hyperzoo.architectures import Architecture
+from hyperzoo.errors import ForeignFileError
+
+_KINDS = ("weight", "bias", "running_mean", "running_var")
+_WORDS = re.compile(
+    r"(?<![a-z])(?:(?P<weight>weights?|kernel|w)|bias(?:es)?|b)(?![a-z])", re.IGNORECASE
+)
+"""Words for weight and bias in other places of a name: conv1_w, W1, kernel_1."""
+_NUMBERS = re.compile(r"[0-9]{1,9}")
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def in_order(
+    shapes: Shapes, architecture: Architecture, source: str, *, ordered: bool
+) -> list[str]:
+    """The file's names in the order of the architecture's table.
+
+    Args:
+        shapes: name -> shape, in the file's order; the shapes are the architecture's.
+        architecture: whose tensors these are.
+        source: the file, for messages.
+        ordered: whether the file's order is that in which the module has them.
+
+    Raises:
+        ForeignFileError: the names fit in several ways, or tell of other layers.
+    """
+    plain = _plain_names(shapes)
+    if plain is None:
+        return _by_order_alone(shapes, architecture, source, ordered=ordered)
+    found = _layers({plain[name]: shape for name, shape in shapes.items()})
+    names = {own: name for name, own in plain.items()}
+    table = _layers({p.name: p.shape for p in architecture.parameters})
+    wanted = list(table.values())
+    for name, own in found.items():
+        if len(own) == 1 and not any(len(layer) == 1 for layer in wanted):
+            raise ForeignFileError(
+                f"{source}: the layer {name[:80]!r} has a {own[0][0]} alone; "
+                + _remedy(architecture)
+            )
+    if sorted(found.values()) != sorted(wanted):
+        raise ForeignFileError(mismatch(shapes, [architecture], source))
+    trusted = ordered and list(found.values()) == wanted
+    queues = {layer: [own for own in found if found[own] == layer] for layer in set(wanted)}
+    queues = {
+        layer: own if len(own) == 1 else _alike(own, source, architecture, trusted=trusted)
+        for layer, own in queues.items()
+    }
+    order = [queues[layer].pop(0) for layer in wanted]
+    return [names[f"{own}.{kind}"] for own in order for kind, _ in found[own]]
+
+
+def _plain_names(shapes: Shapes) -> dict[str, str] | None:
+    """Name -> the same with .weight or .bias at its end; None where no name says which it is.
+
+    A name may say so in another place, if the shape agrees: a bias has one axis.
+    """
+    if all(name.rpartition(".")[2] in _KINDS for name in shapes):
+        return {name: name for name in shapes}
+    plain = dict[str, str]()
+    for name, shape in shapes.items():
+        words = list(_WORDS.finditer(name))
+        if words and (words[-1]["weight"] is None) == (len(shape) == 1):
+            begin, end = words[-1].span()
+            layer = (name[:begin].rstrip("._-/") + "." + name[end:].lstrip("._-/")).strip(".")
+            plain[name] = f"{layer}.{'bias' if words[-1]['weight'] is None else 'weight'}"
+    told = len(plain) == len(shapes) == len(set(plain.values()))
+    return plain if told else None
+
+
+def _by_order_alone(
+    shapes: Shapes, architecture: Architecture, source: str, *, ordered: bool
+) -> list[str]:
+    """The names in order, where none says what it is: by their numbers, or as the file has them."""
+    some = [name for name in shapes if _WORDS.search(name) or name.endswith(_KINDS)]
+    # Four tensors of a normalisation have one shape, so that no order of theirs can be checked.
+    if some or any(p.name.endswith(_KINDS[2:]) for p in architecture.parameters):
+        other = next((name for name in shapes if name not in some), next(iter(shapes)))
+        raise ForeignFileError(
+            f"{source}: expected names that end in .weight and .bias, got {other[:80]!r}; "
+            + _remedy(architecture)
+        )
+    wanted = [parameter.shape for parameter in architecture.parameters]
+    trusted = ordered and list(shapes.values()) == wanted
+    order = _alike(list(shapes), source, architecture, trusted=trusted)
+    if [shapes[name] for name in order] != wanted:
+        raise ForeignFileError(
+            f"{source}: {', '.join(order)[:200]} are not in the order of '{architecture.name}'; "
+            + _remedy(architecture)
+        )
+    return order
+
+
+def _remedy(architecture: Architecture) -> str:
+    return f"name the tensors {', '.join(p.name for p in architecture.parameters)}"
+
+
+_Layer = tuple[tuple[str, tuple[int, ...]], ...]
+"""Kind and shape of each tensor of a layer, in the order of `_KINDS`."""
+
+
+def _layers(shapes: Shapes) -> dict[str, _Layer]:
+    """Layer -> its tensors, in the file's order."""
+    found: dict[str, dict[str, tuple[int, ...]]] = {}
+    for name, shape in shapes.items():
+        layer, kind = layer_of(name), name.rpartition(".")[2]
+        found.setdefault(layer, {})[kind] = shape
+    return {
+        layer: tuple((kind, own[kind]) for kind in _KINDS if kind in own)
+        for layer, own in found.items()
+    }
+
+
+def layer_of(name: str) -> str:
+    """A tensor's name without what it is of its layer; "" where the name has one part."""
+    return name.rpartition(".")[0]
+
+
+def _alike(
+    layers: list[str], source: str, architecture: Architecture, *, trusted: bool
+) -> list[str]:
+    """Layers of the same shapes in order: by the file's order or by numbers in their names."""
+    patterns = {_NUMBERS.sub("#", layer) for layer in layers}
+    numbers = {layer: list(map(int, _NUMBERS.findall(layer))) for layer in layers}
+    by_number = sorted(layers, key=lambda layer: numbers[layer]) if len(patterns) == 1 else None
+    if by_number is not None and len(set(map(tuple, numbers.values()))) < len(layers):
+        by_number = None
+    if (by_number is None and not trusted) or (trusted and by_number not in (None, layers)):
+        raise ForeignFileError(
+            f"{source}: {', '.join(layers)[:200]} fit '{architecture.name}' in more than one way, "
+            "as several have the same shapes and "
+            + ("their numbers and their order differ" if trusted else "their order is not known")
+            + f"; {_remedy(architecture)}"
+        )
+    return by_number or layers
+
+
+def mismatch(shapes: Shapes, candidates: Sequence[Architecture], source: str) -> str:
+    """What to say of tensors that are those of none of some architectures."""
+
+    def shown(table: Sequence[tuple[str, tuple[int, ...]]]) -> str:
+        listed = ", ".join(f"{n[:60]} {'x'.join(map(str, s)) or '()'}" for n, s in table[:24])
+        return listed + ", ..." * (len(table) > 24)
+
+    first = {a.name: a for a in reversed(candidates)}
+    expected = "; ".join(
+        f"{name}: {shown([(p.name, p.shape) for p in first[name].parameters])}"
+        for name in reversed(first)
+    )
+    return (
+        f"{source}: expected the tensors of a known architecture\n  expected {expected}\n"
+        f"  found    {shown(list(shapes.items())) or 'none'}"
+    )
