@@ -238,11 +238,20 @@ def test_subsets_and_classes_left_out_are_in_the_digest_where_they_are_no_defaul
     assert recipe.network(1).outputs == 1
 
 
-def test_the_digest_is_pinned():
+DIGESTS = {
+    "digits-lenet5": "b1aa71107d0cc86118545af783efee4221cfb001f79a9060e6e6ff87afc8b834",
+    "digits-smallcnn": "31d91a34450b7ed1850aa0d799e431ef9271b4872091a326501bdfe8abc3ad8d",
+    "imagenette-lenet5": "3fc626e37d0a6cd00b815a3d18274e952c1009b85715f5a6e54b46961aa14342",
+    "imagenette-lenet5-20": "5c6747c7406e185a47b1c2c3665bfcfa5904608a7a152a6a2afe4b422a459833",
+    "modelzoos-cnn-m": "203eda8ff1678b895b80d81a7cb37999aa7fdaa682c46bccc30bd78bf8cbe70f",
+    "modelzoos-cnn-s": "afb6bd7274167d63efe3ec532600f2078d39d05ae4ecc93e098fade6d5f3579f",
+    "smallcnn-zoo": "306a3be2e14ff93ec75f0fc315c40023398a478cc21d4c712ad7289140fa9b1c",
+}
+
+
+def test_the_digests_of_all_built_in_recipes_are_pinned():
     """A zoo stores the digest, so that of a recipe must never change."""
-    assert load_recipe("imagenette-lenet5").digest == (
-        "3fc626e37d0a6cd00b815a3d18274e952c1009b85715f5a6e54b46961aa14342"
-    )
+    assert {name: load_recipe(name).digest for name in builtin_recipes()} == DIGESTS
 
 
 def test_precision():

@@ -87,6 +87,10 @@ class NetworkNotFoundError(ZooError, KeyError):
     __str__ = Exception.__str__
 
 
+class NetworkKeyError(ZooError, TypeError):
+    """A network was asked for by what is neither an id nor a place."""
+
+
 class AnalysisError(HyperzooError, ValueError):
     """A study can't be made of the networks that the zoo has."""
 

@@ -69,6 +69,19 @@ def test_one_is_one(clock: Clock, capsys: pytest.CaptureFixture[str]):
     assert capsys.readouterr().err == "1 of 1 family of measures\n1,000 families of measures\n"
 
 
+def test_a_rate_of_one(clock: Clock, capsys: pytest.CaptureFixture[str]):
+    with progress.training_meter() as meter:
+        clock.now = 2.0
+        meter(
+            Progress(
+                networks=2, networks_planned=4, networks_to_train=4, epochs=4, epochs_planned=8
+            )
+        )
+    assert capsys.readouterr().err == (
+        "2 of 4 networks on disk, 4 of 8 epochs, 1 network/s, 2 s left\n"
+    )
+
+
 def test_training_begins_with_a_line_and_ends_with_all(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ):

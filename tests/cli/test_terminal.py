@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from hyperzoo.images import ImageSet
 from hyperzoo.images.npz import write_npz
@@ -74,6 +75,11 @@ def test_what_a_terminal_lacks_is_escaped(place: Path, encoding: str):
     table = hyperzoo("show", "猫zoo", cwd=place, encoding=encoding)
     assert (table.returncode, table.stderr) == (0, "")
     assert [f"{name} " in table.stdout for name in (bear, shown["猫"])] == [True, True]
+    rows_shown = [
+        line for line in table.stdout.splitlines() if line.startswith((bear, shown["猫"]))
+    ]
+    # Columns lie below one another.
+    assert len({cell_len(line.partition("  1  ")[0]) for line in rows_shown}) == 1, table.stdout
     text = hyperzoo("show", "猫zoo", "--csv", cwd=place, encoding=encoding).stdout
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [row["class"] for row in rows] == [bear, shown["猫"], "all classes"]

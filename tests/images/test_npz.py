@@ -228,12 +228,15 @@ def test_the_advice_on_wrong_labels_works(tmp_path: Path, spoil: Callable, messa
     assert found.fingerprint == random_set().fingerprint
 
 
-@pytest.mark.parametrize("keep", [0, 0.5, 0.99])
-def test_a_truncated_file(tmp_path: Path, keep: float):
+@pytest.mark.parametrize(
+    ("keep", "said"),
+    [(0, "an empty file"), (0.5, "one that is damaged"), (0.99, "one that is dam")],
+)
+def test_a_truncated_file(tmp_path: Path, keep: float, said: str):
     path = tmp_path / "a.npz"
     write_npz(random_set(), path)
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * keep)])
-    with pytest.raises(ImageError, match=r"a\.npz: expected an \.npz file, but it is damaged"):
+    with pytest.raises(ImageError, match=rf"a\.npz: expected an \.npz file, got {said}"):
         load(path)
 
 

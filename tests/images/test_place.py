@@ -109,7 +109,9 @@ def test_nothing_there(tmp_path: Path):
     with pytest.raises(ImageError, match=r"no images at .*nowhere; expected digits or im"):
         load_images_at(tmp_path / "nowhere")
     (tmp_path / "a.npz").write_bytes(b"nothing")
-    with pytest.raises(ImageError, match=r"expected an \.npz file, but it is damaged"):
+    with pytest.raises(
+        ImageError, match=r"expected an \.npz file, got a file that begins with b'nothing'; make"
+    ):
         load_images_at(tmp_path / "a.npz")
 
 
@@ -187,14 +189,14 @@ def test_the_recipes_source_reads_archives_too(tmp_path: Path):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer; run `git lfs pull`"),
         (b"<html>404", "a web page; download the file itself"),
-        (b"", "an empty file"),
+        (b"", "an empty file; make or download it again"),
     ],
 )
 def test_what_is_there_in_place_of_arrays(tmp_path: Path, content: bytes, said: str):
     (tmp_path / "a.npz").write_bytes(content)
-    with pytest.raises(ImageError, match=rf"damaged or something else \({said}"):
+    with pytest.raises(ImageError, match=rf"expected an .npz file, got {said}$"):
         load_images_at(tmp_path / "a.npz")
 
 

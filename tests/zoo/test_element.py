@@ -1,10 +1,11 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from hyperzoo.errors import NetworkNotFoundError
+from hyperzoo.errors import NetworkKeyError, NetworkNotFoundError
 from hyperzoo.zoo import Zoo, open_zoo
 from tests.zoo.makers import make_zoo, recipe
 
@@ -41,7 +42,7 @@ def test_iteration(zoo: Zoo):
     assert [own.id for own in networks] == zoo.ids
     assert [own.position for own in networks] == list(range(len(zoo)))
     assert zoo["owl_3"] in zoo
-    with pytest.raises(TypeError, match=r"gives one network at a time; for several: "):
+    with pytest.raises(NetworkKeyError, match=r"gives one network at a time; for several: "):
         zoo[0:2]  # type: ignore[index]
     assert ("owl_3" in zoo, "owl_99" in zoo, 3 in zoo) == (True, False, False)
     assert [own.id for own in reversed(zoo)] == zoo.ids[::-1]
@@ -56,8 +57,12 @@ def test_a_place_that_is_not_there(zoo: Zoo, place: int):
 def test_an_id_that_is_not_there(zoo: Zoo):
     with pytest.raises(NetworkNotFoundError, match="no network 'owl_31'; did you mean: owl_3"):
         zoo["owl_31"]
-    with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
-        zoo[1.0]
+
+
+@pytest.mark.parametrize("key", [True, np.True_, 1.0, None, ("owl", 3)])
+def test_keys_that_are_neither_ids_nor_places(zoo: Zoo, key: Any):
+    with pytest.raises(NetworkKeyError, match=r"expected a network's id or its place, .* got "):
+        zoo[key]
 
 
 def test_a_zoo_without_networks(tmp_path: Path):

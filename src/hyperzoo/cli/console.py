@@ -14,6 +14,11 @@ out.width = max(out.width, MINIMAL_WIDTH)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def as_shown(text: str) -> str:
+    """A text as the terminal shows it, so that a column of a table can be as wide."""
+    return text.encode(out.encoding, "backslashreplace").decode(out.encoding)
+
+
 def write_what_the_terminal_lacks_as_escapes() -> None:
     """Write characters that the terminal's encoding lacks as Python's escapes.
 

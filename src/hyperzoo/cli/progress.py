@@ -79,7 +79,8 @@ def _training_line(progress: Progress, seconds: float) -> str:
     left = seconds * (progress.epochs_planned - progress.epochs) / progress.epochs
     per_network = progress.epochs_planned / progress.networks_to_train
     rate = progress.epochs / per_network / seconds
-    return f"{line}, {rate:.3g} networks/s, {duration(left)} left"
+    shown = f"{rate:.3g}"
+    return f"{line}, {shown} {'network' if shown == '1' else 'networks'}/s, {duration(left)} left"
 
 
 def duration(seconds: float) -> str:
@@ -119,9 +120,14 @@ def counting_meter(
     columns = (
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn(many or f"{one}s"),
+        TextColumn("{task.description}"),
         TimeElapsedColumn(),
     )
     with Bar(*columns, console=err, transient=True) as bar:
-        task = bar.add_task(one, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task = bar.add_task(many or f"{one}s", total=None)
+        yield lambda done, total: bar.update(
+            task,
+            description=counted(done if total is None else total, one, many).partition(" ")[2],
+            completed=done,
+            total=total,
+        )

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hyperzoo.analysis.performance import PERFORMANCE_METRICS, performance_rows
-from hyperzoo.cli.console import out
+from hyperzoo.cli.console import as_shown, out
 from hyperzoo.recipe import Recipe
 from hyperzoo.words import counted
 from hyperzoo.zoo import Generated, Imported, Trained, Zoo, open_zoo
@@ -165,7 +165,7 @@ def _performance_table(rows: list[dict[str, Any]]) -> Table:
             for figure in ("min", "max", "avg")
         ]
         cells = ["-" if value is None else f"{value:.3f}" for value in figures]
-        table.add_row(row["class"], str(row["networks"]), *cells)
+        table.add_row(as_shown(row["class"]), str(row["networks"]), *cells)
     return table
 
 

@@ -131,8 +131,8 @@ def _nothing(root: Path, others: Sequence[Path]) -> str:
     if any(file.is_symlink() for file in others):
         there.append("symbolic links are passed over: copy what they lead to (cp -rL)")
     known = "; ".join(f"{e.name} ({e.description})" for e in FORMATS.values() if e.reads)
-    listed = "".join(f"\n  {line}" for line in there[:_MOST_KINDS])
-    return f"{root} holds no file of a known format; known: {known}\nthere: {listed or 'nothing'}"
+    listed = "".join(f"\n  {line}" for line in there[:_MOST_KINDS]) or " nothing"
+    return f"{root} holds no file of a known format; there:{listed}\nknown: {known}"
 
 
 def sources_of(found: Found, root: Path, choice: Choice) -> tuple[list[Source], list[str]]:

@@ -7,6 +7,7 @@ IDX_NAMES = (
 
 _KNOWN = {
     b"version https://git-lfs": "a Git LFS pointer; run `git lfs pull`",
+    b"version https://hawser": "a Git LFS pointer; run `git lfs pull`",
     b"BZh": "a .bz2 file; unpack it, and give the folder",
     b"\xfd7zXZ": "an .xz file; unpack it, and give the folder",
     b"7z\xbc\xaf": "a .7z file; unpack it, and give the folder",
@@ -19,12 +20,18 @@ _KNOWN = {
 }
 
 
-def described(start: bytes) -> str:
-    """A file in words.
+def described(start: bytes, remedy: str = "") -> str:
+    """A file in words, and what to do with it.
 
     Args:
         start: its first bytes, some 512: fewer do not tell a tar archive.
+        remedy: what to do with a file of which its kind does not tell that.
     """
+    words = _kind(start)
+    return f"{words}; {remedy}" if remedy and ";" not in words else words
+
+
+def _kind(start: bytes) -> str:
     if not start:
         return "an empty file"
     for first, words in _KNOWN.items():

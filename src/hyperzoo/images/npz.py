@@ -58,11 +58,11 @@ def load_npz(path: Path, *, size: int, channels: int, name: str | None = None) -
     except Exception as error:  # A damaged zip file can raise almost anything.
         with path.open("rb") as file:
             start = file.read(512)
-        reason = error if start.startswith(b"PK") else described(start)
-        raise ImageError(
-            f"{path}: expected an .npz file, but it is damaged or something else ({reason}); "
-            "make or download it again"
-        ) from error
+        remedy = "make or download it again"
+        got = described(start, remedy)
+        if start.startswith(b"PK"):
+            got = f"one that is damaged ({error}); {remedy}"
+        raise ImageError(f"{path}: expected an .npz file, got {got}") from error
 
 
 def write_npz(images: ImageSet, path: Path) -> None:

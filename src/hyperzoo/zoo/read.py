@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture, varied
 from hyperzoo.architectures.layers import ACTIVATIONS
-from hyperzoo.errors import NetworkNotFoundError, ZooFormatError
+from hyperzoo.errors import NetworkKeyError, NetworkNotFoundError, ZooFormatError
 from hyperzoo.plan import OF_THE_ARCHITECTURE, PlannedNetwork, TaskKind
 from hyperzoo.recipe import Recipe
 from hyperzoo.words import counted
@@ -103,13 +103,19 @@ class Zoo:
 
         Raises:
             NetworkNotFoundError: there is no such network.
+            NetworkKeyError: it is neither an id nor a whole number.
         """
         if isinstance(key, str):
             self._place(key)
             return ZooNetwork(self, key, self._positions[key])
         if isinstance(key, slice):
-            raise TypeError(
+            raise NetworkKeyError(
                 "a zoo gives one network at a time; for several: [zoo[id] for id in zoo.ids[0:2]]"
+            )
+        if isinstance(key, bool) or not hasattr(key, "__index__"):
+            raise NetworkKeyError(
+                "expected a network's id or its place, such as zoo['seven_3'] or zoo[0], got "
+                f"{reprlib.repr(key)}"
             )
         place = operator.index(key)
         if not -len(self) <= place < len(self):

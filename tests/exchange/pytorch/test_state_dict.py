@@ -90,9 +90,12 @@ def test_what_is_no_state_dict(state: dict[str, torch.Tensor], tmp_path: Path):
         ({}, "found    none"),
         (
             {n: t.to(torch.int64) for n, t in state.items()},
-            r"expected dense float32 .*torch\.int64",
+            r"expected a dense tensor of float32, .* got a dense one of int64; save the weights",
         ),
-        ({n: t.to_sparse() for n, t in state.items()}, r"dense float32 .*got torch\.sparse_coo"),
+        (
+            {n: t.to_sparse() for n, t in state.items()},
+            r"a dense tensor .* got a sparse one of float32; save",
+        ),
     ]:
         torch.save(content, path)
         with pytest.raises(ForeignFileError, match=message):

@@ -139,8 +139,8 @@ def numbers(tensor: Any, source: str) -> tuple[NDArray[np.float32], str]:
     kept[torch.float64] = "F64"
     if tensor.dtype not in kept or tensor.layout != torch.strided:
         raise ForeignFileError(
-            f"{source}: expected dense float32 (or float16, bfloat16, float64), got "
-            f"{tensor.layout} {tensor.dtype}"
+            f"{source}: expected a dense tensor of float32, float16, bfloat16 or float64, got "
+            f"{_called(tensor)}; save the weights as float32 where the file was made"
         )
     if tensor.device.type != "cpu":
         raise ForeignFileError(f"{source}: it has a shape, but no numbers")
@@ -151,6 +151,16 @@ def numbers(tensor: Any, source: str) -> tuple[NDArray[np.float32], str]:
     if plain.dtype == torch.float64:
         return _rounded(plain.numpy())
     return plain.to(torch.float32).numpy(), _widened(kept[plain.dtype])
+
+
+def _called(tensor: Any) -> str:
+    """A tensor's kind in words: "a dense one of int8"."""
+    import torch
+
+    kind = str(tensor.dtype).removeprefix("torch.")
+    if tensor.is_quantized:
+        return f"a quantised one ({kind})"
+    return f"a {'dense' if tensor.layout == torch.strided else 'sparse'} one of {kind}"
 
 
 def _widened(dtype: str) -> str:

@@ -110,7 +110,7 @@ def _binary_batch(content: bytes, name: str, kind: Labels) -> Batch:
     if not content or len(content) % (before + _PIXELS):
         raise ImageError(
             f"{name}: expected records of {before + _PIXELS} bytes, got {len(content)} bytes, "
-            f"{described(content[:64])}; the file is cut off or damaged; download it again"
+            + described(content[:64], "the file is cut off or damaged; download it again")
         )
     records = np.frombuffer(content, np.uint8).reshape(-1, before + _PIXELS)
     column = 1 if kind == "fine_labels" else 0
@@ -147,8 +147,8 @@ def _unpickle(content: bytes, name: str) -> dict[str, Any]:
     """The dict that a file holds."""
     if not content.startswith(b"\x80"):
         raise ImageError(
-            f"{name}: expected a pickle of protocol 2, got {described(content[:64])}; "
-            "download it again"
+            f"{name}: expected a pickle of protocol 2, got "
+            + described(content[:64], "download it again")
         )
     machine = Machine(
         io.BytesIO(content), len(content), _NAMES, limit=_MOST_INSTRUCTIONS, python2=True

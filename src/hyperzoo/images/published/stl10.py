@@ -60,7 +60,7 @@ def _parse_images(content: bytes, name: str) -> NDArray[np.uint8]:
     if not content or len(content) % size:
         raise ImageError(
             f"{name}: expected images of {size} bytes, got {len(content)} bytes, "
-            f"{described(content[:64])}; the file is cut off or damaged; download it again"
+            + described(content[:64], "the file is cut off or damaged; download it again")
         )
     planes = np.frombuffer(content, np.uint8).reshape(-1, *_SHAPE)  # [image, channel, column, row]
     return planes.transpose(0, 3, 2, 1)
