@@ -1,22 +1,5 @@
 """The command line: the only place that prints."""
 
-import sys
-
-TYPE_CHECKING = False  # typing takes a moment to load, in which Ctrl-C would show a traceback
-if TYPE_CHECKING:
-    from typing import NoReturn
+from hyperzoo.cli.main import main
 
 __all__ = ["main"]
-
-
-def main() -> "NoReturn":
-    """Run the command line; its exit status is told by `command.run`."""
-    try:
-        from hyperzoo.cli.interrupts import end_at_once
-
-        end_at_once()
-    except KeyboardInterrupt:
-        sys.exit(130)
-    from hyperzoo.cli.command import run
-
-    run()
