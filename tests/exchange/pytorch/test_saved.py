@@ -249,6 +249,30 @@ def test_names_that_tell_too_little(tmp_path: Path, names: Any, save: Any, messa
         read(tmp_path / "a.saved")
 
 
+def test_whole_numbers_of_safetensors(tmp_path: Path):
+    """As those of torch.save: what counts is left out, weights are refused in words."""
+    more = {"n_averaged": torch.tensor(3), "steps": torch.arange(4, dtype=torch.int32)}
+    save_file(STATE | more, tmp_path / "a.safetensors")
+    network = read(tmp_path / "a.safetensors")
+    assert same(network)
+    assert "tensors beside the network's were left out: n_averaged, steps" in network.notes
+    for dtype, name in [(torch.int8, "int8"), (torch.bool, "bool"), (torch.float8_e5m2, "float8_")]:
+        save_file({n: t.to(dtype) for n, t in STATE.items()}, tmp_path / "a.safetensors")
+        with pytest.raises(
+            ForeignFileError, match=rf"a.safetensors: conv.* got one of {name}.*; save the weights"
+        ):
+            read(tmp_path / "a.safetensors")
+
+
+def test_numbers_that_contradict_the_order_are_told_by_the_files_names(tmp_path: Path):
+    names = ["w1", "b1", "w3", "b3", "w2", "b2", "w4", "b4"]
+    torch.save(dict(zip(names, STATE.values(), strict=True)), tmp_path / "a.pt")
+    with pytest.raises(
+        ForeignFileError, match=r"a\.pt: w3, w2 fit .* their order differ; name the"
+    ):
+        read(tmp_path / "a.pt")
+
+
 def test_normalisations_under_names_that_tell_nothing(tmp_path: Path):
     """Their four tensors have one shape."""
     network = get_architecture("resnet8", 2)
@@ -443,5 +467,5 @@ def test_a_residual_network_of_other_names_goes_by_the_order_of_its_layers(tmp_p
 def test_whole_numbers_are_no_weights(tmp_path: Path):
     save_file(STATE | {"conv1.weight": torch.ones(16, 1, 3, 3, dtype=torch.int64)},
               tmp_path / "a.safetensors")  # fmt: skip
-    with pytest.raises(ForeignFileError, match=r"'conv1\.weight' has whole numbers; expected"):
+    with pytest.raises(ForeignFileError, match=r"got one of int64; save the weights as float32"):
         read(tmp_path / "a.safetensors")

@@ -22,7 +22,18 @@ _GLOBAL = re.compile(r"GLOBAL ([^\s]+)")
 COUNTED = "num_batches_tracked"
 """PyTorch counts batches beside its running statistics; no answer depends on it."""
 
-_WIDTHS = {"F32": 4, "F16": 2, "BF16": 2, "F64": 8, "I64": 8}
+_WHOLE = {
+    **{"BOOL": "?", "I8": "i1", "U8": "u1", "I16": "<i2", "U16": "<u2"},
+    **{"I32": "<i4", "U32": "<u4", "I64": "<i8", "U64": "<u8"},
+}
+"""Types of safetensors that count or mark something -> NumPy's."""
+_UNKNOWN = {"F8_E4M3": ("float8_e4m3", 1), "F8_E5M2": ("float8_e5m2", 1), "C64": ("complex64", 8)}
+"""Types that nothing is made of -> what they are called, and their bytes."""
+_WIDTHS = {
+    **{"F32": 4, "F16": 2, "BF16": 2, "F64": 8},
+    **{name: np.dtype(own).itemsize for name, own in _WHOLE.items()},
+    **{name: width for name, (_, width) in _UNKNOWN.items()},
+}
 TOO_LARGE = "float64 was rounded to float32, in which numbers beyond 3.4e38 became infinite"
 _MOST_PLACEHOLDERS = 64
 _BOOKKEEPING = re.compile(
@@ -140,7 +151,7 @@ def numbers(tensor: Any, source: str) -> tuple[NDArray[np.float32], str]:
     if tensor.dtype not in kept or tensor.layout != torch.strided:
         raise ForeignFileError(
             f"{source}: expected a dense tensor of float32, float16, bfloat16 or float64, got "
-            f"{_called(tensor)}; save the weights as float32 where the file was made"
+            f"{_called(tensor)}; {_SAVE}"
         )
     if tensor.device.type != "cpu":
         raise ForeignFileError(f"{source}: it has a shape, but no numbers")
@@ -151,6 +162,23 @@ def numbers(tensor: Any, source: str) -> tuple[NDArray[np.float32], str]:
     if plain.dtype == torch.float64:
         return _rounded(plain.numpy())
     return plain.to(torch.float32).numpy(), _widened(kept[plain.dtype])
+
+
+_SAVE = "save the weights as float32 where the file was made"
+
+
+def check_floating(tensors: Mapping[str, NDArray[Any]], source: str) -> None:
+    """Refuse weights of whole numbers.
+
+    Raises:
+        ForeignFileError: with the name and the type of the first.
+    """
+    for name, tensor in tensors.items():
+        if tensor.dtype != np.float32:
+            raise ForeignFileError(
+                f"{source}: {name[:80]}: expected a tensor of float32, float16, bfloat16 or "
+                f"float64, got one of {tensor.dtype}; {_SAVE}"
+            )
 
 
 def _called(tensor: Any) -> str:
@@ -180,8 +208,8 @@ def _rounded(wide: NDArray[np.float64]) -> tuple[NDArray[np.float32], str]:
 
 def load_safetensors(
     path: Path,
-) -> tuple[dict[str, NDArray[np.float32]], tuple[str, ...], Mapping[str, Any]]:
-    """The tensors of a safetensors file as float32.
+) -> tuple[dict[str, NDArray[Any]], tuple[str, ...], Mapping[str, Any]]:
+    """The tensors of a safetensors file as float32, and those of whole numbers as they are.
 
     Returns:
         Name -> tensor; what was done to them; and what hyperzoo, if it wrote the file, says of
@@ -202,18 +230,21 @@ def load_safetensors(
             f"{error}; expected a safetensors file of float32, float16, bfloat16 or float64"
         ) from error
     places = {n: place for n, place in file.places.items() if n.rpartition(".")[2] != COUNTED}
-    if whole := [name for name, place in places.items() if place.dtype == "I64"]:
-        raise ForeignFileError(
-            f"{path}: {whole[0][:80]!r} has whole numbers; expected a safetensors file of float32, "
-            "float16, bfloat16 or float64"
-        )
+    for name, place in places.items():
+        if place.dtype in _UNKNOWN:
+            raise ForeignFileError(
+                f"{path}: {name[:80]}: expected a tensor of float32, float16, bfloat16 or float64, "
+                f"got one of {_UNKNOWN[place.dtype][0]}; {_SAVE}"
+            )
     found = {name: _stored(content, place) for name, place in places.items()}
     tensors = {name: tensor for name, (tensor, _) in found.items()}
     return tensors, done_to(note for _, note in found.values()), file.metadata
 
 
-def _stored(content: bytes, place: Place) -> tuple[NDArray[np.float32], str]:
+def _stored(content: bytes, place: Place) -> tuple[NDArray[Any], str]:
     raw = content[place.begin : place.end]
+    if place.dtype in _WHOLE:
+        return np.frombuffer(raw, _WHOLE[place.dtype]).reshape(place.shape), ""
     if place.dtype == "F64":
         tensor, note = _rounded(np.frombuffer(raw, "<f8"))
     elif place.dtype == "BF16":

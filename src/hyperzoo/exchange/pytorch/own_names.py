@@ -47,10 +47,11 @@ def in_order(
         raise ForeignFileError(mismatch(shapes, [architecture], source))
     trusted = ordered and list(found.values()) == wanted
     queues = {layer: [own for own in found if found[own] == layer] for layer in set(wanted)}
-    queues = {
-        layer: own if len(own) == 1 else _alike(own, source, architecture, trusted=trusted)
-        for layer, own in queues.items()
-    }
+    for layer, alike in queues.items():
+        if len(alike) > 1:
+            firsts = [names[f"{one}.{found[one][0][0]}"] for one in alike]
+            called = [layer_of(name) or name for name in firsts]
+            queues[layer] = _alike(alike, called, source, architecture, trusted=trusted)
     order = [queues[layer].pop(0) for layer in wanted]
     return [names[f"{own}.{kind}"] for own in order for kind, _ in found[own]]
 
@@ -87,7 +88,7 @@ def _by_order_alone(
         )
     wanted = [parameter.shape for parameter in architecture.parameters]
     trusted = ordered and list(shapes.values()) == wanted
-    order = _alike(list(shapes), source, architecture, trusted=trusted)
+    order = _alike(list(shapes), list(shapes), source, architecture, trusted=trusted)
     if [shapes[name] for name in order] != wanted:
         raise ForeignFileError(
             f"{source}: {', '.join(order)[:200]} are not in the order of '{architecture.name}'; "
@@ -122,7 +123,7 @@ def layer_of(name: str) -> str:
 
 
 def _alike(
-    layers: list[str], source: str, architecture: Architecture, *, trusted: bool
+    layers: list[str], called: list[str], source: str, architecture: Architecture, *, trusted: bool
 ) -> list[str]:
     """Layers of the same shapes in order: by the file's order or by numbers in their names."""
     patterns = {_NUMBERS.sub("#", layer) for layer in layers}
@@ -132,7 +133,7 @@ def _alike(
         by_number = None
     if (by_number is None and not trusted) or (trusted and by_number not in (None, layers)):
         raise ForeignFileError(
-            f"{source}: {', '.join(layers)[:200]} fit '{architecture.name}' in more than one way, "
+            f"{source}: {', '.join(called)[:200]} fit '{architecture.name}' in more than one way, "
             "as several have the same shapes and "
             + ("their numbers and their order differ" if trusted else "their order is not known")
             + f"; {_remedy(architecture)}"

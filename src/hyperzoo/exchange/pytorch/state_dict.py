@@ -21,6 +21,7 @@ from hyperzoo.exchange.pytorch.choose import (
 )
 from hyperzoo.exchange.pytorch.load import (
     MAX_BYTES,
+    check_floating,
     done_to,
     is_safetensors,
     load_safetensors,
@@ -84,6 +85,7 @@ class Pytorch(OneNetworkFormat):
             tensors, without = (everything, ()) if "layers" in said else without_beside(everything)
             if without:
                 notes = (*notes, f"tensors beside the network's were left out: {listed(without)}")
+            check_floating(tensors, source)
         else:
             own, beside = inner_tensors(load_torch(path), source, prefer)
             found = {name: numbers(tensor, f"{path}: {name}") for name, tensor in own.items()}
