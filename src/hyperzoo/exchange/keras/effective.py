@@ -29,7 +29,7 @@ IN_TRAINING_ALONE = {
     *("RandomPosterization", "RandomSaturation", "RandomSharpness", "RandomShear", "MixUp"),
     *("CutMix", "AugMix", "RandAugment"),
 }
-_OF_KERAS = ("keras", "tf_keras", "tensorflow")
+_OF_KERAS = ("keras", "keras_core", "tf_keras", "tensorflow")
 """The packages of Keras's own classes."""
 OWN_LAYER = "a layer of one's own, which may compute anything"
 SCALES_ITSELF = (
