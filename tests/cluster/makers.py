@@ -70,6 +70,12 @@ def wait_until(what: Callable[[], object], seconds: float = 300) -> None:
         time.sleep(0.02)
 
 
+def stand_in(folder: Path, name: str, script: str) -> None:
+    """A program that does what a script of the shell says."""
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
 def running(
     site: Callable[[], AbstractContextManager[Site]], why_not: str, required: str
 ) -> Iterator[Site]:

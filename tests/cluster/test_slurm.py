@@ -1,6 +1,7 @@
 """Zoos trained by a real Slurm: requeued, preempted, cancelled, out of time, cut off, no room."""
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -120,9 +121,9 @@ def test_more_tasks_than_an_array_may_have_and_two_submissions(
     wait_for_the_queue(site)
     assert_same(zoo, reference)
     said = command("status", zoo, env=site.environment).stdout
-    assert "parts     6 of 6 done, 0 delivered, 0 running, 0 waiting\n" in said
+    assert "parts     6 of 6 done, 0 running, 0 waiting, 0 failed\n" in said
     assert "slurm     no task is left\n" in said
-    assert "failed" not in said
+    assert "failed    " not in said
     again = submit(site, zoo, "--tasks", "2", parts=6, epochs=1)
     assert (again.returncode, again.stdout) == (0, f"{zoo} lacks no part; nothing to submit\n")
 
@@ -142,6 +143,13 @@ def test_requeued_cancelled_and_out_of_time_in_mid_part(
     wait_until(lambda: [line.split()[1:] for line in site.queue(*WORKERS)] == [["PENDING"]])
     assert open_zoo(zoo).parts_complete == ()
     assert beats(zoo) == []
+    said = command("status", zoo, env=site.environment).stdout
+    assert "parts     0 of 3 done, 0 running, 1 waiting, 2 failed\n" in said
+    for beat, why in ((others[0], "CANCELLED AT "), (others[1], "DUE TO TIME LIMIT")):
+        line = (
+            rf"^failed    task {beat.job}: .*{why}.*, which leaves {beat.pieces[0]}; see .*\.out$"
+        )
+        assert re.search(line, said, re.MULTILINE), said
     logs = "".join(log.read_text() for log in (zoo / ".cluster" / "run-0001" / "logs").iterdir())
     assert "DUE TO TIME LIMIT" in logs
     assert "DUE TO JOB REQUEUE" in logs
@@ -155,6 +163,32 @@ def test_requeued_cancelled_and_out_of_time_in_mid_part(
     assert submit(site, zoo, "--tasks", "3", parts=3, epochs=20).returncode == 0
     wait_for_the_queue(site)
     assert_same(zoo, long_reference)
+
+
+def test_a_worker_that_is_killed_is_known_as_failed_at_once(
+    site: Site, tmp_path: Path, long_reference: Path
+):
+    """kill -9: it leaves a sign of life that is fresh, a log without a word, and no job."""
+    zoo = prepared(tmp_path / "zoo", parts=3, epochs=20)
+    assert submit(site, zoo, "--tasks", "2", parts=3, epochs=20).returncode == 0
+    killed, other = sorted(frozen(zoo, 2), key=_part, reverse=True)
+    os.kill(killed.process, signal.SIGKILL)
+    wait_until(lambda: len(site.queue(*WORKERS)) == 1)
+    said = command("status", zoo, env=site.environment).stdout
+    assert "parts     0 of 3 done, 1 running, 0 waiting, 2 failed\n" in said
+    assert "workers   1 on 1 machine" in said
+    log = zoo / ".cluster" / "run-0001" / "logs" / f"{killed.job}.out"
+    assert (
+        f"failed    task {killed.job}: it ended without a word: killed, or its node was lost, "
+        f"which leaves part-00001, part-00002; see {log}\n"
+    ) in said
+    assert said.count("failed    ") == 1
+    go_on(other)  # it makes its own part, and then helps with those
+    wait_for_the_queue(site)
+    assert_same(zoo, long_reference)
+    said = command("status", zoo, env=site.environment).stdout
+    assert "parts     3 of 3 done, 0 running, 0 waiting, 0 failed\n" in said
+    assert f"failed    task {killed.job}: it ended without a word" in said
 
 
 def _part(beat: Beat) -> int:

@@ -9,11 +9,11 @@ import pytest
 from hyperzoo.cli.submit import _words
 from hyperzoo.cli.work import seconds_of
 from hyperzoo.cluster import slurm
-from hyperzoo.cluster.submission import Request, Submission, failures, submit_zoo
+from hyperzoo.cluster.submission import Request, Submission, submit_zoo
 from hyperzoo.cluster.work import read_pieces
 from hyperzoo.errors import ClusterError
 from hyperzoo.images.npz import write_npz
-from tests.cluster.makers import assert_same, images, prepared, tiny
+from tests.cluster.makers import assert_same, images, prepared, stand_in, tiny
 
 
 def request(tasks: int = 2, **changes: object) -> Request:
@@ -100,21 +100,19 @@ def test_where_there_is_no_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             call()
 
 
-def stand_in(folder: Path, name: str, script: str) -> None:
-    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
-    (folder / name).chmod(0o755)
-
-
 def test_what_slurm_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     stand_in(tmp_path, "sbatch", "echo '4711;cluster'")
     stand_in(tmp_path, "scontrol", "echo 'MaxArraySize            = 20'")
-    stand_in(
-        tmp_path, "squeue", "echo 'RUNNING None'; echo 'PENDING None'; echo 'PENDING Dependency'"
-    )
+    said = ("4711_0 RUNNING None", "4711_1 PENDING None", "4712 PENDING Dependency")
+    stand_in(tmp_path, "squeue", "; ".join(f"echo '{line}'" for line in said))
     assert slurm.submit(["job.sh"]) == "4711"
     assert slurm.largest_array() == 20
-    assert slurm.states(["4711"]) == {"running": 1, "pending": 1, "pending (Dependency)": 1}
+    assert slurm.states(["4711", "4712"]) == {
+        "4711_0": "running",
+        "4711_1": "pending",
+        "4712": "pending (Dependency)",
+    }
     assert slurm.states([]) == {}
     stand_in(
         tmp_path, "squeue", "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1"
@@ -142,17 +140,6 @@ def test_a_collector_that_is_refused_is_told_with_the_jobs_that_run(
     script = (tmp_path / "zoo/.cluster/run-0001/collect.sh").read_text()
     assert "#SBATCH --account=abc" in script
     assert "#SBATCH --time=10\n" in script
-
-
-def test_failures_are_found_in_the_logs(tmp_path: Path):
-    logs = tmp_path / "logs"
-    logs.mkdir()
-    (logs / "7_0.out").write_text("error: no room\nshard 0/2: trained 3 parts, found 0 done\n" * 3)
-    (logs / "7_1.out").write_text("x\n" * 9000 + "error: the native engine is not built\n")
-    (logs / "7_2.out").write_bytes(b"\xff\n")
-    (logs / "7_3.out").write_text("")
-    found = failures(tmp_path)
-    assert found == [(logs / "7_1.out", "the native engine is not built")]
 
 
 @pytest.mark.parametrize(

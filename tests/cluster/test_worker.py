@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import re
 import shutil
 import signal
 import threading
@@ -111,7 +112,7 @@ def test_work_while_somebody_holds_the_lock(tmp_path: Path, reference: Path):
         assert len(open_zoo(zoo)) == 0
         assert training.waiting() == list(training.pieces[2:])
         found = zoo_status(zoo)
-        assert (found.done, found.delivered, found.running, found.waiting) == (0, 2, 0, 4)
+        assert (found.done, found.delivered, found.running, found.waiting) == (0, 2, 0, 6)
         assert open_writer.take_bundles().parts == (0, 1)
     run_worker(training, training.pieces)
     assert_same(zoo, reference)
@@ -187,8 +188,11 @@ def test_a_bundle_that_is_refused_is_not_made_again_and_again(
     monkeypatch.setattr(worker, "deliver", damaged)
     training = open_training(zoo)
     assert run_worker(training, training.pieces).made == ("part-00000",)
-    assert len(zoo_status(zoo).refused) == 1
-    assert zoo_status(zoo).waiting == 1
+    found = zoo_status(zoo)
+    assert (found.waiting, found.failed) == (0, 1)
+    (failure,) = found.failures
+    assert failure.what.startswith("bundle part-00000.")
+    assert failure.pieces == ("part-00000",)
 
 
 def test_no_room_is_noticed_before_a_part_is_begun(
@@ -281,10 +285,14 @@ def test_a_worker_that_fell_silent(tmp_path: Path, capsys: pytest.CaptureFixture
     }.items():
         (signs / f"part-00001.{name}").write_text(content)
     found = zoo_status(zoo)
-    assert (found.running, found.waiting, found.workers) == (0, 2, ())
-    assert [beat.host for beat in found.silent] == ["node17"]
+    assert (found.running, found.waiting, found.failed, found.workers) == (0, 1, 1, ())
     status(zoo)
-    assert "silent    process 4711 on node17, job 8_1, on part-00000" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert re.search(
+        r"failed    process 4711 on node17, job 8_1: silent for [0-9,]+ minutes: killed, or cut "
+        r"off, which leaves part-00000\n",
+        said,
+    )
 
 
 def test_status_and_collect_as_people_see_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -294,7 +302,7 @@ def test_status_and_collect_as_people_see_them(tmp_path: Path, capsys: pytest.Ca
         run_worker(training, training.pieces[:2])
     status(zoo)
     said = capsys.readouterr().out
-    assert "parts     0 of 3 done, 2 delivered, 0 running, 1 waiting\n" in said
+    assert "parts     0 of 3 done, 0 running, 3 waiting (2 delivered), 0 failed\n" in said
     collect(zoo)
     assert capsys.readouterr().out == f"{zoo}: took 2 parts, 2 of 3 are done\n"
     status(zoo)

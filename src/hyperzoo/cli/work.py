@@ -8,15 +8,14 @@ import typer
 
 from hyperzoo.cli.console import err, out
 from hyperzoo.cli.progress import counting_meter, duration
-from hyperzoo.cluster.beats import Beat
-from hyperzoo.cluster.status import Status, zoo_status
-from hyperzoo.cluster.submission import failures, submissions, submitted_states
+from hyperzoo.cluster.status import Failure, Status, zoo_status
+from hyperzoo.cluster.tasks import LOGS_FOLDER, Queue, submissions
 from hyperzoo.cluster.training import open_training
 from hyperzoo.cluster.work import Shard, parse_shard, read_pieces
 from hyperzoo.cluster.worker import run_worker
 from hyperzoo.errors import ClusterError
 from hyperzoo.population import Device, EngineName
-from hyperzoo.words import counted
+from hyperzoo.words import counted, printable
 from hyperzoo.zoo.bundle import lying_bundles
 from hyperzoo.zoo.lock import lock_owner
 from hyperzoo.zoo.write import collect_bundles
@@ -119,32 +118,21 @@ def collect(
 
 
 def status(folder: Folder) -> None:
-    """Parts done, running and waiting; workers and their machines; rate and time left."""
-    for line in [*_lines(folder, zoo_status(folder)), *_slurm_lines(folder)]:
+    """Parts done, running, waiting and failed; workers, rate and time left; what failed, and logs.
+
+    Every part is one of the four. Delivered ones wait to be put in place.
+    """
+    for line in _lines(folder, zoo_status(folder)):
         out.print(line, markup=False)
 
 
-def _slurm_lines(folder: Path) -> list[str]:
-    """What Slurm and the logs say of a zoo's submissions; nothing of a zoo without."""
-    made = submissions(folder)
-    if not made:
-        return []
-    try:
-        found = submitted_states(folder)
-        shown = ", ".join(f"{count} {state}" for state, count in sorted(found.items()))
-    except ClusterError as error:
-        shown = f"not known: {error}"
-    lines = [f"slurm     {shown or 'no task is left'}"]
-    lines += [f"failed    {log.name}: {error}" for log, error in failures(made[-1])]
-    return [*lines, f"logs      {made[-1] / 'logs'}"]
-
-
 def _lines(folder: Path, found: Status) -> list[str]:
+    delivered = f" ({found.delivered} delivered)" if found.delivered else ""
     lines = [
         f"zoo       {folder}",
         f"networks  {found.networks:,} of {found.networks_planned:,}",
-        f"parts     {found.done} of {found.parts} done, {found.delivered} delivered, "
-        f"{found.running} running, {found.waiting} waiting",
+        f"parts     {found.done} of {found.parts} done, {found.running} running, "
+        f"{found.waiting} waiting{delivered}, {found.failed} failed",
     ]
     hosts = sorted({beat.host for beat in found.workers})
     if hosts:
@@ -152,17 +140,35 @@ def _lines(folder: Path, found: Status) -> list[str]:
         lines.append(
             f"workers   {len(found.workers)} on {counted(len(hosts), 'machine')} ({shown})"
         )
-    for beat in found.silent:
-        lines.append(f"silent    {_worker(beat)}, for {duration(beat.age)}: killed, or cut off")
     if found.seconds_a_part is not None and found.seconds_left:
         rate = 3600 / max(found.seconds_a_part, 1e-9)
         lines.append(f"rate      {rate:,.3g} parts an hour, {duration(found.seconds_left)} left")
     if (owner := lock_owner(folder)) is not None:
         lines.append(f"lock      {owner}")
-    lines += [f"refused   {path}" for path in found.refused]
+    lines += _slurm_lines(folder, found.queue)
+    lines += [f"failed    {_failure(failure)}" for failure in found.failures[:_SHOWN]]
+    if (more := len(found.failures) - _SHOWN) > 0:
+        lines.append(f"failed    and {more} more")
     return lines
 
 
-def _worker(beat: Beat) -> str:
-    job = f", job {beat.job}" if beat.job else ""
-    return f"process {beat.process} on {beat.host}{job}, on {', '.join(beat.pieces[:3])}"
+_SHOWN = 20
+"""Failures that are shown one by one."""
+
+
+def _slurm_lines(folder: Path, queue: Queue) -> list[str]:
+    """What Slurm says of a zoo's submissions; nothing of a zoo without."""
+    made = submissions(folder)
+    if not made:
+        return []
+    shown = ", ".join(f"{count} {state}" for state, count in sorted(queue.states.items()))
+    if queue.unknown:
+        shown = f"not known: {queue.unknown}"
+    return [f"slurm     {shown or 'no task is left'}", f"logs      {made[-1] / LOGS_FOLDER}"]
+
+
+def _failure(found: Failure) -> str:
+    pieces = ", ".join(found.pieces[:3]) + ", ..." * (len(found.pieces) > 3)
+    left = f", which leaves {pieces}" if pieces else ""
+    where = f"; see {found.log}" if found.log else ""
+    return printable(f"{found.what}: {found.why}{left}{where}")

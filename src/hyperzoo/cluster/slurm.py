@@ -3,7 +3,6 @@
 import re
 import shutil
 import subprocess
-from collections import Counter
 from collections.abc import Sequence
 
 from hyperzoo.errors import ClusterError
@@ -39,8 +38,8 @@ def largest_array() -> int:
     return max(1, int(match[1])) if match else DEFAULT_ARRAY
 
 
-def states(jobs: Sequence[str]) -> Counter[str]:
-    """How many tasks of jobs are in which state; ended ones in none.
+def states(jobs: Sequence[str]) -> dict[str, str]:
+    """The states of jobs' tasks, by their names, such as "4711_3"; ended ones have none.
 
     A state is "running", or with Slurm's reason "pending (Resources)": some reasons, such as
     BadConstraints, never pass.
@@ -48,21 +47,22 @@ def states(jobs: Sequence[str]) -> Counter[str]:
     One call for all of them: each costs the controller time that it needs for its work.
     """
     if not jobs:
-        return Counter()
-    command = ["squeue", "--noheader", "--array", f"--jobs={','.join(jobs)}", "--format=%T %r"]
+        return {}
+    command = ["squeue", "--noheader", "--array", f"--jobs={','.join(jobs)}", "--format=%i %T %r"]
     try:
-        return Counter(map(_state, _call(command).splitlines()))
+        return dict(map(_state, _call(command).splitlines()))
     except ClusterError as error:
         # What it says of jobs that ended long ago.
         if "Invalid job id" in str(error):
-            return Counter()
+            return {}
         raise
 
 
-def _state(line: str) -> str:
-    state, _, reason = line.partition(" ")
+def _state(line: str) -> tuple[str, str]:
+    name, _, said = line.strip().partition(" ")
+    state, _, reason = said.partition(" ")
     why = f" ({reason})" if state == "PENDING" and reason not in ("", "None") else ""
-    return state.lower() + why
+    return name, state.lower() + why
 
 
 def _call(command: list[str]) -> str:

@@ -1,28 +1,24 @@
 """A submission: the missing parts, frozen in a list, and the jobs that share them out."""
 
-import json
 import shlex
 import shutil
 import sys
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hyperzoo.cluster import slurm
+from hyperzoo.cluster.tasks import LOGS_FOLDER, PIECES_FILE, submitted_states, write_submission
 from hyperzoo.cluster.training import CLUSTER_FOLDER, prepare_zoo
 from hyperzoo.cluster.work import write_pieces
-from hyperzoo.errors import ClusterError, ZooError
+from hyperzoo.errors import ClusterError
 from hyperzoo.recipe import Recipe
 from hyperzoo.zoo import layout
 from hyperzoo.zoo.bundle import lying_bundles
 from hyperzoo.zoo.document import read_document
-from hyperzoo.zoo.files import read_file, write_file
+from hyperzoo.zoo.files import write_file
 from hyperzoo.zoo.part_bundle import piece_name
 
-_RECORD = "submission.json"
-_MAX_BYTES = 2**20
 _LEAVE = 60.0
 """Seconds of a job's time that are for starting and leaving."""
 
@@ -110,12 +106,16 @@ def submit_zoo(
         return None
     tasks = min(request.tasks, len(names))
     folder = _new_folder(zoo)
-    write_pieces(folder / "pieces", names)
+    write_pieces(folder / PIECES_FILE, names)
     write_file(folder / "work.sh", _work_script(zoo, folder, request, tasks).encode())
     write_file(folder / "collect.sh", _collect_script(zoo, folder, request).encode())
     arrays = _array_commands(folder, request, tasks, largest)
     collector = (_AFTER, str(folder / "collect.sh"))
-    jobs, number = ((), "") if dry_run else _submit(folder, arrays, collector)
+
+    def note(jobs: Sequence[str]) -> None:
+        write_submission(folder, jobs, tasks, largest)
+
+    jobs, number = ((), "") if dry_run else _submit(folder, arrays, collector, note)
     return Submission(
         folder=folder,
         parts=len(names),
@@ -127,7 +127,10 @@ def submit_zoo(
 
 
 def _submit(
-    folder: Path, arrays: Sequence[Sequence[str]], collector: tuple[str, str]
+    folder: Path,
+    arrays: Sequence[Sequence[str]],
+    collector: tuple[str, str],
+    note: Callable[[Sequence[str]], None],
 ) -> tuple[tuple[str, ...], str]:
     """Submit arrays, and the collector after them; each is noted as soon as it is submitted."""
     jobs: list[str] = []
@@ -135,7 +138,7 @@ def _submit(
         for command in (*arrays, collector):
             after = [argument.replace("JOBS", ":".join(jobs)) for argument in command[:-1]]
             jobs.append(slurm.submit([*after, command[-1]]))
-            _write_record(folder, jobs)
+            note(jobs)
     except ClusterError as error:
         if jobs:
             zoo = folder.parent.parent
@@ -178,48 +181,6 @@ def _check_idle(zoo: Path) -> None:
         )
 
 
-def submitted_states(zoo: Path) -> Counter[str]:
-    """How many tasks of all submissions of a zoo are in which state, by one call of squeue."""
-    jobs = [job for folder in submissions(zoo) for job in _read_jobs(folder)]
-    return slurm.states(jobs)
-
-
-def submissions(zoo: Path) -> list[Path]:
-    """The folders of a zoo's submissions, the oldest first."""
-    return sorted((zoo / CLUSTER_FOLDER).glob("run-*"))
-
-
-def failures(folder: Path, limit: int = 5) -> list[tuple[Path, str]]:
-    """Logs of a submission that end in an error, and the error.
-
-    Exit codes do not tell: a task that was killed ends in many ways, and its parts may be there.
-    """
-    found = []
-    for log in sorted((folder / "logs").glob("*.out")):
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 4000))
-            lines = file.read().decode("utf-8", errors="replace").strip().splitlines()
-        # A task that runs again writes on in its log.
-        ends = [line for line in lines if line.startswith(("error: ", "shard "))]
-        if ends and ends[-1].startswith("error: "):
-            found.append((log, ends[-1].removeprefix("error: ")))
-    return found[:limit]
-
-
-def _read_jobs(folder: Path) -> list[str]:
-    try:
-        record = json.loads(read_file(folder / _RECORD, _MAX_BYTES))
-        jobs = record["jobs"]
-    except (OSError, ZooError, ValueError, KeyError, TypeError, RecursionError):
-        return []
-    return [job for job in jobs if isinstance(job, str) and job.isdecimal()]
-
-
-def _write_record(folder: Path, jobs: Sequence[str]) -> None:
-    record: dict[str, Any] = {"jobs": list(jobs)}
-    write_file(folder / _RECORD, (json.dumps(record) + "\n").encode())
-
-
 def _new_folder(zoo: Path) -> Path:
     """A folder for this submission, whoever else submits at the same time."""
     number = 1
@@ -230,7 +191,7 @@ def _new_folder(zoo: Path) -> Path:
         except FileExistsError:
             number += 1
         else:
-            (folder / "logs").mkdir()
+            (folder / LOGS_FOLDER).mkdir()
             return folder
 
 
@@ -261,7 +222,7 @@ def _work_script(zoo: Path, folder: Path, request: Request, tasks: int) -> str:
     if request.seconds is not None:
         seconds = int(max(request.seconds - _LEAVE, request.seconds / 2))
         time = ["--time", f"{seconds // 60}:{seconds % 60:02}"]
-    work = ["work", str(zoo), "--pieces", str(folder / "pieces"), "--workers", str(request.cpus)]
+    work = ["work", str(zoo), "--pieces", str(folder / PIECES_FILE), "--workers", str(request.cpus)]
     command = shlex.join([*_HYPERZOO, *work, *time, *request.worker])
     return f"""{_head(folder, request, "work", "%A_%a", options)}
 # A task of an array: makes its share of the parts that the file `pieces` lists. The argument is the
@@ -290,7 +251,7 @@ _HYPERZOO = (sys.executable, "-c", "from hyperzoo.cli import main; main()")
 
 def _head(folder: Path, request: Request, what: str, log: str, options: Sequence[str]) -> str:
     # Slurm replaces what follows a percent sign.
-    logs = str(folder / "logs").replace("%", "%%")
+    logs = str(folder / LOGS_FOLDER).replace("%", "%%")
     own = [
         f"--job-name=hyperzoo-{what}",
         f'--output="{logs}/{log}.out"',
