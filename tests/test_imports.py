@@ -46,6 +46,7 @@ MAY_IMPORT = {
         "architectures",
         "population",
         "train",
+        "words",
         "zoo",
     },
     "features": {"architectures", "randomness"},

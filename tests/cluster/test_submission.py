@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from hyperzoo.cli.submit import _words
+from hyperzoo.cli.submit import _words, submit
+from hyperzoo.cli.train import train
 from hyperzoo.cli.work import seconds_of
 from hyperzoo.cluster import slurm
 from hyperzoo.cluster.submission import Request, Submission, submit_zoo
 from hyperzoo.cluster.work import read_pieces
 from hyperzoo.errors import ClusterError
 from hyperzoo.images.npz import write_npz
+from hyperzoo.zoo.document import read_document
 from tests.cluster.makers import assert_same, images, prepared, stand_in, tiny
 
 
@@ -155,6 +157,25 @@ def test_a_collector_that_is_refused_is_told_with_the_jobs_that_run(
 )
 def test_times_as_slurm_takes_them(text: str, seconds: float):
     assert seconds_of(text) == seconds
+
+
+def test_epochs_drop_late_checkpoints_as_train_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    recipe, pictures, zoo = tmp_path / "r.toml", tmp_path / "images.npz", tmp_path / "zoo"
+    recipe.write_text(
+        'name = "r"\nnetworks_per_class = 1\n[images]\nsource = "digits"\nchannels = 1\n'
+        '[architecture]\nname = "smallcnn"\n[training]\nepochs = 9\ncheckpoint_epochs = [1, 5, 8]\n'
+    )
+    write_npz(images(), pictures)
+    submit(str(recipe), zoo, tasks=1, epochs=1, images=pictures, dry_run=True)
+    assert (
+        "note: no checkpoint after epoch 5, 8, beyond the 1 of --epochs" in capsys.readouterr().err
+    )
+    train(str(recipe), tmp_path / "trained", epochs=1, images=str(pictures))
+    trained, submitted = read_document(tmp_path / "trained").origin, read_document(zoo).origin
+    assert trained.recipe_digest == submitted.recipe_digest
+    assert read_document(zoo).checkpoint_epochs == (1,)
 
 
 def test_what_is_no_time_or_no_option():

@@ -21,11 +21,18 @@ from hyperzoo.cluster.status import zoo_status
 from hyperzoo.cluster.training import CLUSTER_FOLDER, open_training, prepare_zoo
 from hyperzoo.cluster.work import Shard, parse_shard, read_pieces, write_pieces
 from hyperzoo.cluster.worker import run_worker
-from hyperzoo.errors import ClusterError, ZooMismatchError, ZooNotFoundError
+from hyperzoo.errors import (
+    BundleError,
+    ClusterError,
+    ZooMismatchError,
+    ZooNotFoundError,
+    ZooWriteError,
+)
+from hyperzoo.images.npz import write_npz
 from hyperzoo.recipe import parse_recipe
 from hyperzoo.train import train_zoo
 from hyperzoo.zoo import open_zoo
-from hyperzoo.zoo.bundle import INCOMING_FOLDER, deliver
+from hyperzoo.zoo.bundle import INCOMING_FOLDER, deliver, lying_bundles
 from hyperzoo.zoo.document import read_document
 from hyperzoo.zoo.lock import take_lock
 from hyperzoo.zoo.write import collect_bundles, collector
@@ -307,6 +314,66 @@ def test_status_and_collect_as_people_see_them(tmp_path: Path, capsys: pytest.Ca
     assert capsys.readouterr().out == f"{zoo}: took 2 parts, 2 of 3 are done\n"
     status(zoo)
     assert "networks  20 of 30\n" in capsys.readouterr().out
+
+
+def test_collect_ends_with_an_error_if_a_bundle_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """The others are put in place; each that is refused is named, and again until it is made."""
+    zoo = prepared(tmp_path / "zoo", parts=3)
+    training = open_training(zoo)
+    with collector(zoo):
+        run_worker(training, training.pieces)
+    for lying in lying_bundles(zoo)[:2]:
+        (lying.path / "models" / f"{lying.piece}.parquet").write_bytes(b"cut")
+    with pytest.raises(BundleError, match=r"^2 bundles refused, and kept in ") as refused:
+        collect(zoo)
+    for piece in training.pieces[:2]:
+        assert re.search(
+            rf"\n  bundle {piece}\.[0-9a-f]{{32}}: models/{piece}\.parquet is cut short",
+            str(refused.value),
+        )
+    assert capsys.readouterr().out == f"{zoo}: took 1 part, 1 of 3 are done\n"
+    with pytest.raises(
+        BundleError, match=r"part-00000\.[0-9a-f]+\.refused: refused before\n  bundle part"
+    ):
+        collect(zoo)
+    run_worker(training, training.pieces)
+    collect(zoo)  # what is made again is refused no more
+    assert open_zoo(zoo).is_complete
+
+
+def test_a_zoo_that_can_not_be_written_to_is_noticed_before_training(tmp_path: Path):
+    zoo = prepared(tmp_path / "zoo", parts=1)
+    (zoo / INCOMING_FOLDER).touch()  # in the way: root may write to a folder that is read-only
+    training = open_training(zoo)
+    steps: list[int] = []
+    with pytest.raises(ZooWriteError, match=r"can't write to .*\.incoming: .*; nothing is made"):
+        run_worker(training, training.pieces, told=steps.append)
+    assert steps == []
+
+
+@pytest.mark.parametrize("damage", ["cut short", "flipped", "other images"])
+def test_kept_images_that_are_damaged(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+):
+    """Workers refuse them by name; to submit again writes them anew."""
+    zoo = prepared(tmp_path / "zoo", parts=1)
+    kept = zoo / CLUSTER_FOLDER / "images.npz"
+    content = bytearray(kept.read_bytes())
+    if damage == "cut short":
+        kept.write_bytes(content[:-3000])
+    elif damage == "flipped":
+        content[5000] ^= 1
+        kept.write_bytes(content)
+    else:
+        write_npz(few(images(), 140, 60), kept)
+    with pytest.raises(ClusterError, match=rf"{re.escape(str(kept))}.*submit again"):
+        open_training(zoo)
+    prepare_zoo(tiny(1), zoo, images=images())
+    assert f"{kept} is written anew: " in caplog.text
+    training = open_training(zoo)
+    assert run_worker(training, training.pieces).made == training.pieces
 
 
 def test_shards_are_disjoint_and_cover_all():

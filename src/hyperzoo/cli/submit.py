@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from hyperzoo.cli.console import out
+from hyperzoo.cli.recipe_options import changed_recipe
 from hyperzoo.cli.work import seconds_of
 from hyperzoo.cluster.submission import Request, Submission, submit_zoo
 from hyperzoo.errors import ClusterError
@@ -54,7 +55,7 @@ def submit(
     """Train a zoo on Slurm: arrays of workers, and a collector after them. Again: resumes."""
     seconds = None if time is None else seconds_of(time)
     more = _words(sbatch)
-    chosen = load_recipe(recipe).with_changes(networks_per_class=networks_per_class, epochs=epochs)
+    chosen = changed_recipe(load_recipe(recipe), networks_per_class, epochs)
     request = Request(
         tasks=tasks,
         cpus=cpus,

@@ -11,9 +11,10 @@ import typer
 from hyperzoo.cli.console import err, out
 from hyperzoo.cli.image_choice import HELP, say_notes
 from hyperzoo.cli.progress import duration, training_meter
+from hyperzoo.cli.recipe_options import changed_recipe
 from hyperzoo.errors import ZooError
 from hyperzoo.population import Device, EngineName
-from hyperzoo.recipe import Recipe, load_recipe
+from hyperzoo.recipe import load_recipe
 from hyperzoo.train import Machines, Meter, Progress, recipe_images, train_zoo
 from hyperzoo.words import counted
 from hyperzoo.zoo import open_zoo
@@ -57,7 +58,7 @@ def train(
     ] = 1,
 ) -> None:
     """Train a zoo, or go on where an interrupted run stopped."""
-    chosen = _changed(load_recipe(recipe), networks_per_class, epochs)
+    chosen = changed_recipe(load_recipe(recipe), networks_per_class, epochs)
     image_set = recipe_images(chosen, images)
     say_notes(image_set)
     err.print(
@@ -99,20 +100,6 @@ def train(
     else:
         err.print(f"trained in {duration(time.monotonic() - started)}")
         out.print(f"{folder} is complete: {counted(len(zoo), 'network')}")
-
-
-def _changed(recipe: Recipe, networks_per_class: int | None, epochs: int | None) -> Recipe:
-    """The recipe as the options change it; checkpoints that a shorter training lacks go."""
-    kept = recipe.training.checkpoint_epochs
-    within = tuple(epoch for epoch in kept if epochs is None or epoch <= epochs)
-    changed = recipe.with_changes(
-        networks_per_class=networks_per_class, epochs=epochs, checkpoint_epochs=within
-    )
-    if late := [str(epoch) for epoch in kept if epoch not in within]:
-        err.print(
-            f"note: no checkpoint after epoch {', '.join(late)}, beyond the {epochs} of --epochs"
-        )
-    return changed
 
 
 def _machines(on: str | None, address: str | None, cpus: int) -> Machines | None:

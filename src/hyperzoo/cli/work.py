@@ -13,11 +13,14 @@ from hyperzoo.cluster.tasks import LOGS_FOLDER, Queue, submissions
 from hyperzoo.cluster.training import open_training
 from hyperzoo.cluster.work import Shard, parse_shard, read_pieces
 from hyperzoo.cluster.worker import run_worker
-from hyperzoo.errors import ClusterError
+from hyperzoo.errors import BundleError, ClusterError
 from hyperzoo.population import Device, EngineName
 from hyperzoo.words import counted, printable
-from hyperzoo.zoo.bundle import lying_bundles
+from hyperzoo.zoo import layout
+from hyperzoo.zoo.bundle import INCOMING_FOLDER, lying_bundles, refused_bundles
+from hyperzoo.zoo.document import read_document
 from hyperzoo.zoo.lock import lock_owner
+from hyperzoo.zoo.part_bundle import piece_name
 from hyperzoo.zoo.write import collect_bundles
 
 Folder = Annotated[Path, typer.Argument(help="The zoo's folder.", show_default=False)]
@@ -109,12 +112,29 @@ def collect(
         ),
     ] = False,
 ) -> None:
-    """Put in place what workers have delivered; they do so themselves while they run."""
+    """Put in place what workers have delivered; they do so themselves while they run.
+
+    Where bundles are refused, the others are put in place, and the exit status is 1.
+    """
+    before = refused_bundles(folder)
     taken = collect_bundles(folder, break_lock=break_lock)
-    found = zoo_status(folder)
-    taken_parts, refused = counted(len(taken.parts), "part"), len(taken.refused)
-    line = f"{folder}: took {taken_parts}, {found.done} of {found.parts} are done"
-    out.print(line + (f"; {counted(refused, 'bundle')} refused" if refused else ""), markup=False)
+    done = {piece_name(part) for part in layout.marked_parts(folder)}
+    parts = len(read_document(folder).plan())
+    out.print(
+        f"{folder}: took {counted(len(taken.parts), 'part')}, {len(done)} of {parts} are done",
+        markup=False,
+    )
+    refused = list(taken.refused)
+    for path in before:
+        if path.exists() and path.name.partition(".")[0] not in done:
+            refused.append(f"bundle {path.name}: refused before")
+    if refused:
+        listed = "\n  ".join(refused)
+        raise BundleError(
+            f"{counted(len(refused), 'bundle')} refused, and kept in {folder / INCOMING_FOLDER} "
+            f"for you to look at; run the same `submit` or `train` again, which makes the parts "
+            f"anew, and then delete them:\n  {listed}"
+        )
 
 
 def status(folder: Folder) -> None:

@@ -1,5 +1,6 @@
 """Training as work to share out: a piece is a part of a zoo."""
 
+import logging
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from functools import cached_property
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from hyperzoo.architectures import Architecture
 from hyperzoo.cluster.work import Maker, Told, Work
-from hyperzoo.errors import ClusterError, ZooMismatchError
+from hyperzoo.errors import ClusterError, ImageError, ZooMismatchError
 from hyperzoo.images import ImageSet
 from hyperzoo.images.npz import load_npz, write_npz
 from hyperzoo.population import Device, Engine, EngineName, make_engine
@@ -28,6 +29,8 @@ from hyperzoo.zoo.write import PATIENCE, Taken, collect_bundles
 
 CLUSTER_FOLDER = ".cluster"
 IMAGES_FILE = "images.npz"
+
+_logger = logging.getLogger(__name__)
 
 
 class TrainingMaker(Maker):
@@ -177,7 +180,8 @@ def open_training(
     Raises:
         ZooNotFoundError: the folder holds no zoo.
         ZooMismatchError: these are other images than the zoo's.
-        ClusterError: the zoo was not trained by a recipe.
+        ClusterError: the zoo was not trained by a recipe, or the images that `prepare_zoo` left
+            are damaged.
         ImageError, EngineError: as for `train_zoo`.
     """
     document = read_document(folder)
@@ -201,11 +205,34 @@ def open_training(
 def _load_images(
     folder: Path, document: ZooDocument, recipe: Recipe, path: Path | None
 ) -> ImageSet:
-    left = folder / CLUSTER_FOLDER / IMAGES_FILE
-    if path is None and left.exists():
-        choice = recipe.images
-        return load_npz(left, size=choice.size, channels=choice.channels, name=document.images_name)
+    if path is None and (folder / CLUSTER_FOLDER / IMAGES_FILE).exists():
+        return _kept_images(folder, document, recipe)
     return recipe_images(recipe, path)
+
+
+def _kept_images(folder: Path, document: ZooDocument, recipe: Recipe) -> ImageSet:
+    """The images that `prepare_zoo` left.
+
+    Raises:
+        ClusterError: they are damaged, or not the zoo's; the message names the file.
+    """
+    kept, choice = folder / CLUSTER_FOLDER / IMAGES_FILE, recipe.images
+    mend = (
+        "submit again (--dry-run will do), which writes it anew, or give the images with --images"
+    )
+    try:
+        images = load_npz(
+            kept, size=choice.size, channels=choice.channels, name=document.images_name
+        )
+    except ImageError as error:
+        raise ClusterError(f"the images kept for workers are damaged: {error}. {mend}") from error
+    if images.fingerprint != document.image_fingerprint:
+        raise ClusterError(
+            f"the images kept for workers have been changed: {kept} has fingerprint "
+            f"{images.fingerprint[:16]}, expected the zoo's, {document.image_fingerprint[:16]}. "
+            f"{mend}"
+        )
+    return images
 
 
 def prepare_zoo(
@@ -217,7 +244,8 @@ def prepare_zoo(
 ) -> None:
     """Make a zoo's folder ready for workers: zoo.json, and the images, which all of them read.
 
-    A zoo that is there is grown to the recipe's `networks_per_class`, or left as it is.
+    A zoo that is there is grown to the recipe's `networks_per_class`, or left as it is. Images that
+    were left before are read again, and written anew if they are damaged.
 
     Args:
         recipe: what to train.
@@ -240,5 +268,12 @@ def prepare_zoo(
         break_lock=break_lock,
         patience=PATIENCE,  # workers of an earlier submission may be at it
     ).close()
-    if not (left := folder / CLUSTER_FOLDER / IMAGES_FILE).exists():
-        write_npz(image_set, left)
+    kept = folder / CLUSTER_FOLDER / IMAGES_FILE
+    if kept.exists():
+        try:
+            _kept_images(folder, read_document(folder), recipe)
+        except ClusterError as error:
+            _logger.warning("%s is written anew: %s", kept, str(error).partition(": ")[2])
+        else:
+            return
+    write_npz(image_set, kept)

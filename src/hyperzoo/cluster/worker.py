@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hyperzoo.cluster.beats import Heart, beats, forget_workers, pieces_worked_on
 from hyperzoo.cluster.work import Told, Work
 from hyperzoo.errors import ClusterError, ZooLockedError, ZooWriteError
-from hyperzoo.zoo.bundle import Bundle, deliver
+from hyperzoo.zoo.bundle import Bundle, check_deliverable, deliver
 
 DRAIN_MARGIN = 1.25
 """A piece is begun only if this many times the longest one so far still fits into the time."""
@@ -55,7 +55,8 @@ def run_worker(
 
     Raises:
         ClusterError: the disk has no room for the next pieces.
-        ZooWriteError: the disk refused.
+        ZooWriteError: the disk refused; if it would refuse a bundle, that is found before one is
+            made.
     """
     ends = None if seconds is None else time.monotonic() + seconds
     made: list[str] = []
@@ -69,6 +70,7 @@ def run_worker(
                 break
             batch = work.together(todo)
             _check_space(work, batch)
+            check_deliverable(work.folder)
             heart.works_on(batch)
             with closing(work.maker.make(batch, told)) as bundles:
                 for bundle in bundles:

@@ -101,6 +101,26 @@ def deliver(bundle: Bundle, folder: Path) -> Path:
     return path
 
 
+def check_deliverable(folder: Path) -> None:
+    """Check that a bundle can be delivered, before hours are spent on making one.
+
+    Raises:
+        ZooWriteError: the folder can't be written to.
+    """
+    probe = temporary_for(folder / INCOMING_FOLDER / f"probe.{uuid4().hex}")
+    try:
+        probe.parent.mkdir(exist_ok=True)
+        probe.mkdir()
+        probe.rmdir()
+    except FileNotFoundError:
+        pass  # swept away meanwhile, by whoever put the last piece in place
+    except OSError as error:
+        raise ZooWriteError(
+            f"can't write to {probe.parent}: {error.strerror or error}; nothing is made that could "
+            "not be delivered. Mend the cause, then run the same command again"
+        ) from error
+
+
 def lying_bundles(folder: Path) -> list[Lying]:
     """The bundles that wait to be taken, in order of their pieces' names."""
     return sorted(
