@@ -45,9 +45,10 @@ test-all: install
 
 # For those with Slurm and munge (Debian's packages slurm-wlm and munge) and with Ray in .venv (pip
 # install ray), as root or where network namespaces can be made; whoever has not skips them. Both side
-# by side, since they wait more than they compute.
+# by side, since they wait more than they compute. SITES=slurm or SITES=ray runs one kind.
+SITES ?= slurm or ray
 test-cluster: install
-	$(BIN)/pytest -n 2 tests/cluster -m "slurm or ray"
+	$(BIN)/pytest -n 2 tests/cluster -m "$(SITES)"
 
 lint: install
 	$(BIN)/ruff format --check

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from ipaddress import ip_address
 from pathlib import Path
 
 from tests.cluster.makers import wait_until
@@ -20,15 +21,6 @@ from tests.cluster.makers import wait_until
 HEAD, FAR = "10.77.0.1", "10.77.0.2"
 ADDRESS = f"{HEAD}:6379"
 RAY = str(Path(sys.executable).with_name("ray"))
-
-# What a site that wants to notice a pulled cable soon sets on all nodes and drivers.
-KEEPALIVE = {
-    "RAY_grpc_client_keepalive_time_ms": "5000",
-    "RAY_grpc_client_keepalive_timeout_ms": "5000",
-    "RAY_health_check_period_ms": "1000",
-    "RAY_health_check_timeout_ms": "3000",
-    "RAY_health_check_failure_threshold": "3",
-}
 
 
 def why_not() -> str:
@@ -96,7 +88,6 @@ class Site:
         token.chmod(0o600)
         self.environment = (
             os.environ
-            | KEEPALIVE
             | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
             | {"RAY_worker_niceness": "0"}  # 15 by default: no time for them on a busy machine
             | {"RAY_DISABLE_IMPORT_WARNING": "1", "RAY_USAGE_STATS_ENABLED": "0"}
@@ -131,6 +122,19 @@ class Site:
     def inside(self, command: Sequence[str], where: int = 0) -> list[str]:
         """A command as it is called to run in a namespace."""
         return ["nsenter", f"--net=/proc/{self._holders[where].pid}/ns/net", *command]
+
+    def listening(self, where: int) -> set[str]:
+        """The addresses on which something listens for TCP in a namespace."""
+        found = set()
+        for table in ("tcp", "tcp6"):
+            lines = Path(f"/proc/{self._holders[where].pid}/net/{table}").read_text().splitlines()
+            for _, local, _, state, *_ in map(str.split, lines[1:]):
+                if state == "0A":
+                    words = bytes.fromhex(local.partition(":")[0])  # of four bytes, each reversed
+                    packed = b"".join(words[at : at + 4][::-1] for at in range(0, len(words), 4))
+                    address = ip_address(packed)
+                    found.add(str(getattr(address, "ipv4_mapped", None) or address))
+        return found
 
     def pull_the_cable(self) -> None:
         subprocess.run(self.inside(["ip", "link", "set", "far", "down"], 1), check=True)
@@ -193,8 +197,11 @@ def ray_site() -> Iterator[Site]:
 def main() -> None:
     if reason := why_not():
         raise SystemExit(reason)
-    with ray_site():
-        pass
+    try:
+        with ray_site():
+            pass
+    except (AssertionError, OSError) as error:
+        raise SystemExit(f"it does not start: {error}") from None
 
 
 if __name__ == "__main__":

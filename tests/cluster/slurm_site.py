@@ -198,9 +198,12 @@ def _free_ports(count: int) -> Sequence[int]:
 def main() -> None:
     if reason := why_not():
         raise SystemExit(reason)
-    with slurm_site() as site:
-        site.call("sbatch", "--output=/dev/null", "--wrap=true")
-        wait_until(site.is_idle, 60)
+    try:
+        with slurm_site() as site:
+            site.call("sbatch", "--output=/dev/null", "--wrap=true")
+            wait_until(site.is_idle, 60)
+    except (AssertionError, OSError) as error:
+        raise SystemExit(f"it does not start: {error}") from None
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ class StandIn:
         self.tasks: dict[int, Any] = {}
         self.cancelled: list[int] = []
         self.most_out = 0
+        self.far_is_lost = False
         self.exceptions = SimpleNamespace(RayTaskError=OSError, RayError=RuntimeError)
 
     def remote(self, **_options: Any) -> Any:
@@ -45,7 +46,8 @@ class StandIn:
         return value
 
     def nodes(self) -> list[dict[str, Any]]:
-        return [{"Alive": True, "Resources": {"CPU": self.cpus}}]
+        near = {"NodeID": "near", "Alive": True, "Resources": {"CPU": self.cpus}}
+        return [near, {"NodeID": "far", "Alive": not self.far_is_lost, "Resources": {}}]
 
     def cluster_resources(self) -> dict[str, float]:
         return {"CPU": self.cpus}
@@ -84,6 +86,26 @@ def test_what_hangs_is_made_again_elsewhere(tmp_path: Path, monkeypatch: pytest.
     assert len(ray.tasks) == 5 + 3
     # The copies that hang are given up when the first result is there.
     assert sorted(ray.cancelled) == [task for task, made in ray.tasks.items() if made is None]
+
+
+def test_what_may_have_been_on_a_lost_node_is_made_again(tmp_path: Path):
+    """Though nothing was finished yet by which one could tell what is late, and Ray waits long."""
+    pieces = [f"trial-{number}" for number in range(5)]
+    ray, work = StandIn(pieces, cpus=4), Trials(tmp_path)
+    waited = 0
+
+    def wait(tasks: list[int], num_returns: int, timeout: float) -> tuple[list[int], list]:
+        nonlocal waited
+        waited += 1
+        assert waited < 50, "in vain"
+        ray.far_is_lost = waited > 10
+        return [task for task in tasks if ray.tasks[task] is not None][:num_returns], []
+
+    ray.wait = wait  # type: ignore[method-assign]
+    drive(ray, work)
+    assert sorted(work.taken) == work.pieces
+    assert len(ray.tasks) == 5 + 5
+    assert sorted(ray.cancelled) == [0, 1, 2, 3, 4]
 
 
 def test_an_interrupt_cancels_what_is_out(tmp_path: Path):

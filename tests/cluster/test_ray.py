@@ -11,7 +11,7 @@ import pytest
 from hyperzoo.images.npz import write_npz
 from hyperzoo.zoo import open_zoo
 from tests.cluster.makers import COMMAND, assert_same, images, prepared, running, wait_until
-from tests.cluster.ray_site import ADDRESS, Site, ray_site, why_not
+from tests.cluster.ray_site import ADDRESS, HEAD, Site, ray_site, why_not
 from tests.cluster.test_slurm import RECIPE
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
@@ -22,7 +22,9 @@ def site() -> Iterator[Site]:
     yield from running(ray_site, why_not(), "HYPERZOO_REQUIRE_RAY")
 
 
-def train(site: Site, zoo: Path, **environment: str) -> "subprocess.Popen[str]":
+def train(
+    site: Site, zoo: Path, address: str | None = ADDRESS, where: int = 0, **environment: str
+) -> "subprocess.Popen[str]":
     """`hyperzoo train --on ray` on the head's machine, of a zoo of three longer parts."""
     recipe, pictures = zoo.parent / "tiny.toml", zoo.parent / "images.npz"
     if not recipe.exists():
@@ -30,8 +32,10 @@ def train(site: Site, zoo: Path, **environment: str) -> "subprocess.Popen[str]":
         write_npz(images(), pictures)
         prepared(zoo, parts=3, epochs=20)
     arguments = ["train", recipe, "--images", pictures, "--out", zoo, "--on", "ray"]
+    if address is not None:
+        arguments += ["--ray-address", address]
     return subprocess.Popen(
-        site.inside([*COMMAND, *map(str, arguments), "--ray-address", ADDRESS]),
+        site.inside([*COMMAND, *map(str, arguments)], where),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -116,17 +120,44 @@ def test_an_interrupt_keeps_what_is_there(site: Site, tmp_path: Path, long_refer
 
 
 def test_a_pulled_cable(site: Site, tmp_path: Path, long_reference: Path):
-    """The far node works on, unheard; what it was making is made again in bounded time."""
+    """The far node works on, unheard; with Ray's own settings it is lost after about a minute.
+
+    Ray would start its task again after seven; so docs/cluster.md says what ends this sooner.
+    """
     zoo = tmp_path / "zoo"
     near, far = site.start_node(0), site.start_node(1)
     try:
         driver = train(site, zoo)
         wait_until(lambda: near.working() and far.working())
         site.pull_the_cable()
-        code, said = finish(driver, 300)  # sooner than Ray notices by itself, which takes 417 s
+        code, said = finish(driver, 240)
         assert code == 0, said
         assert_same(zoo, long_reference)
     finally:
         for node in (near, far):
             node.cut_power()
         site.plug_the_cable()
+
+
+def test_a_local_ray_listens_on_loopback_alone(site: Site, tmp_path: Path, long_reference: Path):
+    """In a namespace with another address and a way out: without one, Ray finds only loopback."""
+    zoo = tmp_path / "zoo"
+    way = ["default", "via", HEAD]
+    subprocess.run(site.inside(["ip", "route", "add", *way], 1), check=True)
+    try:
+        assert site.listening(1) == set()
+        driver = train(site, zoo, None, 1)
+        seen: set[str] = set()
+
+        def ended() -> bool:
+            seen.update(site.listening(1))
+            return driver.poll() is not None
+
+        wait_until(ended)
+        code, said = finish(driver)
+        assert code == 0, said
+        assert seen == {"127.0.0.1"}
+        assert "listens on" not in said
+        assert_same(zoo, long_reference)
+    finally:
+        subprocess.run(site.inside(["ip", "route", "del", *way], 1), check=True)

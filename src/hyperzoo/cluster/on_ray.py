@@ -1,13 +1,15 @@
 """Work on a Ray cluster: the driver is the only writer, and no disk need be shared."""
 
 import logging
+import math
 import signal
 import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from types import ModuleType
 from typing import Any
 
@@ -31,17 +33,21 @@ _QUEUED_A_SLOT = 2
 """Batches submitted for each that can run, so that no slot waits for the driver."""
 
 
+_logger = logging.getLogger(__name__)
+
+
 @dataclass(frozen=True, kw_only=True)
 class OnRay(Machines):
     """Trains on a Ray cluster.
 
     Results come back through Ray's object store, and the images go out through it once. What a
-    node that is lost was making is made again. Batches that take unusually long are made a second
-    time elsewhere once there is nothing else to do; the first result counts.
+    node that is lost was making is made again. Batches that take unusually long, or were out when
+    a node was lost, are made a second time elsewhere once there is nothing else to do; the first
+    result counts.
 
     Attributes:
         address: the cluster's address as Ray takes it, "auto" for the one of this machine; None
-            starts a local one, which ends with the run.
+            starts a local one, which ends with the run and listens on loopback alone.
         cpus_per_part: cores that train a part.
         dashboard: of a local one: start Ray's dashboard.
 
@@ -86,7 +92,8 @@ class OnRay(Machines):
         in_main = threading.current_thread() is threading.main_thread()
         handler = signal.getsignal(signal.SIGTERM)
         try:
-            ray.init(self.address or "local", **options)
+            with _on_loopback(ray) if self.address is None else nullcontext():
+                ray.init(self.address or "local", **options)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             raise ClusterError(
                 f"can't reach a Ray cluster at {self.address or 'this machine'}: "
@@ -96,10 +103,38 @@ class OnRay(Machines):
             ) from error
         if in_main:
             signal.signal(signal.SIGTERM, handler)
+        if self.address is None and (open_to := _reachable_addresses(ray)):
+            _logger.warning(
+                "this version of Ray listens on %s, not on loopback alone; its token protects it",
+                ", ".join(open_to),
+            )
         try:
             yield ray
         finally:
             ray.shutdown()
+
+
+@contextmanager
+def _on_loopback(ray: ModuleType) -> Iterator[None]:
+    """Have a Ray that is started here listen on loopback alone.
+
+    Ray does so by itself on macOS and Windows. On Linux it is told by RAY_ENABLE_WINDOWS_OR_OSX_
+    CLUSTER=0, which it reads when it is imported, perhaps long ago: so what it has read is changed.
+    Its servers are then told 127.0.0.1 as this node's address, by which they choose.
+    """
+    constants = ray._private.ray_constants
+    before = getattr(constants, "ENABLE_RAY_CLUSTER", True)
+    constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        constants.ENABLE_RAY_CLUSTER = before
+
+
+def _reachable_addresses(ray: ModuleType) -> list[str]:
+    """The addresses of nodes that others can reach."""
+    addresses = {str(node["NodeManagerAddress"]) for node in ray.nodes() if node["Alive"]}
+    return sorted(address for address in addresses if not ip_address(address).is_loopback)
 
 
 def _import_ray() -> ModuleType:
@@ -147,6 +182,8 @@ class _Driver:
         )(_task())
         self._maker = ray.put(work.maker)
         self._out: list[_Batch] = []
+        self._alive = self._alive_nodes()
+        self._lost_one = -math.inf  # when a node was last missed
         self._seconds: list[float] = []
 
     def run(self) -> None:
@@ -158,6 +195,7 @@ class _Driver:
                     batch = _Batch(todo.pop(0))
                     self._submit(batch)
                     self._out.append(batch)
+                self._miss_nodes()
                 if not todo:
                     self._copy_stragglers()
                 self._wait()
@@ -191,13 +229,23 @@ class _Driver:
         task = self._make.remote([self._maker], batch.names, VERSION)
         batch.tasks[task] = time.monotonic()
 
+    def _alive_nodes(self) -> set[str]:
+        return {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
+
+    def _miss_nodes(self) -> None:
+        """Note when a node is gone: Ray itself may start what it was making minutes later."""
+        alive = self._alive_nodes()
+        if not self._alive <= alive:
+            self._lost_one = time.monotonic()
+        self._alive = alive
+
     def _copy_stragglers(self) -> None:
-        """Make once more what takes unusually long."""
-        if not self._seconds:
-            return
-        limit = max(_LEAST_SECONDS, STRAGGLES_AFTER * statistics.median(self._seconds))
+        """Make once more what takes unusually long, or may have been on a node that is gone."""
+        limit = math.inf
+        if self._seconds:
+            limit = max(_LEAST_SECONDS, STRAGGLES_AFTER * statistics.median(self._seconds))
         for batch in self._out:
-            late = time.monotonic() - batch.newest > limit
+            late = time.monotonic() - batch.newest > limit or batch.newest < self._lost_one
             if late and len(batch.tasks) < _MOST_COPIES:
                 self._submit(batch)
 
