@@ -1,15 +1,17 @@
 """Thousands of cores, simulated: scheduling, one writer, and nodes that fail.
 
-    python benchmarks/cluster_simulation.py
+    python benchmarks/cluster_simulation.py [--no-helping]
 
 A node has 50 cores and fails 0.01 times an hour: what it was making is lost, it is away for 15
 minutes, and its tasks start again, where there is room, after two (as Slurm has it). A task takes
 20 seconds to start, makes its share of parts one after another, delivers each, and then helps with
-those of others. One process puts bundles in place one after another, 30 ms each (as measured by
+those of others, unless `--no-helping` has it end. One process puts bundles in place one after
+another, 30 ms each (as measured by
 cluster_overhead.py). A network takes 9.8 core-seconds. Of cores a task and seconds a task the best
 are shown. docs/cluster.md has a result.
 """
 
+import argparse
 import heapq
 import itertools
 import random
@@ -49,8 +51,10 @@ class _Node:
 
 
 class _Cluster:
-    def __init__(self, parts: int, part_seconds: float, nodes: int, slots: int, tasks: int) -> None:
-        self.part_seconds, self.left = part_seconds, parts
+    def __init__(
+        self, parts: int, part_seconds: float, nodes: int, slots: int, tasks: int, helping: bool
+    ) -> None:
+        self.part_seconds, self.left, self.helping = part_seconds, parts, helping
         shares = (parts * (n + 1) // tasks - parts * n // tasks for n in range(tasks))
         self.tasks = [_Task(share) for share in shares]
         self.queue = deque(self.tasks)
@@ -74,7 +78,7 @@ class _Cluster:
 
     def begin(self, now: float, number: int, own: _Task) -> bool:
         """Have a worker begin a part, of its own share or of another's, if there is one."""
-        task = own if own.free else self.any_task()
+        task = own if own.free else self.any_task() if self.helping else None
         if task is None:
             return False
         task.free -= 1
@@ -128,7 +132,9 @@ class _Cluster:
         self.fill(now)
 
 
-def simulate(networks: int, cores: int, cpus: int, task_seconds: float) -> Result:
+def simulate(
+    networks: int, cores: int, cpus: int, task_seconds: float, helping: bool = True
+) -> Result:
     """Train a zoo.
 
     Args:
@@ -136,12 +142,13 @@ def simulate(networks: int, cores: int, cpus: int, task_seconds: float) -> Resul
         cores: of the cluster.
         cpus: cores a task.
         task_seconds: how long a task should take.
+        helping: whether workers whose share is done help with those of others.
     """
     parts = -(-networks // PART)
     part_seconds = -(-PART // cpus) * SECONDS_A_NETWORK
     tasks = min(parts, max(cores // cpus, round(parts * part_seconds / task_seconds)))
     nodes, slots = max(1, cores // CORES_A_NODE), CORES_A_NODE // cpus
-    cluster = _Cluster(parts, part_seconds, nodes, slots, tasks)
+    cluster = _Cluster(parts, part_seconds, nodes, slots, tasks, helping)
     cluster.run()
     useful = networks * SECONDS_A_NETWORK
     return Result(
@@ -153,10 +160,15 @@ def simulate(networks: int, cores: int, cpus: int, task_seconds: float) -> Resul
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--no-helping", action="store_true", help="a worker ends when its share is done"
+    )
+    helping = not parser.parse_args().no_helping
     print("  networks    cores  cores a task    tasks    hours  parts lost  efficiency")
     for networks, cores in itertools.product((10_610, 1_000_000), (100, 1_000, 10_000)):
         choices = {
-            (cpus, seconds): simulate(networks, cores, cpus, seconds)
+            (cpus, seconds): simulate(networks, cores, cpus, seconds, helping)
             for cpus in (1, 2, 5, 10, 25, 50)
             for seconds in (900.0, 1800.0, 3600.0, 7200.0)
         }
