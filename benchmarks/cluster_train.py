@@ -5,10 +5,15 @@
 Two cores train parts of imagenette-lenet5 in three ways: `train`, one worker with both cores (a
 node of two), and two workers with a core each (two nodes of one). A part has `--size` networks of
 each of ten classes: 1 by default, where a zoo that was not grown step by step has 5, so whatever a
-part costs beside its training weighs five times as much here. The ways take turns, so that what
-else the machine does falls upon all of them. Core-seconds are those of all processes of a way,
-their start included.
-docs/cluster.md has a result.
+part costs beside its training weighs five times as much here. Whether it works at all is seen in
+minutes with `--epochs 3 --rounds 1`.
+
+The ways take turns within each round, each round in another order, so that what else the machine
+does falls upon all of them; what is compared is compared within a round. Core-seconds are user and
+system time of all processes of a way, their start and the reading of the images included. At the
+end stand the overhead of a worker beside `train` (in core-seconds), and the parallel efficiency of
+two nodes of one core beside one of two (in core-seconds, and by the clock), as median and range
+over the rounds. docs/cluster.md has a result.
 """
 
 import argparse
@@ -18,7 +23,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from hyperzoo.population.machine import processor_name
@@ -47,22 +51,53 @@ def timed(commands: list[list[str]], cores: list[set[int]]) -> Took:
     return time.perf_counter() - started, used
 
 
-def one_round(
-    folder: Path, recipe: list[str], sizes: range, cores: list[int]
-) -> Iterator[tuple[str, Took]]:
-    both, each = [set(cores)], [{core} for core in cores]
-    for way in ("train", "one", "two"):
-        for size in sizes:  # each size that a zoo has had begins a part
-            prepare = ["submit", *recipe, "--networks-per-class", str(size), "--tasks", "1"]
-            prepare += ["--dry-run", "--out", f"{folder}/{way}"]
-            yield "submit, all but the submission", timed([prepare], both)
-    train = ["train", *recipe, "--networks-per-class", str(sizes[-1]), "--out", f"{folder}/train"]
-    yield "train", timed([[*train, "--workers", "2"]], both)
-    yield "one worker of two cores", timed([["work", f"{folder}/one", "--workers", "2"]], both)
-    shards = [
-        ["work", f"{folder}/two", "--workers", "1", "--shard", f"{number}/2"] for number in (0, 1)
-    ]
-    yield "two workers of one core", timed(shards, each)
+TRAIN, ONE, TWO = "train", "one worker of two cores", "two workers of one core"
+SUBMIT = "submit, all but the submission"
+
+
+def prepare(folder: Path, recipe: list[str], sizes: range, cores: list[int]) -> list[Took]:
+    """Make a zoo ready in a folder; each size that it has had begins a part."""
+    took = []
+    for size in sizes:
+        submit = ["submit", *recipe, "--networks-per-class", str(size), "--tasks", "1"]
+        took.append(timed([[*submit, "--dry-run", "--out", str(folder)]], [set(cores)]))
+    return took
+
+
+def train_in(way: str, folder: Path, recipe: list[str], size: int, cores: list[int]) -> Took:
+    """Train a zoo that was made ready."""
+    work = ["work", str(folder), "--workers"]
+    if way == TRAIN:
+        sized = [*recipe, "--networks-per-class", str(size)]
+        return timed([["train", *sized, "--out", str(folder), "--workers", "2"]], [set(cores)])
+    if way == ONE:
+        return timed([[*work, "2"]], [set(cores)])
+    shards = [[*work, "1", "--shard", f"{number}/2"] for number in (0, 1)]
+    return timed(shards, [{core} for core in cores])
+
+
+def spread(values: list[float], form: str) -> str:
+    """Median and range."""
+    shown = [format(value, form) for value in (statistics.median(values), min(values), max(values))]
+    return f"{shown[0]:>8} ({shown[1]} to {shown[2]})"
+
+
+def report(steps: dict[str, list[Took]]) -> None:
+    """Print median and range of each way, and what is compared within rounds."""
+    print(f"{'median (range) of rounds':34} {'core-seconds':>28} {'seconds by the clock':>28}")
+    for step, all_took in steps.items():
+        clock, used = ([took[column] for took in all_took] for column in (0, 1))
+        print(f"{step:34} {spread(used, '.1f'):>28} {spread(clock, '.1f'):>28}")
+    train, one, two = steps[TRAIN], steps[ONE], steps[TWO]
+    for what, ratios in (
+        (
+            "overhead of a worker, core-seconds",
+            [b[1] / a[1] - 1 for a, b in zip(train, one, strict=True)],
+        ),
+        ("efficiency of two, core-seconds", [a[1] / b[1] for a, b in zip(one, two, strict=True)]),
+        ("efficiency of two, by the clock", [a[0] / b[0] for a, b in zip(one, two, strict=True)]),
+    ):
+        print(f"{what:34} {spread(ratios, '.1%'):>28}")
 
 
 def main() -> None:
@@ -76,21 +111,22 @@ def main() -> None:
     recipe = ["imagenette-lenet5", "--images", str(chosen.images), "--epochs", str(chosen.epochs)]
     sizes = range(chosen.size, chosen.parts * chosen.size + 1, chosen.size)
     cores = sorted(os.sched_getaffinity(0))[:2]
-    steps: dict[str, list[Took]] = {}
+    if len(cores) < 2:
+        raise SystemExit("expected two cores")
+    steps: dict[str, list[Took]] = {TRAIN: [], ONE: [], TWO: [], SUBMIT: []}
+    ways = [TRAIN, ONE, TWO]
     for number in range(chosen.rounds):
-        with tempfile.TemporaryDirectory() as folder:
-            took_turns = one_round(Path(folder), recipe, sizes, cores)
-            for step, took in took_turns:
-                steps.setdefault(step, []).append(took)
-                print(f"round {number + 1}: {step}: {took[0]:.1f} s, {took[1]:.1f} core-seconds")
+        with tempfile.TemporaryDirectory() as name:
+            for way in ways[number % 3 :] + ways[: number % 3]:
+                folder = Path(name) / way.replace(" ", "-")
+                steps[SUBMIT] += prepare(folder, recipe, sizes, cores)
+                took = train_in(way, folder, recipe, sizes[-1], cores)
+                steps[way].append(took)
+                print(f"round {number + 1}: {way}: {took[1]:.1f} core-seconds, {took[0]:.1f} s")
     print(f"{processor_name()}, hyperzoo {VERSION}, load {os.getloadavg()[1]:.1f}")
     networks, epochs = 10 * chosen.size, chosen.epochs
     print(f"{chosen.parts} parts of {networks} networks, {epochs} epochs; {chosen.rounds} rounds")
-    print("least and median")
-    for step, all_took in steps.items():
-        columns = zip(*all_took, strict=True)
-        for what, column in zip(("s by the clock", "core-seconds"), columns, strict=True):
-            print(f"{step:32} {min(column):7.1f} {statistics.median(column):7.1f} {what}")
+    report(steps)
 
 
 if __name__ == "__main__":
