@@ -86,7 +86,7 @@ def test_tasks_of_two_arrays_and_how_they_ended(zoo: Path, capsys: pytest.Captur
     (logs / "7_1.out").write_text("x\n" * 9000 + "error: no room for the next pieces\n")
     (logs / "7_2.out").write_bytes(b"\xff\n")
     (logs / "8_1.out").write_text(
-        "slurmstepd: error: *** JOB 12 ON n1 CANCELLED AT 2026 DUE TO TIME LIMIT ***\n"
+        "slurmstepd-n1: error: *** JOB 12 ON n1 CANCELLED AT 2026 DUE TO TIME LIMIT ***\n"
     )
     done(zoo, 0)
     sign(zoo, 2, "7_2")  # fresh, but Slurm has that task no more

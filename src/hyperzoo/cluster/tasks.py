@@ -20,7 +20,8 @@ _MAX_BYTES = 2**20
 _TAIL = 4000
 """Bytes of a log's end that are read."""
 _WELL = re.compile(r"shard [0-9]|.*: took [0-9]")
-_SLURM_ERROR = "slurmstepd: error: "
+# Slurm's are those of slurmstepd, which may give its node's name: "slurmstepd-n3: error: ...".
+_ERROR = re.compile(r"(?:slurmstepd\S*: )?error: (.*)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,8 +123,8 @@ def failure(task: Task) -> str | None:
     for line in reversed(lines):
         if _WELL.match(line):
             return None
-        if line.startswith(("error: ", _SLURM_ERROR)):
-            return line.removeprefix(_SLURM_ERROR).removeprefix("error: ").strip("* ")
+        if error := _ERROR.match(line):
+            return error[1].strip("* ")
     # Where Slurm can't be asked, it may still run.
     return "it ended without a word: killed, or its node was lost" if task.state == "" else None
 
