@@ -140,9 +140,9 @@ def test_of_a_part_its_latest_task_tells(zoo: Path):
     assert told(zoo_status(zoo)) == {}
 
 
-def test_where_slurm_can_not_be_asked(zoo: Path):
+def test_where_slurm_can_not_be_asked(zoo: Path, capsys: pytest.CaptureFixture[str]):
     """By logs and signs of life alone; a log without a last word may be of one that still runs."""
-    stand_in(zoo.parent, "squeue", "echo 'Unable to contact slurm controller' >&2; exit 1")
+    stand_in(zoo.parent, "squeue", "echo 'Unable to contact slurm'; echo more; exit 1")
     logs = submitted(zoo, 1, ["7"], 3)
     (logs / "7_0.out").write_text("error: no room\n")
     (logs / "7_1.out").write_text("")
@@ -150,7 +150,9 @@ def test_where_slurm_can_not_be_asked(zoo: Path):
     found = zoo_status(zoo)
     assert numbers(found) == (0, 1, 3, 2)
     assert told(found) == {"task 7_0": ("no room", (part(0), part(1)))}
-    assert "Unable to contact" in found.queue.unknown
+    status(zoo)
+    said = capsys.readouterr().out
+    assert "\nslurm     not known: Slurm refused: Unable to contact slurm\nlogs" in said
 
 
 def test_submitted_by_hand(zoo: Path):

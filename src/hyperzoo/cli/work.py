@@ -183,7 +183,7 @@ def _slurm_lines(folder: Path, queue: Queue) -> list[str]:
         return []
     shown = ", ".join(f"{count} {state}" for state, count in sorted(queue.states.items()))
     if queue.unknown:
-        shown = f"not known: {queue.unknown}"
+        shown = f"not known: {queue.unknown.splitlines()[0]}"
     return [f"slurm     {shown or 'no task is left'}", f"logs      {made[-1] / LOGS_FOLDER}"]
 
 
