@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
@@ -21,6 +21,16 @@ from tests.cluster.makers import wait_until
 HEAD, FAR = "10.77.0.1", "10.77.0.2"
 ADDRESS = f"{HEAD}:6379"
 RAY = str(Path(sys.executable).with_name("ray"))
+
+
+# What a site that wants to notice a lost node soon sets on all nodes and drivers.
+KEEPALIVE = {
+    "RAY_grpc_client_keepalive_time_ms": "5000",
+    "RAY_grpc_client_keepalive_timeout_ms": "5000",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "3000",
+    "RAY_health_check_failure_threshold": "3",
+}
 
 
 def why_not() -> str:
@@ -81,13 +91,14 @@ class Site:
         environment: what nodes and drivers need.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, keepalive: Mapping[str, str]) -> None:
         self.folder = folder
         token = folder / "token"
         token.write_text(secrets.token_hex(32))
         token.chmod(0o600)
         self.environment = (
             os.environ
+            | dict(keepalive)
             | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
             | {"RAY_worker_niceness": "0"}  # 15 by default: no time for them on a busy machine
             | {"RAY_DISABLE_IMPORT_WARNING": "1", "RAY_USAGE_STATS_ENABLED": "0"}
@@ -139,9 +150,6 @@ class Site:
     def pull_the_cable(self) -> None:
         subprocess.run(self.inside(["ip", "link", "set", "far", "down"], 1), check=True)
 
-    def plug_the_cable(self) -> None:
-        subprocess.run(self.inside(["ip", "link", "set", "far", "up"], 1), check=True)
-
     def start_head(self) -> Node:
         """The head, on which nothing is computed."""
         options = ["--head", "--port=6379", "--include-dashboard=false", "--num-cpus=0"]
@@ -183,10 +191,10 @@ class Site:
 
 
 @contextmanager
-def ray_site() -> Iterator[Site]:
+def ray_site(keepalive: Mapping[str, str] = KEEPALIVE) -> Iterator[Site]:
     # Sockets lie in it, whose paths may not be long.
     with tempfile.TemporaryDirectory(prefix="hz-", ignore_cleanup_errors=True) as folder:
-        site = Site(Path(folder))
+        site = Site(Path(folder), keepalive)
         try:
             site.start_head()
             yield site
