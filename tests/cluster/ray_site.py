@@ -75,13 +75,24 @@ class Node:
                     found.append(process)
         return found
 
+    def leave(self) -> None:
+        """End in good order: a driver that starts next must not take it for alive."""
+        processes = descendants(self.process.pid)
+        self.process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(30)
+        self._kill(processes)
+
     def cut_power(self) -> None:
-        processes = [self.process.pid, *descendants(self.process.pid)]
-        for process in processes:
+        self._kill(descendants(self.process.pid))
+
+    def _kill(self, others: Sequence[int]) -> None:
+        self.process.kill()
+        for process in others:
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
         self.process.wait()
-        wait_until(lambda: not any(Path(f"/proc/{process}").exists() for process in processes))
+        wait_until(lambda: not any(Path(f"/proc/{process}").exists() for process in others))
 
 
 class Site:

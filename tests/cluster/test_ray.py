@@ -67,7 +67,7 @@ def test_a_node_with_other_code_is_refused_by_name(site: Site, tmp_path: Path, o
     try:
         code, said = finish(train(site, tmp_path / "zoo"))
     finally:
-        node.cut_power()
+        node.leave()
     assert code == 1
     expected = "has hyperzoo 0.0.9, the driver has" if "version" in other else "has no hyperzoo"
     assert f"node {os.uname().nodename} {expected}" in said
@@ -96,7 +96,7 @@ def test_a_node_and_then_the_driver_killed(site: Site, tmp_path: Path, long_refe
         assert code == 0, said
         assert_same(zoo, long_reference)
     finally:
-        near.cut_power()
+        near.leave()
 
 
 @pytest.mark.usefixtures("interruptible")
@@ -116,7 +116,7 @@ def test_an_interrupt_keeps_what_is_there(site: Site, tmp_path: Path, long_refer
         assert code == 0, said
         assert_same(zoo, long_reference)
     finally:
-        node.cut_power()
+        node.leave()
 
 
 @pytest.mark.usefixtures("site")  # where none can run, this is skipped too
