@@ -33,6 +33,10 @@ KEEPALIVE = {
 }
 
 
+_MISSED_AFTER = 10.0
+"""Seconds; with these settings Ray takes some seven."""
+
+
 def why_not() -> str:
     """Why no such cluster can be started here; "" if it can."""
     if not Path(RAY).exists():
@@ -76,12 +80,9 @@ class Node:
         return found
 
     def leave(self) -> None:
-        """End in good order: a driver that starts next must not take it for alive."""
-        processes = descendants(self.process.pid)
-        self.process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(30)
-        self._kill(processes)
+        """End, and wait until Ray has missed it: a driver on its machine would connect to it."""
+        self.cut_power()
+        time.sleep(_MISSED_AFTER)
 
     def cut_power(self) -> None:
         self._kill(descendants(self.process.pid))

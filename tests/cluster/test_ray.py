@@ -63,7 +63,7 @@ def test_a_node_with_other_code_is_refused_by_name(site: Site, tmp_path: Path, o
     (package / "__init__.py").touch()
     if other == "another version":
         (package / "version.py").write_text('VERSION = "0.0.9"\n')
-    node = site.start_node(PYTHONPATH=str(tmp_path / "other"))
+    node = site.start_node(1, PYTHONPATH=str(tmp_path / "other"))  # not beside the driver
     try:
         code, said = finish(train(site, tmp_path / "zoo"))
     finally:
