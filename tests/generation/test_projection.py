@@ -1,5 +1,9 @@
 """`projection`: a distilled network with codes, and fresh weights given its function."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +12,9 @@ from torch import Tensor
 from hyperzoo.architectures import Architecture, get_architecture, initial_parameters
 from hyperzoo.architectures.forward import forward
 from hyperzoo.architectures.layers import BatchNorm, Conv2d, Dense, Pool2d, Residual
-from hyperzoo.generation.methods import calibrating, distilled, looks, solving
+from hyperzoo.generation.methods import calibrating, distilled, looks, projection, solving
+from hyperzoo.generation.methods.unseen import Answers
+from hyperzoo.generation.training_set import TrainingSet
 
 OWN = Architecture(
     name="own",
@@ -72,7 +78,9 @@ def test_codes_are_distilled():
 
     start = {name: tensor.numpy() for name, tensor in weights_of(architecture, 1).items()}
     targets = distilled.Targets(mean=mean, ways=ways, lengths={})
-    learned = distilled.distil(architecture, start, targets, batches, 300, generator, lambda: None)
+    learned = distilled.distil(
+        architecture, start, targets, batches, (300, 300), generator, lambda: None
+    )
     code = torch.tensor([1.5, -1.0])
     wanted = mean + torch.tensordot(code, ways, dims=1)
     said = forward(architecture, distilled.network_of(architecture, learned, code), images)
@@ -191,3 +199,113 @@ def test_variety_of_very_few_networks_is_finite(count: int):
     assert len(known.ways) == count - 1
     assert np.isfinite(known.reach).all()
     assert np.isfinite(known.rest)
+
+
+def test_networks_of_all_aims_together_differ_as_they_should():
+    generator = np.random.default_rng(5)
+    shape = (400, 1)
+    wanted = calibrating.Variety(
+        mean=generator.standard_normal(shape).astype(np.float32),
+        ways=generator.standard_normal((2, *shape)).astype(np.float32),
+        reach=np.array([0.8, 0.5]),
+        rest=0.25,
+    )
+    references, shown = np.arange(100), np.arange(100, 400)
+    apart = 0.3 * generator.standard_normal((2, *shape))  # what each aim is off by
+
+    def ask(number: int, aim: dict[str, Tensor], codes: np.ndarray) -> np.ndarray:
+        along = np.einsum("nd,dio->nio", codes * aim["head"].numpy().ravel(), wanted.ways)
+        noise = 2 * float(aim["noise"]) * generator.standard_normal((len(codes), *shape))
+        said = wanted.mean + apart[number] + 0.4 * along + noise
+        said[:, references] += aim["corrections"].numpy()
+        return said.astype(np.float32)
+
+    aims = [{"head": torch.ones(2, 1)} for _ in apart]
+    ready = calibrating.calibrated(aims, wanted, references, shown, ask, generator)
+    between = float(np.var(apart[:, shown], axis=0).mean())
+    assert 0.02 < between < 0.1
+    for aim, off in zip(ready, apart, strict=True):
+        np.testing.assert_allclose(0.4 * aim["head"].numpy().ravel(), wanted.reach, rtol=0.1)
+        assert (2 * float(aim["noise"])) ** 2 + between == pytest.approx(0.25, rel=0.1)
+        missed = aim["corrections"].numpy() + off[references]
+        assert np.sqrt(np.mean(missed**2)) < 0.5 * np.sqrt(np.mean(off[references] ** 2))
+
+
+def test_noise_does_not_what_codes_do_already():
+    """Codes that move networks beside the ways as well leave less for noise to do."""
+    wanted, ways = 0.25, np.random.default_rng(6).standard_normal((1, 50))
+    found = calibrating._Found(mean=np.zeros(50), reach=np.ones(1), total=0.0, rest=0.2)
+    along = float((ways**2).mean())
+    plain = calibrating._mended_noise(0.1, [replace(found, total=along + 0.2)], wanted, ways)
+    assert plain == pytest.approx(0.1 * np.sqrt(0.25 / 0.2))
+    beside = calibrating._mended_noise(0.1, [replace(found, total=along + 0.3)], wanted, ways)
+    assert beside == pytest.approx(0.1 * np.sqrt(0.15 / 0.2))
+    none = calibrating._mended_noise(0.1, [replace(found, total=along + 0.6)], wanted, ways)
+    assert none == calibrating.LEAST_NOISE
+
+
+def test_noise_does_not_only_what_inputs_vary_most_in():
+    generator = np.random.default_rng(7)
+    # As what arrives at LeNet-5's second convolution: one direction has two thirds of all.
+    squares = np.r_[99.0, [7.1] * 4, [1.1] * 15, [0.27] * 130]
+    arriving = (generator.standard_normal((600, 150)) * np.sqrt(squares)).astype(np.float32)
+    wanted, normals = (
+        torch.from_numpy(generator.standard_normal((600, 60)).astype(np.float32)) for _ in range(2)
+    )
+    said = solving._disturbed(wanted, torch.from_numpy(arriving), 0.2, normals)
+    beside = (said - wanted).numpy()
+    sizes = np.sqrt(np.square(beside).mean(axis=0)) / wanted.std(dim=0).numpy()
+    np.testing.assert_allclose(sizes, 0.2, rtol=1e-3)
+    plain = arriving @ generator.standard_normal((150, 60))
+
+    def directions(done: np.ndarray) -> float:
+        lengths = np.linalg.svd(done, compute_uv=False) ** 2
+        return float(lengths.sum() ** 2 / np.square(lengths).sum())
+
+    assert directions(beside) > 2 * directions(plain)
+
+
+def test_networks_with_noise_differ_and_without_do_not():
+    architecture, images = NETWORKS[0], pictures(NETWORKS[0], 80)
+    start, aim = weights_of(architecture, 1), weights_of(architecture, 2)
+    lengths = {name: float(tensor.square().sum()) for name, tensor in aim.items()}
+    none, generator = torch.zeros(80, 1), torch.Generator().manual_seed(1)
+    asked = []
+
+    def normals(purpose: str, shape: tuple[int, ...]) -> Tensor:
+        asked.append(purpose)
+        return torch.randn(shape, generator=generator)
+
+    wanted = forward(architecture, aim, images)
+    off = []
+    for size in (0.0, 0.3):
+        noise = solving.Noise(size, normals)
+        made = solving.solve(architecture, start, aim, images, lengths, {}, none, noise)
+        said = forward(architecture, made, images)
+        off.append(float((said - wanted).square().mean().sqrt() / wanted.std()))
+    assert off[0] < 0.1
+    assert 0.2 < off[1] < 0.9
+    steps = distilled.summing_steps(architecture)
+    assert asked[: len(steps)] == [f"noise/{step.name}" for step in steps]
+
+
+def test_what_is_looked_at_was_not_learned():
+    labels = np.repeat(np.arange(3), 40)
+    sources = np.tile(np.arange(120), 2)
+    data = cast(TrainingSet, SimpleNamespace(image_labels=labels, image_classes=("a", "b", "c")))
+    answers = Answers(
+        images=np.zeros((240, 1, 1, 1), np.uint8),
+        sources=sources,
+        logits=np.zeros((1, 240, 1), np.float32),
+    )
+    rows = projection._rows(data, answers, np.random.default_rng(0))
+    assert not set(sources[rows.learned]) & set(sources[rows.shown])
+    assert set(rows.references) <= set(rows.learned)
+    assert len(rows.learned) + len(rows.shown) == 240
+    assert np.bincount(labels[sources[rows.shown]]).tolist() == [8, 8, 8]
+    few = projection._rows(
+        cast(TrainingSet, SimpleNamespace(image_labels=labels[::8], image_classes=("a", "b", "c"))),
+        Answers(images=answers.images[:15], sources=np.arange(15), logits=answers.logits[:, :15]),
+        np.random.default_rng(0),
+    )
+    assert few.shown.tolist() == few.learned.tolist() == list(range(15))

@@ -11,7 +11,7 @@ components (`variety`). Trial networks have codes that are white to the last dig
 reach is told from the noise, and few networks suffice.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from hyperzoo.generation.methods.distilled import is_of_codes
 
-TRIALS, ROUNDS = 32, 3
+TRIALS, ROUNDS = 32, 4
 """Networks made in a round, at least, and rounds."""
 
 FOLDS = 5
@@ -37,8 +37,9 @@ _TINY = np.finfo(np.float64).tiny
 
 Array = NDArray[np.float64]
 
-Ask = Callable[[Mapping[str, Tensor], NDArray[np.float32]], NDArray[np.float32]]
-"""Of what is learned, and codes [network, way]: what the networks say to all images looked at."""
+Ask = Callable[[int, Mapping[str, Tensor], NDArray[np.float32]], NDArray[np.float32]]
+"""Of an aim's number, what is learned of it, and codes [network, way]: what the networks say to
+all images looked at."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -105,20 +106,23 @@ def _components(flat: Array, most: int) -> tuple[Array, Array, Array]:
 
 
 def calibrated(
-    learned: Mapping[str, Tensor],
+    aims: Sequence[Mapping[str, Tensor]],
     wanted: Variety,
     references: NDArray[np.int64],
     shown: NDArray[np.int64],
     ask: Ask,
     generator: np.random.Generator,
-) -> dict[str, Tensor]:
+) -> list[dict[str, Tensor]]:
     """Mend reach, noise and corrections until networks differ as they should.
 
+    Networks of several aims differ by the aims as well, so that noise, which is the same for all
+    aims, makes up for what is missing when they are taken together.
+
     Args:
-        learned: of a class, as `learned_shapes` says.
+        aims: what is learned of a class, several times over, as `learned_shapes` says.
         wanted: of its training networks' answers to images.
         references: which of the images networks are given their function at.
-        shown: which of them the networks are compared on.
+        shown: which of them the networks are compared on; images that nothing was fitted to.
         ask: makes networks, and asks them about the references and then about those that are
             shown: [network, image, output].
         generator: draws the codes.
@@ -127,37 +131,77 @@ def calibrated(
         What is learned, with codes of the right reach, and "noise" and "corrections" beside it.
     """
     ways = wanted.ways[:, shown].reshape(len(wanted.ways), -1).astype(np.float64)
-    codes = _white(generator, max(TRIALS, 2 * len(ways)), len(ways))
+    trials = max(-(-TRIALS // len(aims)), 2 * len(ways))
+    codes = [_white(generator, trials, len(ways)) for _ in aims]
     aimed_at = torch.from_numpy(wanted.mean[references])
-    now = dict(learned)
-    now["noise"] = torch.tensor(FIRST_NOISE)
-    now["corrections"] = torch.zeros_like(aimed_at)
+    noise, now = FIRST_NOISE, [{**aim, "corrections": torch.zeros_like(aimed_at)} for aim in aims]
     for _ in range(ROUNDS):
-        said = ask(now, codes)
-        at_references, elsewhere = np.split(said, [len(references)], axis=1)
-        apart = (elsewhere - elsewhere.mean(axis=0)).reshape(len(codes), -1).astype(np.float64)
-        moves = codes.T.astype(np.float64) @ apart / (len(codes) - 1)  # what a code of 1 does
-        reach = (moves * ways).sum(axis=1) / np.maximum((ways**2).sum(axis=1), _TINY)
-        rest = float(((apart - codes @ moves) ** 2).sum(axis=0).mean())
-        rest /= max(1, len(codes) - 1 - len(ways))
-        mended = _mended(now, reach, rest, wanted)
-        missed = aimed_at - torch.from_numpy(at_references.mean(axis=0))
-        now = mended | {"corrections": now["corrections"] + missed}
-    return now
+        found = []
+        for number, aim in enumerate(now):
+            said = ask(number, {**aim, "noise": torch.tensor(noise)}, codes[number])
+            at_references, elsewhere = np.split(said, [len(references)], axis=1)
+            found.append(_found(elsewhere.reshape(trials, -1), codes[number], ways))
+            missed = aimed_at - torch.from_numpy(at_references.mean(axis=0))
+            corrections = aim["corrections"] + missed
+            now[number] = {
+                **_reaching(aim, wanted.reach / found[-1].reach),
+                "corrections": corrections,
+            }
+        noise = _mended_noise(noise, found, wanted.rest, ways)
+    return [{**aim, "noise": torch.tensor(noise)} for aim in now]
 
 
-def _mended(
-    now: Mapping[str, Tensor], reach: Array, rest: float, wanted: Variety
-) -> dict[str, Tensor]:
-    """Codes and noise, made larger or smaller by what they are off."""
-    factor = np.divide(wanted.reach, reach, out=np.full_like(reach, MOST_CHANGE), where=reach > 0)
-    factor = np.clip(factor, 1 / MOST_CHANGE, MOST_CHANGE)
-    noise = float(now["noise"]) * np.sqrt(wanted.rest / max(rest, _TINY))
-    moved = torch.from_numpy(factor.astype(np.float32))
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Found:
+    """How networks of one aim differ.
+
+    Attributes:
+        mean: [logit], of all.
+        reach: [way], how far a code moves them along its way.
+        total: their mean squared deviation, of one logit.
+        rest: the part of it that does not follow from the codes.
+    """
+
+    mean: Array
+    reach: Array
+    total: float
+    rest: float
+
+
+def _found(said: NDArray[np.float32], codes: NDArray[np.float32], ways: Array) -> _Found:
+    """Of logits [network, logit] of networks whose codes are white."""
+    mean = said.mean(axis=0, dtype=np.float64)
+    apart, freedom = said - mean, len(said) - 1
+    moves = codes.T.astype(np.float64) @ apart / freedom  # what a code of 1 does
+    reach = (moves * ways).sum(axis=1) / np.maximum((ways**2).sum(axis=1), _TINY)
+    left = apart - codes @ moves
+    return _Found(
+        mean=mean,
+        # A code that does nothing, or the contrary, is made to do more.
+        reach=np.maximum(reach, _TINY),
+        total=float((apart**2).sum(axis=0).mean()) / freedom,
+        rest=float((left**2).sum(axis=0).mean()) / max(1, freedom - len(ways)),
+    )
+
+
+def _reaching(aim: Mapping[str, Tensor], factor: Array) -> dict[str, Tensor]:
+    """Codes, made to reach so many times as far."""
+    moved = torch.from_numpy(np.clip(factor, 1 / MOST_CHANGE, MOST_CHANGE).astype(np.float32))
     return {
         name: tensor * moved.view(-1, *(1,) * (tensor.ndim - 1)) if is_of_codes(name) else tensor
-        for name, tensor in now.items()
-    } | {"noise": torch.tensor(float(np.clip(noise, LEAST_NOISE, MOST_NOISE)))}
+        for name, tensor in aim.items()
+    }
+
+
+def _mended_noise(noise: float, found: Sequence[_Found], wanted: float, ways: Array) -> float:
+    """Noise by which all that is not along the ways is as much as it should be."""
+    along = np.mean([(one.reach**2) @ (ways**2).mean(axis=1) for one in found])
+    rest = np.mean([one.rest for one in found])
+    between = float(np.var([one.mean for one in found], axis=0).mean())
+    # Codes do more than they should: what they do beside the ways is not for noise to do.
+    beside = max(np.mean([one.total for one in found]) - along - rest, 0.0) + between
+    factor = np.sqrt(max(wanted - beside, 0.0) / max(rest, _TINY))
+    return float(np.clip(noise * factor, LEAST_NOISE, MOST_NOISE))
 
 
 def _white(generator: np.random.Generator, count: int, ways: int) -> NDArray[np.float32]:

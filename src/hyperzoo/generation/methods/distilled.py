@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hyperzoo.architectures import Architecture
-from hyperzoo.architectures.forward import Pass
+from hyperzoo.architectures.forward import Pass, forward
 from hyperzoo.architectures.layers import Conv2d, Dense
 from hyperzoo.architectures.steps import Step
 
@@ -99,18 +99,21 @@ def distil(
     start: Mapping[str, NDArray[np.float32]],
     targets: Targets,
     batches: Callable[[], tuple[NDArray[np.int64], Tensor]],
-    steps: int,
+    steps: tuple[int, int],
     generator: np.random.Generator,
     tell: Callable[[], None],
 ) -> dict[str, Tensor]:
-    """Fit a network of the targets, with codes drawn anew for every image of every step.
+    """Fit a network of the mean, and then codes that move it along the ways.
+
+    The network stays as it is while codes are learned: fitted together, codes cost it half of its
+    precision. Codes are drawn anew for every image of every step.
 
     Args:
         architecture: of the network.
         start: the weights that it starts from.
         targets: what it should answer.
         batches: gives rows of the targets, and those images as networks take them.
-        steps: how many.
+        steps: how many for the network, and for codes.
         generator: draws the codes.
         tell: is called after every step.
 
@@ -123,22 +126,47 @@ def distil(
     }
     for name, weights in start.items():
         learned[f"network.{name}"] = torch.from_numpy(weights.copy())
-    fixed = {f"network.{p.name}" for p in architecture.parameters if not p.is_trained}
-    trained = [tensor.requires_grad_() for name, tensor in learned.items() if name not in fixed]
-    optimizer = torch.optim.Adam(trained, lr=RATE)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    for _ in range(steps):
+    own = [f"network.{p.name}" for p in architecture.parameters if p.is_trained]
+    of_codes = [name for name in learned if is_of_codes(name)]
+
+    def missed_mean() -> Tensor:
+        rows, pixels = batches()
+        network = {p.name: learned[f"network.{p.name}"] for p in architecture.parameters}
+        said = forward(architecture, network, pixels)
+        return (said - targets.mean[rows]).square().mean()
+
+    def missed_ways() -> Tensor:
         rows, pixels = batches()
         drawn = torch.from_numpy(generator.standard_normal((len(rows), codes), np.float32))
         wanted = targets.mean[rows] + torch.einsum("nd,dno->no", drawn, targets.ways[:, rows])
-        miss = _Coded(architecture, learned, drawn).run(pixels) - wanted
-        loss = miss.square().mean() + _excess(architecture, learned, targets.lengths)
+        said = _Coded(architecture, learned, drawn).run(pixels)
+        return (said - wanted).square().mean()
+
+    def loss_of(missed: Callable[[], Tensor]) -> Callable[[], Tensor]:
+        return lambda: missed() + _excess(architecture, learned, targets.lengths)
+
+    _fit([learned[name] for name in own], loss_of(missed_mean), steps[0], tell)
+    _fit([learned[name] for name in of_codes], loss_of(missed_ways), steps[1], tell)
+    return learned
+
+
+def _fit(
+    tensors: list[Tensor], loss_of: Callable[[], Tensor], steps: int, tell: Callable[[], None]
+) -> None:
+    """Adam on some tensors, in place."""
+    for tensor in tensors:
+        tensor.requires_grad_()
+    optimizer = torch.optim.Adam(tensors, lr=RATE)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    for _ in range(steps):
+        loss = loss_of()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
         tell()
-    return {name: tensor.detach() for name, tensor in learned.items()}
+    for tensor in tensors:
+        tensor.requires_grad_(False)
 
 
 class _Coded(Pass):

@@ -35,7 +35,7 @@ from hyperzoo.errors import GenerationError
 from hyperzoo.generation.draw import Draw
 from hyperzoo.generation.methods.by_class import fit_by_class
 from hyperzoo.generation.methods.unit_order import in_random_order
-from hyperzoo.generation.methods.unseen import Answers, Batches, agreement, unseen_answers
+from hyperzoo.generation.methods.unseen import Answers, Batches, agreement, evenly, unseen_answers
 from hyperzoo.generation.registry import Meter, State, require_setting, require_tensors
 from hyperzoo.generation.training_set import TrainingSet
 
@@ -174,7 +174,8 @@ def _fit_class(
     own, norms = data.of_class(label), data.square_lengths(label)
     targets = answers.of_class(data, label)  # [network, image, output]
     mean = torch.from_numpy(targets.mean(axis=0))
-    batches = Batches(data, answers, label, generator)
+    every = np.arange(len(answers.images))
+    batches = Batches(data, answers, label, every, generator)
     chosen = batches.rows(IMAGES)
     learned = {
         "images": functional.adaptive_avg_pool2d(answers.pixels(chosen), GRID),
@@ -277,7 +278,7 @@ def _directions(
     kept = min(DIRECTIONS, count - 1)
     directions = axes[:kept] * (spread[:kept, None] / np.sqrt(count - 1))
     directions = directions.reshape(kept, *said.shape[1:])
-    rows = answers.spread(1000)
+    rows = evenly(np.arange(len(answers.images)), 1000)
     shown = answers.pixels(rows)
     wanted = agreement(answers.of_class(data, label)[:TRIALS, rows])
 

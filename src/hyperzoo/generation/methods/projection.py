@@ -3,15 +3,15 @@
 A trained network is mostly the random numbers that it started from, and a function that all
 networks of its class nearly share. So the two are kept apart. The *function* is distilled from the
 training networks: one network of the class that answers by their mean logits, on images that they
-were not trained on (`unseen.py`), and whose codes move it in the ways in which they differ
+were not trained on (`unseen.py`), and codes that move it in the ways in which they differ
 (`distilled.py`). The *random numbers* are a fresh initialisation, as training would have drawn it.
 A generated network is those random numbers, changed layer by layer as little as gives them the
 function of a code drawn at random (`solving.py`).
 
 Codes hold only ways that the training networks show; each trained network has others of its own.
-So the function aimed at is disturbed too, by normal noise on the distilled weights. How far codes
-reach, how strong the noise is, and where the last layer aims so that the mean logits are right, is
-measured on networks made for that (`calibrating.py`).
+So what layers sum up is disturbed too, by weights drawn at random. How far codes reach, how strong
+this noise is, and where the last layer aims so that the mean logits are right, is measured on
+networks made for that (`calibrating.py`), by images that nothing was distilled from.
 
 No distilled network is without errors of its own, and all that is made from one would share them.
 So several are distilled, each from a start of its own, and a generated network takes one of them.
@@ -21,6 +21,7 @@ Making a network takes no gradient and no steps: some linear systems a layer.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -43,21 +44,40 @@ from hyperzoo.generation.methods.distilled import (
     summing_steps,
 )
 from hyperzoo.generation.methods.looks import Look, drawn, learned_looks, looks_of, shapes_of
-from hyperzoo.generation.methods.solving import solve
+from hyperzoo.generation.methods.solving import Noise, solve
 from hyperzoo.generation.methods.unit_order import in_random_order
-from hyperzoo.generation.methods.unseen import Answers, Batches, unseen_answers
+from hyperzoo.generation.methods.unseen import Answers, Batches, evenly, unseen_answers
 from hyperzoo.generation.registry import Meter, State, require_setting, require_tensors
 from hyperzoo.generation.training_set import TrainingSet
 from hyperzoo.population import evaluate
 
-AIMS, PASSES, BATCH = 3, 6, 128
-"""Networks distilled for a class, how often each sees every image, and how many at a time."""
+AIMS, PASSES, CODE_PASSES, BATCH = 2, 24, 6, 64
+"""Networks distilled for a class, how often each and its codes see every image, and how many at a
+time."""
 
 CODES = 16
 """Ways in which training networks differ, at most."""
 
 REFERENCES, SHOWN = 256, 1000
 """Images on which fresh weights are given their function, and others on which it is looked at."""
+
+KEPT_BACK = 10
+"""Every so many of a class's training images is kept from what is distilled, to be looked at."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Of moved training images, which serve for what: int64 arrays.
+
+    Attributes:
+        references: on these fresh weights are given their function.
+        learned: to these networks are distilled; the references are some of them.
+        shown: on these, of images that no network was distilled to, what was made is looked at.
+    """
+
+    references: NDArray[np.int64]
+    learned: NDArray[np.int64]
+    shown: NDArray[np.int64]
 
 
 def refusal(data: TrainingSet) -> str | None:
@@ -69,15 +89,15 @@ def fit(data: TrainingSet, seed: int, meter: Meter) -> State:
     """Fit the classes one by one, side by side on all cores."""
     assert data.images is not None  # the registry says that the method needs images
     answers = unseen_answers(data, seed)
-    references = _references(data, answers, np.random.default_rng([seed, 1]))
-    steps = AIMS * _steps(answers)
+    rows = _rows(data, answers, np.random.default_rng([seed, 1]))
+    steps = AIMS * sum(_steps(answers))
 
     def fitted(label: int, tell: Callable[[], None]) -> dict[str, NDArray[Any]]:
-        return _fit_class(data, answers, references, label, seed, tell)
+        return _fit_class(data, answers, rows, label, seed, tell)
 
     tensors = fit_by_class(data, steps, meter, fitted)
     return State(
-        tensors={**tensors, "references": answers.images[references]},
+        tensors={**tensors, "references": answers.images[rows.references]},
         settings={"codes": tensors["head"].shape[2], "aims": AIMS},
     )
 
@@ -138,8 +158,6 @@ class _Aim:
         for p in self.architecture.parameters:
             if not p.is_trained:  # running statistics are no random numbers
                 continue
-            size = self.own["noise"] * self.own[f"network.{p.name}"].square().mean().sqrt()
-            aim[p.name] = aim[p.name] + size * _normals(draw, f"noise/{p.name}", p.shape)
             look = self.looks[p.name]
             stretch = np.exp(look.spread * draw.normals(f"length/{p.name}", 1)[0])
             lengths[p.name] = float(p.size * (look.length * stretch) ** 2)
@@ -147,8 +165,16 @@ class _Aim:
                 start[p.name] = drawn(look, draw.uniforms(p.name, p.size)).view(p.shape)
             else:
                 start[p.name] = torch.from_numpy(fresh[p.name])
-        corrections = self.own["corrections"]
-        return solve(self.architecture, start, aim, references, lengths, self.looks, corrections)
+        return solve(
+            self.architecture,
+            start,
+            aim,
+            references,
+            lengths,
+            self.looks,
+            self.own["corrections"],
+            Noise(float(self.own["noise"]), partial(_normals, draw)),
+        )
 
 
 def _normals(draw: Draw, purpose: str, shape: tuple[int, ...]) -> Tensor:
@@ -156,50 +182,64 @@ def _normals(draw: Draw, purpose: str, shape: tuple[int, ...]) -> Tensor:
     return torch.from_numpy(numbers.reshape(shape))
 
 
-def _steps(answers: Answers) -> int:
-    """Of the distillation of one network."""
-    return -(-PASSES * len(answers.images) // BATCH)
+def _steps(answers: Answers) -> tuple[int, int]:
+    """Of the distillation of one network, and of its codes."""
+    network, codes = (-(-passes * len(answers.images) // BATCH) for passes in (PASSES, CODE_PASSES))
+    return network, codes
 
 
 def _fit_class(
     data: TrainingSet,
     answers: Answers,
-    references: NDArray[np.int64],
+    rows: Rows,
     label: int,
     seed: int,
     tell: Callable[[], None],
 ) -> dict[str, NDArray[Any]]:
     """What is learned of one class: name -> array."""
+    architecture = data.architecture
     known = variety(answers.of_class(data, label), CODES)
     looks = learned_looks(data.of_class(label))
-    aims = [
-        _packed(
-            data.architecture,
-            _fit_aim(data, answers, references, label, known, looks, (seed, number), tell),
-        )
+    generator = np.random.default_rng([seed, 2, label])
+    distilled = [
+        _distilled(data, answers, rows, label, known, (seed, number), generator, tell)
         for number in range(AIMS)
     ]
+    seen = looks_of(architecture, {name: torch.from_numpy(look) for name, look in looks.items()})
+    references = answers.pixels(rows.references)
+    looked_at = answers.images[np.concatenate([rows.references, rows.shown])]
+
+    def asked(
+        number: int, now: Mapping[str, Tensor], codes: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        aim, name = _Aim(architecture, now, seen), f"trial {number} of {data.classes[label]}"
+        with torch.no_grad():
+            made = [aim.made(references, Draw(seed, name, k), code) for k, code in enumerate(codes)]
+        networks = ({name: tensor.numpy() for name, tensor in one.items()} for one in made)
+        return np.stack(list(evaluate(architecture, networks, looked_at)))
+
+    ready = calibrated(distilled, known, rows.references, rows.shown, asked, generator)
+    aims = [_packed(architecture, aim) for aim in ready]
     return looks | {name: np.stack([aim[name] for aim in aims]) for name in aims[0]}
 
 
-def _fit_aim(
+def _distilled(
     data: TrainingSet,
     answers: Answers,
-    references: NDArray[np.int64],
+    rows: Rows,
     label: int,
     known: Variety,
-    looks: Mapping[str, NDArray[np.float32]],
     place: tuple[int, int],
+    generator: np.random.Generator,
     tell: Callable[[], None],
 ) -> dict[str, Tensor]:
-    """One distilled network of a class, calibrated; place: the fit's seed, and the aim's number."""
+    """One distilled network of a class; place: the fit's seed, and the aim's number."""
     architecture, (seed, number) = data.architecture, place
-    generator = np.random.default_rng([seed, 2, label, number])
-    batches = Batches(data, answers, label, generator)
-    lengths = data.square_lengths(label)
+    batches = Batches(data, answers, label, rows.learned, generator)
     summed = {
         f"{step.name}.{kind}" for step in summing_steps(architecture) for kind in ("weight", "bias")
     }
+    lengths = data.square_lengths(label)
     targets = Targets(
         mean=torch.from_numpy(known.mean),
         ways=torch.from_numpy(known.ways),
@@ -207,27 +247,13 @@ def _fit_aim(
     )
 
     def batch() -> tuple[NDArray[np.int64], Tensor]:
-        rows = batches.rows(BATCH)
-        return rows, answers.pixels(rows)
+        drawn = batches.rows(BATCH)
+        # Small convolutions are up to twice as fast so.
+        return drawn, answers.pixels(drawn).contiguous(memory_format=torch.channels_last)
 
     # Draws of the fit have class names that no sample can have.
     start = Draw(seed, f"fit of {data.classes[label]}", number).initial_parameters(architecture)
-    learned = distil(architecture, start, targets, batch, _steps(answers), generator, tell)
-    shown = answers.spread(SHOWN)
-    looked_at = answers.images[np.concatenate([references, shown])]
-    at_references = answers.pixels(references)
-    seen = looks_of(architecture, {name: torch.from_numpy(look) for name, look in looks.items()})
-
-    def asked(now: Mapping[str, Tensor], codes: NDArray[np.float32]) -> NDArray[np.float32]:
-        aim, name = _Aim(architecture, now, seen), f"trial {number} of {data.classes[label]}"
-        with torch.no_grad():
-            made = [
-                aim.made(at_references, Draw(seed, name, k), code) for k, code in enumerate(codes)
-            ]
-        networks = ({name: tensor.numpy() for name, tensor in one.items()} for one in made)
-        return np.stack(list(evaluate(architecture, networks, looked_at)))
-
-    return calibrated(learned, known, references, shown, asked, generator)
+    return distil(architecture, start, targets, batch, _steps(answers), generator, tell)
 
 
 def _packed(architecture: Architecture, aim: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
@@ -254,16 +280,18 @@ def _unpacked(architecture: Architecture, kept: Mapping[str, Tensor]) -> dict[st
     return aim
 
 
-def _references(
-    data: TrainingSet, answers: Answers, generator: np.random.Generator
-) -> NDArray[np.int64]:
-    """As many images of every class as of others, where there are so many."""
+def _rows(data: TrainingSet, answers: Answers, generator: np.random.Generator) -> Rows:
+    """References are as many of every class as of others, where there are so many."""
     assert data.image_labels is not None
-    labels = data.image_labels[answers.sources]
-    order = generator.permutation(len(labels))
+    order = generator.permutation(len(data.image_labels))
     nth = np.empty(len(order), np.int64)  # how many of its class come before an image
     for label in range(len(data.image_classes)):
-        rows = order[labels[order] == label]
-        nth[rows] = np.arange(len(rows))
-    chosen = order[np.argsort(nth[order], kind="stable")][:REFERENCES]
-    return np.sort(chosen)
+        own = order[data.image_labels[order] == label]
+        nth[own] = np.arange(len(own))
+    kept_back = nth % KEPT_BACK == KEPT_BACK - 1
+    learned = np.flatnonzero(~kept_back[answers.sources])
+    shown = np.flatnonzero(kept_back[answers.sources])
+    if not len(shown):  # fewer images of each class than that: better seen ones than none
+        shown = learned
+    chosen = learned[np.argsort(nth[answers.sources[learned]], kind="stable")][:REFERENCES]
+    return Rows(np.sort(chosen), learned, evenly(shown, SHOWN))

@@ -15,7 +15,8 @@ to what these look like, and the nearest weights of the right function are taken
 projections in turn. The last layer, which has few weights, starts from the aim's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -32,6 +33,9 @@ from hyperzoo.generation.methods.looks import Look, looking_alike
 RIDGE, LAST_RIDGE = 1e-3, 1e-3
 """The ridge of hidden layers and of the last, in parts of the mean square of what arrives."""
 
+NOISE_RIDGE = 3.0
+"""The ridge of weights that are drawn at random, in the same parts."""
+
 POSITIONS = 2048
 """Of a convolution, how many positions in all images are looked at."""
 
@@ -42,6 +46,19 @@ TURNS = 2
 """How often weights are moved to what trained ones look like."""
 
 
+@dataclass(frozen=True)
+class Noise:
+    """What a network does beside the function that it is given.
+
+    Attributes:
+        size: of what a layer sums up, in parts of its standard deviation over images.
+        normals: of a purpose and a shape, normal numbers.
+    """
+
+    size: float
+    normals: Callable[[str, tuple[int, ...]], Tensor]
+
+
 def solve(
     architecture: Architecture,
     start: Mapping[str, Tensor],
@@ -50,8 +67,9 @@ def solve(
     lengths: Mapping[str, float],
     looks: Mapping[str, Look],
     corrections: Tensor,
+    noise: Noise | None = None,
 ) -> dict[str, Tensor]:
-    """Give a start the function of an aim.
+    """Give a start the function of an aim, more or less.
 
     Args:
         architecture: of both.
@@ -61,6 +79,7 @@ def solve(
         lengths: name of a weight -> the squared length that it should have.
         looks: name of a weight -> what trained ones look like; weights without one are not moved.
         corrections: [image, output], by what the logits should be beside the aim's.
+        noise: what is done beside the aim's function.
 
     Returns:
         PyTorch name -> tensor.
@@ -68,9 +87,21 @@ def solve(
     aimed = _Aimed(architecture, aim)
     aimed.run(images)
     aimed.sums_of[summing_steps(architecture)[-1].name] += corrections
-    solving = _Solving(architecture, start, aim, aimed.sums_of, lengths, looks)
+    solving = _Solving(architecture, start, aim, aimed.sums_of, lengths, looks, noise)
     solving.run(images)
     return solving.weights
+
+
+def _disturbed(wanted: Tensor, arriving: Tensor, noise: float, normals: Tensor) -> Tensor:
+    """What is wanted [sample, unit], and weights drawn at random do beside it.
+
+    Normal weights would do little but what the one direction says in which inputs vary most. These
+    are weights by which a layer comes near to noise, so that other directions count as well.
+    """
+    weights = _Ridge(arriving, normals, NOISE_RIDGE).told
+    beside = arriving @ weights.T
+    size = noise * wanted.std(dim=0) / beside.square().mean(dim=0).sqrt().clamp_min(1e-12)
+    return wanted + size * beside
 
 
 class _Aimed(Pass):
@@ -98,18 +129,23 @@ class _Solving(Pass):
         wanted: Mapping[str, Tensor],
         lengths: Mapping[str, float],
         looks: Mapping[str, Look],
+        noise: Noise | None,
     ) -> None:
         self.weights = dict(aim)
         super().__init__(architecture, self.weights)
         self._start, self._wanted, self._lengths, self._looks = start, wanted, lengths, looks
-        self._last = summing_steps(architecture)[-1].name
+        self._last, self._noise = summing_steps(architecture)[-1].name, noise
 
     def sums(self, step: Step, values: Tensor) -> Tensor:
         weight, bias = f"{step.name}.weight", f"{step.name}.bias"
         wanted, is_last = self._wanted[step.name], step.name == self._last
         if bias in self._start:  # stays what was drawn: training moves biases by little
             wanted, self.weights[bias] = wanted - self._start[bias], self._start[bias]
-        ridge = _Ridge(_arriving(step, values), wanted, LAST_RIDGE if is_last else RIDGE)
+        arriving = _arriving(step, values)
+        if self._noise is not None:
+            normals = self._noise.normals(f"noise/{step.name}", tuple(wanted.shape))
+            wanted = _disturbed(wanted, arriving, self._noise.size, normals)
+        ridge = _Ridge(arriving, wanted, LAST_RIDGE if is_last else RIDGE)
         own = (self.weights if is_last else self._start)[weight]
         if is_last:
             found = ridge.told + ridge.kept(own.flatten(1))

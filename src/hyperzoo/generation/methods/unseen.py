@@ -48,11 +48,6 @@ class Answers:
         """Some of the images as networks take them: [image, channel, height, width] in [0, 1]."""
         return pixels(self.images[rows])
 
-    def spread(self, count: int) -> NDArray[np.int64]:
-        """Rows of some images, evenly spread over all, or of all: int64 [image]."""
-        some = min(len(self.images), count)
-        return np.linspace(0, len(self.images) - 1, some).astype(np.int64)
-
     def of_class(self, data: TrainingSet, label: int) -> NDArray[np.float32]:
         """The logits of one class's networks: [network, image, output]."""
         own: NDArray[np.float32] = self.logits[data.labels == label]
@@ -66,17 +61,23 @@ class Batches:
         data: the training set.
         answers: the images.
         label: the class of the networks that are fitted.
+        among: int64 [row], of those that may be drawn.
         generator: draws.
     """
 
     def __init__(
-        self, data: TrainingSet, answers: Answers, label: int, generator: np.random.Generator
+        self,
+        data: TrainingSet,
+        answers: Answers,
+        label: int,
+        among: NDArray[np.int64],
+        generator: np.random.Generator,
     ) -> None:
         self._generator = generator
-        self._pools = [np.arange(len(answers.images))]
+        self._pools = [among]
         if data.kind == "one-vs-all":
-            own = data.targets(label)[answers.sources] == 1
-            self._pools = [np.flatnonzero(own), np.flatnonzero(~own)]
+            own = data.targets(label)[answers.sources[among]] == 1
+            self._pools = [among[own], among[~own]]
 
     def rows(self, count: int) -> NDArray[np.int64]:
         """Some images, drawn anew: int64 [image]."""
@@ -84,6 +85,11 @@ class Batches:
         counts = (own, count - own)[: len(self._pools)]
         drawn = zip(self._pools, counts, strict=True)
         return np.concatenate([self._generator.choice(pool, some) for pool, some in drawn])
+
+
+def evenly(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Some of the rows, evenly spread over all, or all of them."""
+    return rows[np.linspace(0, len(rows) - 1, min(len(rows), count)).astype(np.int64)]
 
 
 def agreement(logits: NDArray[np.float32]) -> float:
