@@ -120,7 +120,7 @@ def test_the_solution_is_that_of_ridge_regression(count: int):
     arrived, asked, begun = (
         torch.from_numpy(a.astype(np.float32)) for a in (arriving, wanted, start)
     )
-    solved = solving._Ridge(arrived, asked, 0.1)
+    solved = solving._Ridge(solving._Arriving(arrived), asked, 0.1)
     ridge = 0.1 * np.mean(np.square(arriving)) * count
     gram = arriving.T @ arriving + ridge * np.eye(7)
     expected = np.linalg.solve(gram, arriving.T @ wanted + ridge * start.T).T
@@ -131,13 +131,13 @@ def test_the_solution_is_that_of_ridge_regression(count: int):
 
 
 def test_where_nothing_arrives_the_start_stays():
-    solved = solving._Ridge(torch.zeros(9, 4), torch.ones(9, 2), 0.1)
+    solved = solving._Ridge(solving._Arriving(torch.zeros(9, 4)), torch.ones(9, 2), 0.1)
     assert torch.equal(solved.told, torch.zeros(2, 4))
     torch.testing.assert_close(solved.kept(torch.ones(2, 4)), torch.ones(2, 4))
 
 
 def test_a_start_that_can_not_be_solved_is_no_traceback():
-    solved = solving._Ridge(torch.full((9, 4), torch.inf), torch.ones(9, 2), 0.1)
+    solved = solving._Ridge(solving._Arriving(torch.full((9, 4), torch.inf)), torch.ones(9, 2), 0.1)
     assert not torch.isfinite(solved.told).any()
 
 
@@ -252,7 +252,8 @@ def test_noise_does_not_only_what_inputs_vary_most_in():
     wanted, normals = (
         torch.from_numpy(generator.standard_normal((600, 60)).astype(np.float32)) for _ in range(2)
     )
-    said = solving._disturbed(wanted, torch.from_numpy(arriving), 0.2, normals)
+    arrived = solving._Arriving(torch.from_numpy(arriving))
+    said = solving._disturbed(wanted, arrived, 0.2, normals)
     beside = (said - wanted).numpy()
     sizes = np.sqrt(np.square(beside).mean(axis=0)) / wanted.std(dim=0).numpy()
     np.testing.assert_allclose(sizes, 0.2, rtol=1e-3)

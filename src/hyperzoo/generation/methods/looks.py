@@ -100,7 +100,7 @@ def looking_alike(matrix: Tensor, look: Look) -> Tensor:
     """
     length = matrix.square().sum().sqrt()
     flat = _with_spectrum(matrix, look.spectrum).flatten()
-    order = flat.argsort(stable=True)
+    order = torch.from_numpy(np.argsort(flat.numpy()))  # far faster than a stable sort
     quantiles = look.quantiles.numpy()
     values = np.interp(_middles(len(flat)), _middles(len(quantiles)), quantiles)
     moved = torch.empty_like(flat)

@@ -92,14 +92,35 @@ def solve(
     return solving.weights
 
 
-def _disturbed(wanted: Tensor, arriving: Tensor, noise: float, normals: Tensor) -> Tensor:
+class _Arriving:
+    """What arrives at a layer, ready for regressions.
+
+    Args:
+        arriving: [sample, input].
+
+    Attributes:
+        numbers: the same, in double precision.
+        mean_square: the square sum of an input over all samples, the mean of inputs.
+        by_samples: whether there are fewer samples than inputs.
+        products: inner products of the samples or of the inputs, whichever are fewer.
+    """
+
+    def __init__(self, arriving: Tensor) -> None:
+        self.numbers = arriving.double()
+        count, inputs = arriving.shape
+        self.mean_square = float(self.numbers.square().sum()) / inputs
+        self.by_samples = count < inputs
+        rows = self.numbers if self.by_samples else self.numbers.T
+        self.products = rows @ rows.T
+
+
+def _disturbed(wanted: Tensor, arriving: _Arriving, noise: float, normals: Tensor) -> Tensor:
     """What is wanted [sample, unit], and weights drawn at random do beside it.
 
     Normal weights would do little but what the one direction says in which inputs vary most. These
     are weights by which a layer comes near to noise, so that other directions count as well.
     """
-    weights = _Ridge(arriving, normals, NOISE_RIDGE).told
-    beside = arriving @ weights.T
+    beside = arriving.numbers.float() @ _Ridge(arriving, normals, NOISE_RIDGE).told.T
     size = noise * wanted.std(dim=0) / beside.square().mean(dim=0).sqrt().clamp_min(1e-12)
     return wanted + size * beside
 
@@ -141,7 +162,7 @@ class _Solving(Pass):
         wanted, is_last = self._wanted[step.name], step.name == self._last
         if bias in self._start:  # stays what was drawn: training moves biases by little
             wanted, self.weights[bias] = wanted - self._start[bias], self._start[bias]
-        arriving = _arriving(step, values)
+        arriving = _Arriving(_arriving(step, values))
         if self._noise is not None:
             normals = self._noise.normals(f"noise/{step.name}", tuple(wanted.shape))
             wanted = _disturbed(wanted, arriving, self._noise.size, normals)
@@ -162,7 +183,7 @@ class _Ridge:
     """Ridge regression of what is wanted on what arrives, towards any start.
 
     Args:
-        arriving: [sample, input].
+        arriving: at a layer.
         wanted: [sample, unit].
         ridge: in parts of the mean square of what arrives.
 
@@ -170,18 +191,13 @@ class _Ridge:
         told: [unit, input], the part of the solution that follows from what is wanted.
     """
 
-    def __init__(self, arriving: Tensor, wanted: Tensor, ridge: float) -> None:
-        self._arriving = arriving.double()
-        count, inputs = arriving.shape
-        squares = self._arriving.square().sum()
-        self._ridge = ridge * float(squares) / inputs or 1.0  # nothing arrives: the start stays
-        # By samples or by inputs, whichever are fewer.
-        self._by_samples = count < inputs
-        rows = self._arriving if self._by_samples else self._arriving.T
-        gram = rows @ rows.T
-        gram.diagonal().add_(self._ridge)
+    def __init__(self, arriving: _Arriving, wanted: Tensor, ridge: float) -> None:
+        self._arriving, self._by_samples = arriving.numbers, arriving.by_samples
+        self._ridge = ridge * arriving.mean_square or 1.0  # nothing arrives: the start stays
+        products = arriving.products.clone()
+        products.diagonal().add_(self._ridge)
         # A factor that there is not, of a damaged generator, gives numbers that are refused later.
-        self._factor = torch.linalg.cholesky_ex(gram).L
+        self._factor = torch.linalg.cholesky_ex(products).L
         if self._by_samples:
             told = self._arriving.T @ torch.cholesky_solve(wanted.double(), self._factor)
         else:
