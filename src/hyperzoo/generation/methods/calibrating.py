@@ -28,7 +28,7 @@ FOLDS = 5
 """Parts of the training networks that are left out in turn."""
 
 FIRST_NOISE, LEAST_NOISE, MOST_NOISE = 0.1, 0.01, 0.8
-"""Noise to begin with and its limits, in parts of a tensor's root mean square."""
+"""Noise to begin with and its limits, in parts of the standard deviation of a layer's sums."""
 
 MOST_CHANGE = 1.7
 """A code's reach is changed by this factor at most in a round."""
@@ -153,7 +153,7 @@ def calibrated(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Found:
-    """How networks of one aim differ.
+    """How trial networks of one aim differ.
 
     Attributes:
         mean: [logit], of all.

@@ -129,37 +129,35 @@ def distil(
     own = [f"network.{p.name}" for p in architecture.parameters if p.is_trained]
     of_codes = [name for name in learned if is_of_codes(name)]
 
-    def missed_mean() -> Tensor:
+    def loss(said: Tensor, wanted: Tensor) -> Tensor:
+        return (said - wanted).square().mean() + _excess(architecture, learned, targets.lengths)
+
+    def loss_of_mean() -> Tensor:
         rows, pixels = batches()
         network = {p.name: learned[f"network.{p.name}"] for p in architecture.parameters}
-        said = forward(architecture, network, pixels)
-        return (said - targets.mean[rows]).square().mean()
+        return loss(forward(architecture, network, pixels), targets.mean[rows])
 
-    def missed_ways() -> Tensor:
+    def loss_of_ways() -> Tensor:
         rows, pixels = batches()
         drawn = torch.from_numpy(generator.standard_normal((len(rows), codes), np.float32))
         wanted = targets.mean[rows] + torch.einsum("nd,dno->no", drawn, targets.ways[:, rows])
-        said = _Coded(architecture, learned, drawn).run(pixels)
-        return (said - wanted).square().mean()
+        return loss(_Coded(architecture, learned, drawn).run(pixels), wanted)
 
-    def loss_of(missed: Callable[[], Tensor]) -> Callable[[], Tensor]:
-        return lambda: missed() + _excess(architecture, learned, targets.lengths)
-
-    _fit([learned[name] for name in own], loss_of(missed_mean), steps[0], tell)
-    _fit([learned[name] for name in of_codes], loss_of(missed_ways), steps[1], tell)
+    _fit([learned[name] for name in own], loss_of_mean, steps[0], tell)
+    _fit([learned[name] for name in of_codes], loss_of_ways, steps[1], tell)
     return learned
 
 
 def _fit(
-    tensors: list[Tensor], loss_of: Callable[[], Tensor], steps: int, tell: Callable[[], None]
+    tensors: list[Tensor], draw_loss: Callable[[], Tensor], steps: int, tell: Callable[[], None]
 ) -> None:
-    """Adam on some tensors, in place."""
+    """Adam on some tensors, in place; the loss is that of a batch drawn anew."""
     for tensor in tensors:
         tensor.requires_grad_()
     optimizer = torch.optim.Adam(tensors, lr=RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in range(steps):
-        loss = loss_of()
+        loss = draw_loss()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -66,7 +66,7 @@ KEPT_BACK = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class _Rows:
     """Of moved training images, which serve for what: int64 arrays.
 
     Attributes:
@@ -196,7 +196,7 @@ def _steps(answers: Answers) -> tuple[int, int]:
 def _fit_class(
     data: TrainingSet,
     answers: Answers,
-    rows: Rows,
+    rows: _Rows,
     label: int,
     seed: int,
     tell: Callable[[], None],
@@ -231,7 +231,7 @@ def _fit_class(
 def _distilled(
     data: TrainingSet,
     answers: Answers,
-    rows: Rows,
+    rows: _Rows,
     label: int,
     known: Variety,
     place: tuple[int, int],
@@ -284,7 +284,7 @@ def _unpacked(architecture: Architecture, kept: Mapping[str, Tensor]) -> dict[st
     return aim
 
 
-def _rows(data: TrainingSet, answers: Answers, generator: np.random.Generator) -> Rows:
+def _rows(data: TrainingSet, answers: Answers, generator: np.random.Generator) -> _Rows:
     """References are as many of every class as of others, where there are so many."""
     assert data.image_labels is not None
     order = generator.permutation(len(data.image_labels))
@@ -298,4 +298,4 @@ def _rows(data: TrainingSet, answers: Answers, generator: np.random.Generator) -
     if not len(shown):  # fewer images of each class than that: better seen ones than none
         shown = learned
     chosen = learned[np.argsort(nth[answers.sources[learned]], kind="stable")][:REFERENCES]
-    return Rows(np.sort(chosen), learned, evenly(shown, SHOWN))
+    return _Rows(np.sort(chosen), learned, evenly(shown, SHOWN))

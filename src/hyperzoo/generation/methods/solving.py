@@ -13,6 +13,9 @@ W = (Z'A + r W0)(A'A + r)^-1: ridge regression towards W0 (Hoerl and Kennard, "R
 Such weights do what they should, and do not look as trained ones do (`looks.py`). So they are moved
 to what these look like, and the nearest weights of the right function are taken again, and so on:
 projections in turn. The last layer, which has few weights, starts from the aim's.
+
+Networks of the same aim should differ in what they do. So noise can be asked for: what a layer
+should sum up is disturbed before it is solved.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,7 +37,8 @@ RIDGE, LAST_RIDGE = 1e-3, 1e-3
 """The ridge of hidden layers and of the last, in parts of the mean square of what arrives."""
 
 NOISE_RIDGE = 3.0
-"""The ridge of weights that are drawn at random, in the same parts."""
+"""The ridge of noise, in the same parts. A smaller one lets noise act in more directions, and makes
+weights longer than trained ones (docs/generation.md)."""
 
 POSITIONS = 2048
 """Of a convolution, how many positions in all images are looked at."""
