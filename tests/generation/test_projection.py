@@ -1,5 +1,6 @@
 """`projection`: a distilled network with codes, and fresh weights given its function."""
 
+import itertools
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import cast
@@ -69,17 +70,15 @@ def test_codes_are_distilled():
     scale = torch.from_numpy(np.random.default_rng(6).random((64, 2), np.float32))
     brightness, contrast = scale.T[:, :, None, None, None]
     images = (brightness + contrast * (pictures(architecture, 64) - 0.5)).clamp(0, 1)
+    kept = (255 * images).round().to(torch.uint8).movedim(1, -1).contiguous().numpy()
     mean, ways = 3 * scale[:, :1] - 1, (scale.T - 0.5)[:, :, None]
     generator = np.random.default_rng(0)
 
-    def batches() -> tuple[np.ndarray, Tensor]:
-        rows = generator.choice(64, 32)
-        return rows, images[rows]
-
+    batches = (generator.choice(64, 32) for _ in itertools.count())
     start = {name: tensor.numpy() for name, tensor in weights_of(architecture, 1).items()}
     targets = distilled.Targets(mean=mean, ways=ways, lengths={})
     learned = distilled.distil(
-        architecture, start, targets, batches, (300, 300), generator, lambda: None
+        architecture, start, targets, kept, batches, (300, 300), generator, lambda: None
     )
     code = torch.tensor([1.5, -1.0])
     wanted = mean + torch.tensordot(code, ways, dims=1)
