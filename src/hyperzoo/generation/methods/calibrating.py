@@ -7,8 +7,10 @@ corrections of the mean.
 What is wanted is not what training networks show, but what networks beside them would. Principal
 components of a few networks fit these too well: others differ less along the first components, and
 more beside all of them. So both are measured on training networks that were left out of the
-components (`variety`). Trial networks have codes that are white to the last digit, so that a code's
-reach is told from the noise, and few networks suffice.
+components (`variety`). A code also moves networks along other ways than its own, noise moves them
+along all, and networks of several aims lie apart: so it is how far networks vary along a way,
+whatever by, that a code's reach makes right. Trial networks have codes that are white to the last
+digit, so that a code's reach is told from the rest, and few networks suffice.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -131,6 +133,7 @@ def calibrated(
         What is learned, with codes of the right reach, and "noise" and "corrections" beside it.
     """
     ways = wanted.ways[:, shown].reshape(len(wanted.ways), -1).astype(np.float64)
+    to_ways = np.linalg.pinv(ways)
     trials = max(-(-TRIALS // len(aims)), 2 * len(ways))
     codes = [_white(generator, trials, len(ways)) for _ in aims]
     aimed_at = torch.from_numpy(wanted.mean[references])
@@ -140,14 +143,16 @@ def calibrated(
         for number, aim in enumerate(now):
             said = ask(number, {**aim, "noise": torch.tensor(noise)}, codes[number])
             at_references, elsewhere = np.split(said, [len(references)], axis=1)
-            found.append(_found(elsewhere.reshape(trials, -1), codes[number], ways))
+            found.append(_found(elsewhere.reshape(trials, -1), codes[number], ways, to_ways))
             missed = aimed_at - torch.from_numpy(at_references.mean(axis=0))
-            corrections = aim["corrections"] + missed
-            now[number] = {
-                **_reaching(aim, wanted.reach / found[-1].reach),
-                "corrections": corrections,
-            }
-        noise = _mended_noise(noise, found, wanted.rest, ways)
+            now[number] = {**aim, "corrections": aim["corrections"] + missed}
+        between = np.var([one.mean for one in found], axis=0)
+        now = [
+            _reaching(aim, _mended_reach(one.reach, wanted.reach, one.along + between))
+            for aim, one in zip(now, found, strict=True)
+        ]
+        beside = float(np.var([one.mean_beside for one in found], axis=0).mean())
+        noise = _mended_noise(noise, found, wanted.rest - beside)
     return [{**aim, "noise": torch.tensor(noise)} for aim in now]
 
 
@@ -156,32 +161,47 @@ class _Found:
     """How trial networks of one aim differ.
 
     Attributes:
-        mean: [logit], of all.
+        mean: [way], where they lie along the ways, and
+        mean_beside: [logit], beside these.
         reach: [way], how far a code moves them along its way.
-        total: their mean squared deviation, of one logit.
-        rest: the part of it that does not follow from the codes.
+        along: [way], their variance along a way, whatever by.
+        beside: their mean squared deviation beside the ways, of one logit.
+        noise: the part of it that does not follow from the codes.
     """
 
     mean: Array
+    mean_beside: Array
     reach: Array
-    total: float
-    rest: float
+    along: Array
+    beside: float
+    noise: float
 
 
-def _found(said: NDArray[np.float32], codes: NDArray[np.float32], ways: Array) -> _Found:
+def _found(
+    said: NDArray[np.float32], codes: NDArray[np.float32], ways: Array, to_ways: Array
+) -> _Found:
     """Of logits [network, logit] of networks whose codes are white."""
-    mean = said.mean(axis=0, dtype=np.float64)
-    apart, freedom = said - mean, len(said) - 1
-    moves = codes.T.astype(np.float64) @ apart / freedom  # what a code of 1 does
-    reach = (moves * ways).sum(axis=1) / np.maximum((ways**2).sum(axis=1), _TINY)
-    left = apart - codes @ moves
+    mean, freedom = said.mean(axis=0, dtype=np.float64), len(said) - 1
+    apart = said - mean
+    along = apart @ to_ways
+    beside = apart - along @ ways
+    left = beside - codes @ (codes.T.astype(np.float64) @ beside / freedom)
     return _Found(
-        mean=mean,
+        mean=mean @ to_ways,
+        mean_beside=mean - mean @ to_ways @ ways,
         # A code that does nothing, or the contrary, is made to do more.
-        reach=np.maximum(reach, _TINY),
-        total=float((apart**2).sum(axis=0).mean()) / freedom,
-        rest=float((left**2).sum(axis=0).mean()) / max(1, freedom - len(ways)),
+        reach=np.maximum((codes * along).sum(axis=0) / freedom, _TINY),
+        along=(along**2).sum(axis=0) / freedom,
+        beside=float((beside**2).sum(axis=0).mean()) / freedom,
+        noise=float((left**2).sum(axis=0).mean()) / max(1, freedom - len(ways)),
     )
+
+
+def _mended_reach(reach: Array, wanted: Array, along: Array) -> Array:
+    """By what a code's reach is multiplied, so that networks vary along its way as they should."""
+    by_others = along - reach**2
+    left: Array = np.sqrt(np.maximum(wanted**2 - by_others, 0)) / reach
+    return left
 
 
 def _reaching(aim: Mapping[str, Tensor], factor: Array) -> dict[str, Tensor]:
@@ -193,14 +213,11 @@ def _reaching(aim: Mapping[str, Tensor], factor: Array) -> dict[str, Tensor]:
     }
 
 
-def _mended_noise(noise: float, found: Sequence[_Found], wanted: float, ways: Array) -> float:
-    """Noise by which all that is not along the ways is as much as it should be."""
-    along = np.mean([(one.reach**2) @ (ways**2).mean(axis=1) for one in found])
-    rest = np.mean([one.rest for one in found])
-    between = float(np.var([one.mean for one in found], axis=0).mean())
-    # Codes do more than they should: what they do beside the ways is not for noise to do.
-    beside = max(np.mean([one.total for one in found]) - along - rest, 0.0) + between
-    factor = np.sqrt(max(wanted - beside, 0.0) / max(rest, _TINY))
+def _mended_noise(noise: float, found: Sequence[_Found], wanted: float) -> float:
+    """Noise by which networks vary beside the ways as much as they should."""
+    by_noise = float(np.mean([one.noise for one in found]))
+    by_codes = max(float(np.mean([one.beside for one in found])) - by_noise, 0.0)
+    factor = np.sqrt(max(wanted - by_codes, 0.0) / max(by_noise, _TINY))
     return float(np.clip(noise * factor, LEAST_NOISE, MOST_NOISE))
 
 
