@@ -232,15 +232,16 @@ def test_networks_of_all_aims_together_differ_as_they_should():
 
 def test_noise_does_not_what_codes_do_already():
     """Codes that move networks beside the ways as well leave less for noise to do."""
+    wanted, ways = 0.25, np.random.default_rng(6).standard_normal((1, 50))
     found = calibrating._Found(
-        mean=np.zeros(1), mean_beside=np.zeros(50), reach=np.ones(1), along=np.ones(1), beside=0.2,
-        noise=0.2,
-    )  # fmt: skip
-    plain = calibrating._mended_noise(0.1, [found], 0.25)
+        mean=np.zeros(50), reach=np.ones(1), along=np.ones(1), total=0.0, rest=0.2
+    )
+    along = float((ways**2).mean())
+    plain = calibrating._mended_noise(0.1, [replace(found, total=along + 0.2)], wanted, ways)
     assert plain == pytest.approx(0.1 * np.sqrt(0.25 / 0.2))
-    beside = calibrating._mended_noise(0.1, [replace(found, beside=0.3)], 0.25)
+    beside = calibrating._mended_noise(0.1, [replace(found, total=along + 0.3)], wanted, ways)
     assert beside == pytest.approx(0.1 * np.sqrt(0.15 / 0.2))
-    none = calibrating._mended_noise(0.1, [replace(found, beside=0.6)], 0.25)
+    none = calibrating._mended_noise(0.1, [replace(found, total=along + 0.6)], wanted, ways)
     assert none == calibrating.LEAST_NOISE
 
 
@@ -255,11 +256,11 @@ def test_codes_do_not_what_others_do_already():
     said = (codes @ moves + noise) @ ways + 3 * ways.sum(axis=0)
     said += 0.2 * generator.standard_normal(said.shape)
     found = calibrating._found(said.astype(np.float32), codes, ways, np.linalg.pinv(ways))
-    np.testing.assert_allclose(found.mean, 3, atol=0.02)
+    np.testing.assert_allclose(found.mean, 3 * ways.sum(axis=0), atol=0.05)
     np.testing.assert_allclose(found.reach, [0.5, 0.7], atol=0.02)
     np.testing.assert_allclose(found.along, [0.5**2 + 0.3**2 + 0.4**2, 0.7**2], atol=0.03)
-    assert found.beside == pytest.approx(0.04, rel=0.02)
-    assert found.noise == pytest.approx(0.04, rel=0.02)
+    beside = 0.04 + 0.4**2 * float((ways[0] ** 2).mean())
+    assert found.rest == pytest.approx(beside, rel=0.05)
     factor = calibrating._mended_reach(found.reach, np.array([0.8, 0.1]), found.along)
     assert factor[0] == pytest.approx(np.sqrt(0.8**2 - 0.3**2 - 0.4**2) / 0.5, rel=0.05)
     assert factor[1] == pytest.approx(0.1 / 0.7, rel=0.1)

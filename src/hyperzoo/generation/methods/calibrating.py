@@ -146,13 +146,12 @@ def calibrated(
             found.append(_found(elsewhere.reshape(trials, -1), codes[number], ways, to_ways))
             missed = aimed_at - torch.from_numpy(at_references.mean(axis=0))
             now[number] = {**aim, "corrections": aim["corrections"] + missed}
-        between = np.var([one.mean for one in found], axis=0)
+        between = np.var([one.mean @ to_ways for one in found], axis=0)
         now = [
             _reaching(aim, _mended_reach(one.reach, wanted.reach, one.along + between))
             for aim, one in zip(now, found, strict=True)
         ]
-        beside = float(np.var([one.mean_beside for one in found], axis=0).mean())
-        noise = _mended_noise(noise, found, wanted.rest - beside)
+        noise = _mended_noise(noise, found, wanted.rest, ways)
     return [{**aim, "noise": torch.tensor(noise)} for aim in now]
 
 
@@ -161,20 +160,18 @@ class _Found:
     """How trial networks of one aim differ.
 
     Attributes:
-        mean: [way], where they lie along the ways, and
-        mean_beside: [logit], beside these.
+        mean: [logit], of all.
         reach: [way], how far a code moves them along its way.
         along: [way], their variance along a way, whatever by.
-        beside: their mean squared deviation beside the ways, of one logit.
-        noise: the part of it that does not follow from the codes.
+        total: their mean squared deviation, of one logit.
+        rest: the part of it that does not follow from the codes.
     """
 
     mean: Array
-    mean_beside: Array
     reach: Array
     along: Array
-    beside: float
-    noise: float
+    total: float
+    rest: float
 
 
 def _found(
@@ -184,16 +181,14 @@ def _found(
     mean, freedom = said.mean(axis=0, dtype=np.float64), len(said) - 1
     apart = said - mean
     along = apart @ to_ways
-    beside = apart - along @ ways
-    left = beside - codes @ (codes.T.astype(np.float64) @ beside / freedom)
+    left = apart - codes @ (codes.T.astype(np.float64) @ apart / freedom)
     return _Found(
-        mean=mean @ to_ways,
-        mean_beside=mean - mean @ to_ways @ ways,
+        mean=mean,
         # A code that does nothing, or the contrary, is made to do more.
         reach=np.maximum((codes * along).sum(axis=0) / freedom, _TINY),
         along=(along**2).sum(axis=0) / freedom,
-        beside=float((beside**2).sum(axis=0).mean()) / freedom,
-        noise=float((left**2).sum(axis=0).mean()) / max(1, freedom - len(ways)),
+        total=float((apart**2).sum(axis=0).mean()) / freedom,
+        rest=float((left**2).sum(axis=0).mean()) / max(1, freedom - len(ways)),
     )
 
 
@@ -213,11 +208,14 @@ def _reaching(aim: Mapping[str, Tensor], factor: Array) -> dict[str, Tensor]:
     }
 
 
-def _mended_noise(noise: float, found: Sequence[_Found], wanted: float) -> float:
-    """Noise by which networks vary beside the ways as much as they should."""
-    by_noise = float(np.mean([one.noise for one in found]))
-    by_codes = max(float(np.mean([one.beside for one in found])) - by_noise, 0.0)
-    factor = np.sqrt(max(wanted - by_codes, 0.0) / max(by_noise, _TINY))
+def _mended_noise(noise: float, found: Sequence[_Found], wanted: float, ways: Array) -> float:
+    """Noise by which all that is not along the ways is as much as it should be."""
+    along = np.mean([(one.reach**2) @ (ways**2).mean(axis=1) for one in found])
+    rest = np.mean([one.rest for one in found])
+    between = float(np.var([one.mean for one in found], axis=0).mean())
+    # Codes do more than they should: what they do beside the ways is not for noise to do.
+    beside = max(np.mean([one.total for one in found]) - along - rest, 0.0) + between
+    factor = np.sqrt(max(wanted - beside, 0.0) / max(rest, _TINY))
     return float(np.clip(noise * factor, LEAST_NOISE, MOST_NOISE))
 
 
