@@ -33,7 +33,7 @@ from hyperzoo.architectures.steps import Step
 from hyperzoo.generation.methods.distilled import summing_steps
 from hyperzoo.generation.methods.looks import Look, looking_alike
 
-RIDGE, LAST_RIDGE = 1e-3, 1e-3
+RIDGE, LAST_RIDGE = 0.03, 0.03
 """The ridge of hidden layers and of the last, in parts of the mean square of what arrives."""
 
 NOISE_RIDGE = 3.0
