@@ -1,6 +1,7 @@
 """The `hyperzoo` command: its subcommands, and what it does with errors and interrupts."""
 
 import ast
+import gc
 import importlib
 import sys
 import traceback
@@ -129,6 +130,8 @@ def _run() -> int | str | None:
         write_what_the_terminal_lacks_as_escapes()
         # What all of them need takes a second to load: only what is asked for.
         app = _app_of(arguments)
+        gc.freeze()
+        gc.enable()
         raise_interrupts()
         app(arguments)  # leaves with 0, 2 or 130 by itself
     except SystemExit as leaving:
