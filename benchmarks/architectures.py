@@ -2,9 +2,9 @@
 
     python benchmarks/architectures.py IMAGES [--names lenet5 resnet8] [--networks 2] [--epochs 25]
 
-Multi-class networks with Adam (1e-3, batches of 128), which differ in their seeds alone. Every line
-is an epoch: validation accuracies of all networks, and seconds of the processor a network so far,
-loading not counted; other work on the machine makes them but little longer.
+Multi-class networks with Adam (1e-3, batches of 128), which differ in their seeds alone, each on a
+thread of its own. Every line is an epoch: validation accuracies of all networks, and seconds of the
+processor a network so far, loading not counted; other work makes them but little longer.
 """
 
 import argparse
@@ -30,13 +30,13 @@ training = {{ learning_rate = 1e-3, batch_size = 128, epochs = {epochs} }}
 """
 
 
-def train(name: str, place: Path, networks: int, epochs: int, workers: int) -> None:
+def train(name: str, place: Path, networks: int, epochs: int) -> None:
     """Train networks of an architecture, and print every epoch once all of them are through it."""
     text = RECIPE.format(name=name, networks=networks, epochs=epochs)
     recipe = hz.parse_recipe(tomllib.loads(text))
     images = recipe_images(recipe, place)
     architecture = recipe_architecture(recipe, images)
-    engine = make_engine("auto", architecture, workers=workers)
+    engine = make_engine("auto", architecture, workers=networks)
     cohort = [own for part in plan_parts(recipe, images.class_names, [networks]) for own in part]
     print(f"{name}: {architecture.parameter_count:,} parameters, engine {engine.name}", flush=True)
     accuracies: dict[int, list[float]] = {}
@@ -61,11 +61,10 @@ def main() -> None:
     parser.add_argument("--names", nargs="+", default=["lenet5", "resnet8"])
     parser.add_argument("--networks", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=25)
-    parser.add_argument("--workers", type=int, default=2)
     chosen = parser.parse_args()
     print(processor_name())
     for name in chosen.names:
-        train(name, chosen.images, chosen.networks, chosen.epochs, chosen.workers)
+        train(name, chosen.images, chosen.networks, chosen.epochs)
 
 
 if __name__ == "__main__":
