@@ -6,6 +6,7 @@ sums are printed, so that it shows whether all ways give the same networks.
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -118,37 +119,42 @@ def own_process(way: str, folder: Path, count: int) -> list[str]:
 
 
 def time_step(what: str, command: Sequence[str]) -> None:
-    """Run a command, and print its seconds, the peak memory of its processes, and what it says.
+    """Run a command, and print its seconds, its processors' seconds, its peak memory, its answer.
 
-    Memory is the sum over the process and all that it starts of what is theirs alone and their
-    share of what they have in common (Linux: PSS), looked at twenty times a second.
+    All are those of the process and of all that it starts, looked at twenty times a second. Memory
+    is what is theirs alone and their share of what they have in common (Linux: PSS).
     """
-    begin, peak = time.perf_counter(), 0.0
+    begin, peak, used = time.perf_counter(), 0.0, dict[int, float]()
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     while process.poll() is None:
-        peak = max(peak, sum(map(_megabytes, _with_children(process.pid))))
+        own = _with_children(process.pid)
+        used |= own
+        peak = max(peak, sum(map(_megabytes, own)))
         time.sleep(0.05)
     seconds = time.perf_counter() - begin
     assert process.stdout is not None
     said = (process.stdout.read().splitlines() or [""])[-1] if process.returncode == 0 else "FAILED"
-    print(f"| {what} | {seconds:.2f} | {peak:.0f} | {said[:60]} |", flush=True)
+    figures = f"{seconds:.1f} | {sum(used.values()):.1f} | {peak:.0f}"
+    print(f"| {what} | {figures} | {said[:60]} |", flush=True)
 
 
-def _with_children(root: int) -> list[int]:
-    """A process and all that descend from it."""
-    parents: dict[int, int] = {}
+def _with_children(root: int) -> dict[int, float]:
+    """A process and all that descend from it -> the processor's seconds that it has had."""
+    parents, seconds = dict[int, int](), dict[int, float]()
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            after_name = (entry / "stat").read_text().rpartition(")")[2]
+            after_name = (entry / "stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue  # it has ended
-        parents[int(entry.name)] = int(after_name.split()[1])
+        parents[int(entry.name)] = int(after_name[1])
+        ticks = int(after_name[11]) + int(after_name[12])
+        seconds[int(entry.name)] = ticks / os.sysconf("SC_CLK_TCK")
     found = {root}
     while more := {pid for pid, parent in parents.items() if parent in found} - found:
         found |= more
-    return sorted(found)
+    return {pid: seconds.get(pid, 0.0) for pid in found}
 
 
 def _megabytes(pid: int) -> float:

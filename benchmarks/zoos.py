@@ -42,7 +42,10 @@ NETWORKS = 1_000
 """That are loaded in several ways."""
 
 LAST = ("--epochs", "last")
-LOADED = "| way | s | peak MB | networks, sum of weights, of accuracies |\n|---|---|---|---|"
+LOADED = (
+    "| way | s | processor s | peak MB | networks, sum of weights, of accuracies |\n"
+    "|---|---|---|---|---|"
+)
 
 
 def make_small_cnn_zoo(folder: Path, runs: int) -> None:

@@ -176,6 +176,23 @@ def test_trials_that_lack_something(root: Path, tmp_path: Path):
     assert verify_zoo(tmp_path / "zoo").problems == ()
 
 
+def test_trials_that_tell_nothing(root: Path, tmp_path: Path):
+    """One without settings, one without results; none is passed over in silence."""
+    for number in range(3):
+        make_trial(root, number, config(seed=number))
+    folders = sorted(root.iterdir())
+    (folders[1] / "params.json").unlink()
+    (folders[2] / "result.json").unlink()
+    imported = import_zoo(root, tmp_path / "zoo")
+    assert imported.notes[:2] == (
+        "1 folder with checkpoints passed over, where neither params.json nor result.json tells "
+        f"model::type: {folders[1].name}",
+        f"1 trial without result.json, whose accuracy is not known: {folders[2].name}",
+    )
+    assert imported.zoo.ids == ["all_0", "all_2"]
+    assert imported.zoo.models["accuracy"].to_pylist() == [pytest.approx(0.34), None]
+
+
 class Hostile:
     def __reduce__(self) -> tuple[object, ...]:
         return (exec, ("raise SystemExit('run')",))
@@ -310,7 +327,7 @@ def test_keras_files_tell_how_they_were_trained(root: Path, tmp_path: Path):
         make_trial(source, 0, config(**told), epochs=(1,))
         import_zoo(source, tmp_path / source.name)
         export_zoo(tmp_path / source.name, "keras-h5", tmp_path / "files" / source.name)
-        path = tmp_path / "files" / source.name / "binary_oneVall_all_0_model.h5"
+        (path,) = (tmp_path / "files" / source.name).iterdir()
         with h5py.File(path) as file:
             text = file.attrs.get("training_config", "")
         assert ('"learning_rate": 0.0003 ' in text) == (source.name == "adam0.0")

@@ -281,6 +281,12 @@ DAMAGES = {
     "fewer rows": (with_rows(lambda rows: rows[:-1]), "it has 17 rows, but the matrix .* has 18"),
     "more rows": (with_rows(lambda rows: [*rows, rows[0] | {"step": 5}]), "it has more rows than"),
     "a table cut short": (cut("metrics.csv.gz", 0.5), r"metrics.csv.gz: .*cut short"),
+    "a number cut short": (
+        lambda files, rows: (files / "metrics.csv.gz").write_bytes(
+            gzip.compress(gzip.decompress((files / "metrics.csv.gz").read_bytes())[:-2])
+        ),
+        r"metrics.csv.gz: its last line has no end, so it may be cut short",
+    ),
     "a matrix cut short": (cut("weights.npy", 0.7), r"weights.npy: not a matrix .* or cut short"),
     "no matrix": (cut("weights.npy", 0), "weights.npy: not a matrix that NumPy wrote"),
     "a pickle": (pickled, "weights.npy: not a matrix that NumPy wrote.*Python objects"),
