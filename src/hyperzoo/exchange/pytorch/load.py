@@ -83,7 +83,7 @@ def load_torch(path: Path) -> object:
     known: set[str] = set()
     while True:
         try:
-            allowed = [(_stand_in(name), name) for name in known]
+            allowed: list[Any] = [(_stand_in(name), name) for name in known]
             with torch.serialization.safe_globals(allowed), warnings.catch_warnings():
                 # Of the pickle's protocol: whether torch can read it shows at once.
                 warnings.filterwarnings("ignore", message="Detected pickle protocol")
