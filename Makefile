@@ -76,12 +76,14 @@ $(KERAS_3)/installed:
 	@touch $@
 
 keras: install $(KERAS_2)/installed $(KERAS_3)/installed
-	rm -rf build/keras-files
+	rm -rf build/keras-files build/keras-trials build/keras-back
 	$(BIN)/python -m tests.exchange.keras.real.make build/keras-files
 	TF_CPP_MIN_LOG_LEVEL=3 $(KERAS_2)/bin/python tests/exchange/keras/real/check.py build/keras-files
 	TF_CPP_MIN_LOG_LEVEL=3 $(KERAS_3)/bin/python tests/exchange/keras/real/check.py build/keras-files
 	TF_CPP_MIN_LOG_LEVEL=3 $(KERAS_3)/bin/python tests/exchange/keras/real/make_small_cnn_zoo.py build/keras-files/zoo
-	$(BIN)/python -m tests.exchange.keras.real.check_small_cnn_zoo build/keras-files/zoo
+	$(BIN)/python -m tests.exchange.keras.real.check_small_cnn_zoo build/keras-files/zoo build/keras-back
+	TF_CPP_MIN_LOG_LEVEL=3 $(KERAS_2)/bin/python tests/exchange/keras/real/check.py build/keras-back
+	TF_CPP_MIN_LOG_LEVEL=3 $(KERAS_3)/bin/python tests/exchange/keras/real/check.py build/keras-back
 
 clean:
 	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,12 +1,15 @@
 """Other people's zoos, made of random numbers in full size: seconds, memory and size of each step.
 
     python benchmarks/zoos.py --folder FOLDER [--runs 30000] [--trials 1000]
+        [--their-python PYTHON --their-code ModelZooDataset/code]
 
 A Small CNN Zoo of 9 checkpoints a run (30,000 runs: 270,000 rows, 5.4 GB) is made and imported,
 and shown, predicted and reported on as the zoo that it has become; then a folder of the ModelZoos'
 trials, each with 6 checkpoints, is imported. Every step is a process of its own, so that a peak of
-memory is its own. The folder needs three times the room of the matrix; what was made is removed.
-docs/zoos.md has a result.
+memory is its own. Last, 1,000 networks are loaded as the users of either zoo do and as hyperzoo
+does (zoo_loaders.py); the ModelZoos' own loader runs in an environment of its own, with the
+versions of their environment.yml. The folder needs three times the room of the matrix; what was
+made is removed. docs/zoos.md has a result.
 """
 
 import argparse
@@ -24,6 +27,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from zoo_loaders import model_dataset_base, own_process, time_step
 
 EPOCHS = (0, 1, 2, 3, 20, 40, 60, 80, 86)
 VARIABLES = (
@@ -33,6 +37,15 @@ VARIABLES = (
 )  # fmt: skip
 BLOCK = 9_000
 """Rows that are made at once."""
+
+NETWORKS = 1_000
+"""That are loaded in several ways."""
+
+LAST = ("--epochs", "last")
+LOADED = (
+    "| way | s | processor s | peak MB | networks, sum of weights, of accuracies |\n"
+    "|---|---|---|---|---|"
+)
 
 
 def make_small_cnn_zoo(folder: Path, runs: int) -> None:
@@ -150,11 +163,19 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--runs", type=int, default=30_000)
     parser.add_argument("--trials", type=int, default=1_000)
+    parser.add_argument("--their-python", type=Path, help="has the ModelZoos' environment")
+    parser.add_argument("--their-code", type=Path, help="the folder `code` of ModelZooDataset")
     chosen = parser.parse_args()
     chosen.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=chosen.folder) as work:
         small_cnn_zoo(Path(work), chosen.runs)
-        modelzoos(Path(work), chosen.trials)
+        if chosen.runs > NETWORKS:
+            source, zoo = Path(work, "few"), Path(work, "zoo")
+            in_own_process(make_small_cnn_zoo, source, NETWORKS)
+            step(f"import of {NETWORKS} runs, last", "import", source, "--out", zoo, *LAST)
+            load_small_cnn_zoo(source, zoo)
+            shutil.rmtree(zoo)
+        modelzoos(Path(work), chosen.trials, chosen.their_python, chosen.their_code)
 
 
 def small_cnn_zoo(work: Path, runs: int) -> None:
@@ -165,23 +186,42 @@ def small_cnn_zoo(work: Path, runs: int) -> None:
     step("import, all checkpoints", "import", source, "--out", zoo)
     print(f"zoo: {size_of(zoo)}", flush=True)
     step("show", "show", zoo)
-    step("predict accuracy, statistics, 1 split", "predict", zoo, "--target", "accuracy",
-         "--methods", "statistics", "--splits", 1)  # fmt: skip
+    predict(zoo)
     step("report", "report", zoo, "--out", work / "report.html")
     shutil.rmtree(zoo)
-    step("import --epochs last", "import", source, "--out", zoo, "--epochs", "last")
+    step("import --epochs last", "import", source, "--out", zoo, *LAST)
     print(f"zoo: {size_of(zoo)}", flush=True)
+    predict(zoo)
+    load_small_cnn_zoo(source, zoo)
     shutil.rmtree(zoo)
     shutil.rmtree(source)
 
 
-def modelzoos(work: Path, trials: int) -> None:
+def predict(zoo: Path) -> None:
+    step("predict accuracy, statistics, 1 split", "predict", zoo, "--target", "accuracy",
+         "--methods", "statistics", "--splits", 1)  # fmt: skip
+
+
+def load_small_cnn_zoo(source: Path, zoo: Path) -> None:
+    """The last weights and accuracies of the first networks, from a file and from a zoo."""
+    print(f"{NETWORKS} networks of {size_of(source)}\n{LOADED}", flush=True)
+    time_step("all of the matrix, shuffled, then cut", own_process("nfn", source, NETWORKS))
+    time_step("their rows of the mapped matrix", own_process("mapped", source, NETWORKS))
+    time_step("hyperzoo, imported", own_process("hyperzoo", zoo, NETWORKS))
+
+
+def modelzoos(work: Path, trials: int, python: Path | None, code: Path | None) -> None:
     source, zoo = work / "tune_zoo_mnist", work / "zoo"
     in_own_process(make_trials, source, trials)
     print(f"{trials} trials, {size_of(source)}")
     step("import trials, all checkpoints", "import", source, "--out", zoo)
     shutil.rmtree(zoo)
-    step("import trials --epochs last", "import", source, "--out", zoo, "--epochs", "last")
+    step("import trials --epochs last", "import", source, "--out", zoo, *LAST)
+    print(f"{trials} networks\n{LOADED}", flush=True)
+    if python is not None and code is not None:
+        time_step("ModelDatasetBase", model_dataset_base(python, code, source, 50))
+    time_step("torch.load in a loop", own_process("torch", source, 50))
+    time_step("hyperzoo, imported", own_process("hyperzoo", zoo, trials))
     shutil.rmtree(zoo)
 
 

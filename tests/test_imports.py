@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.zoo.makers import make_zoo, recipe
+
 SOURCE = Path(__file__).parents[1] / "src" / "hyperzoo"
 
 # Room -> rooms it may import. A room is a folder or a file of the package.
@@ -136,6 +138,36 @@ def test_what_an_import_does_not_load(module: str):
     program = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (found.stdout.strip(), found.stderr) == ("[]", "")
+
+
+HEAVY = ["pandas", "pyarrow.compute", "torch", "sklearn", "hyperzoo.train", "hyperzoo.generation"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "absent"),
+    [
+        ("--version", ["rich.table", "numpy", "pydantic", "pyarrow"]),
+        ("--help", ["numpy", "pydantic", "pyarrow"]),
+        ("recipes", ["pyarrow", *HEAVY]),
+        ("show ZOO", HEAVY),
+        ("show ZOO --json", HEAVY),
+        ("status ZOO", HEAVY),
+        ("verify ZOO", HEAVY),
+    ],
+)
+def test_what_a_short_command_does_not_load(tmp_path: Path, arguments: str, absent: list[str]):
+    zoo = make_zoo(tmp_path / "zoo", recipe(vary={"learning_rate": {"choice": [0.1, 0.2]}}))
+    program = f"""
+import gc, sys
+sys.argv[1:] = {[str(zoo) if word == "ZOO" else word for word in arguments.split()]}
+from hyperzoo.cli import main
+try:
+    main()
+finally:
+    print(gc.isenabled(), [m for m in {absent} if m in sys.modules], file=sys.stderr)
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (found.stderr, found.returncode) == ("True []\n", 0)
 
 
 def test_engines_need_little():

@@ -112,7 +112,7 @@ class PlannedNetwork:
     @property
     def has_plain_adam(self) -> bool:
         """Whether Adam trains it, with neither weight decay nor l2."""
-        return self.rule == "adam" and self.weight_decay == self.l2 == 0
+        return self.optimizer in ("adam", "adamw") and self.weight_decay == self.l2 == 0
 
     @property
     def rule(self) -> Rule:

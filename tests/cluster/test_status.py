@@ -9,12 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hyperzoo.cli.work import status
+from hyperzoo.cli.status import status
 from hyperzoo.cluster.beats import WORKERS_FOLDER
 from hyperzoo.cluster.status import Status, zoo_status
 from hyperzoo.cluster.tasks import submitted_tasks, write_submission
-from hyperzoo.cluster.training import CLUSTER_FOLDER
-from hyperzoo.cluster.work import write_pieces
+from hyperzoo.cluster.work import CLUSTER_FOLDER, write_pieces
 from hyperzoo.zoo import layout
 from hyperzoo.zoo.bundle import INCOMING_FOLDER
 from tests.cluster.makers import PARTS, prepared, stand_in

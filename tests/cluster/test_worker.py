@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from hyperzoo.cli.work import collect, status
+from hyperzoo.cli.status import status
+from hyperzoo.cli.work import collect
 from hyperzoo.cluster import worker
 from hyperzoo.cluster.beats import WORKERS_FOLDER, beats
 from hyperzoo.cluster.status import zoo_status

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from hyperzoo.zoo import Zoo
+from hyperzoo.zoo.tables import numbers_of
 
 PERFORMANCE_METRICS = ("accuracy", "precision", "recall", "f1")
 """The metrics of the published table."""
@@ -36,9 +37,7 @@ def performance_rows(zoo: Zoo) -> list[dict[str, Any]]:
     models = zoo.models
     classes = np.array(models["class"].to_pylist(), dtype=object)
     failed = np.array(models["status"].to_pylist(), dtype=object) == "failed"
-    values = {
-        metric: models[metric].to_numpy().astype(np.float64) for metric in PERFORMANCE_METRICS
-    }
+    values = {metric: numbers_of(models[metric]) for metric in PERFORMANCE_METRICS}
     groups = [(name, classes == name) for name in zoo.classes]
     if len(groups) > 1:
         groups.append((OVERALL, np.full(len(classes), True)))
@@ -72,7 +71,7 @@ def metric_distributions(zoo: Zoo) -> pa.Table:
     classes = np.array(zoo.models["class"].to_pylist(), dtype=object)
     rows = []
     for metric in DISTRIBUTION_METRICS:
-        column = zoo.models[metric].to_numpy().astype(np.float64)
+        column = numbers_of(zoo.models[metric])
         known = ~np.isnan(column)
         for name in zoo.classes if known.any() else ():
             values = column[known & (classes == name)]

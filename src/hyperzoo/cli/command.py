@@ -1,9 +1,13 @@
 """The `hyperzoo` command: its subcommands, and what it does with errors and interrupts."""
 
+import ast
+import gc
 import importlib
 import sys
 import traceback
+from collections.abc import Callable, Collection
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -16,12 +20,12 @@ from hyperzoo.version import VERSION
 
 COMMANDS = {
     "recipes": "recipes.recipes",
-    "images": "images.app",
+    "images": "images.images",
     "train": "train.train",
     "submit": "submit.submit",
     "work": "work.work",
     "collect": "work.collect",
-    "status": "work.status",
+    "status": "status.status",
     "show": "show.show",
     "verify": "verify.verify",
     "analyze": "analyze.analyze",
@@ -55,8 +59,8 @@ def _options(
     """Options of the command itself."""
 
 
-def _app_of(*names: str) -> typer.Typer:
-    """The command with some of its subcommands."""
+def _app_of(asked: Collection[str]) -> typer.Typer:
+    """The command; those of its subcommands that are not asked for are but names with a line."""
     made = typer.Typer(
         name="hyperzoo",
         help="Make, keep, read and study zoos: datasets whose samples are trained neural networks.",
@@ -66,21 +70,39 @@ def _app_of(*names: str) -> typer.Typer:
         pretty_exceptions_enable=False,
         callback=_options,
     )
-    for name in names:
-        module, _, function = COMMANDS[name].partition(".")
-        found = getattr(importlib.import_module(f"hyperzoo.cli.{module}"), function)
-        if isinstance(found, typer.Typer):
-            made.add_typer(found, name=name)
+    for name, place in COMMANDS.items():
+        module, _, function = place.partition(".")
+        if name not in asked:
+            made.command(name)(_stand_in(module, function))
+            continue
+        loaded = importlib.import_module(f"hyperzoo.cli.{module}")
+        if hasattr(loaded, "app"):  # a command with commands of its own
+            made.add_typer(loaded.app, name=name)
         else:
-            made.command(name)(found)
+            made.command(name)(getattr(loaded, function))
     return made
+
+
+def _stand_in(module: str, function: str) -> Callable[[], None]:
+    """A function with the docstring of another whose module is not loaded, for the list of all."""
+    tree = ast.parse(Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8"))
+
+    def stand_in() -> None:
+        raise AssertionError(f"{module}.{function} was not loaded")
+
+    [stand_in.__doc__] = (
+        ast.get_docstring(node)
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and node.name == function
+    )
+    return stand_in
 
 
 def __getattr__(name: str) -> Any:
     """`app`, the command with all its subcommands, is made when it is first asked for."""
     if name != "app":
         raise AttributeError(f"module 'hyperzoo.cli.command' has no attribute '{name}'")
-    globals()["app"] = made = _app_of(*COMMANDS)
+    globals()["app"] = made = _app_of(COMMANDS)
     return made
 
 
@@ -107,8 +129,9 @@ def _run() -> int | str | None:
     try:
         write_what_the_terminal_lacks_as_escapes()
         # What all of them need takes a second to load: only what is asked for.
-        asked = arguments[:1] if arguments and arguments[0] in COMMANDS else list(COMMANDS)
-        app = _app_of(*asked)
+        app = _app_of(arguments)
+        gc.freeze()
+        gc.enable()
         raise_interrupts()
         app(arguments)  # leaves with 0, 2 or 130 by itself
     except SystemExit as leaving:

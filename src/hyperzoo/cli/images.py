@@ -10,11 +10,11 @@ from hyperzoo.cli.progress import image_meter
 from hyperzoo.images import load_images, prepare_imagenette
 from hyperzoo.words import counted
 
-app = typer.Typer(help="Get images ready for training.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()
-def _options() -> None:
+def images() -> None:
     """Get images ready for training."""
 
 
@@ -33,10 +33,10 @@ def prepare(
     """Decode and resize images once; recipes then find them in your cache folder."""
     with image_meter() as meter:
         path = prepare_imagenette(origin, size=size, channels=channels, meter=meter)
-    images = load_images("npz", path=path, size=size, channels=channels)
+    found = load_images("npz", path=path, size=size, channels=channels)
     out.print(
-        f"{len(images.train_images):,} training and "
-        f"{counted(len(images.validation_images), 'validation image')} of "
-        f"{counted(len(images.class_names), 'class', 'classes')} in {path}\n"
-        f"fingerprint {images.fingerprint}"
+        f"{len(found.train_images):,} training and "
+        f"{counted(len(found.validation_images), 'validation image')} of "
+        f"{counted(len(found.class_names), 'class', 'classes')} in {path}\n"
+        f"fingerprint {found.fingerprint}"
     )

@@ -1,5 +1,6 @@
 """Where the command begins: interrupts are handled before anything that takes time is loaded."""
 
+import gc
 import sys
 
 TYPE_CHECKING = False  # typing takes a moment to load, in which Ctrl-C would show a traceback
@@ -15,6 +16,7 @@ def main() -> "NoReturn":
         end_at_once()
     except KeyboardInterrupt:
         sys.exit(130)
+    gc.disable()  # what loading makes stays; `command.run` turns it on again
     from hyperzoo.cli.command import run
 
     run()

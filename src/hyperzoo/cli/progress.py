@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.progress import (
     BarColumn,
@@ -14,8 +15,10 @@ from rich.progress import (
 from rich.progress import Progress as Bar
 
 from hyperzoo.cli.console import err
-from hyperzoo.train import Meter, Progress
 from hyperzoo.words import counted
+
+if TYPE_CHECKING:
+    from hyperzoo.train import Meter, Progress
 
 LINE_EVERY = 5.0
 """Seconds between plain lines."""
@@ -47,7 +50,7 @@ class _Lines:
 
 
 @contextmanager
-def training_meter() -> Iterator[Meter]:
+def training_meter() -> Iterator["Meter"]:
     """A meter for `train_zoo`: networks, epochs, networks a second, time left."""
     started = time.monotonic()
     if not err.is_terminal:
@@ -59,7 +62,7 @@ def training_meter() -> Iterator[Meter]:
     with Bar(*columns, console=err, transient=True) as bar:
         task = bar.add_task("starting", total=None)
 
-        def draw(progress: Progress) -> None:
+        def draw(progress: "Progress") -> None:
             line = _training_line(progress, time.monotonic() - started)
             bar.update(
                 task, description=line, total=progress.epochs_planned, completed=progress.epochs
@@ -68,7 +71,7 @@ def training_meter() -> Iterator[Meter]:
         yield draw
 
 
-def _training_line(progress: Progress, seconds: float) -> str:
+def _training_line(progress: "Progress", seconds: float) -> str:
     """One line that says how far a run is and how long it will take."""
     line = (
         f"{progress.networks} of {counted(progress.networks_planned, 'network')} on disk, "

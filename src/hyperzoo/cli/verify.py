@@ -1,20 +1,22 @@
 """`hyperzoo verify`: is a zoo what it says it is?"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
 from hyperzoo.cli.console import err, out
-from hyperzoo.cli.image_choice import HELP
 from hyperzoo.cli.progress import counting_meter
 from hyperzoo.errors import VerificationError
-from hyperzoo.generation import Regenerated, load_generator, regenerate_network
+from hyperzoo.images.place import HELP
 from hyperzoo.population import Device, EngineName
-from hyperzoo.retrain import Retrained, retrain_network
 from hyperzoo.words import counted
 from hyperzoo.zoo import open_zoo, verify_zoo
+
+if TYPE_CHECKING:
+    from hyperzoo.generation import Regenerated
+    from hyperzoo.retrain import Retrained
 
 
 def verify(
@@ -56,9 +58,13 @@ def verify(
     if left := len(found.incomplete):
         out.print(f"{counted(left, 'part')} {'is' if left == 1 else 'are'} still to be trained")
     if regenerate is not None and generator is not None:
+        from hyperzoo.generation import load_generator, regenerate_network
+
         again = regenerate_network(open_zoo(folder), regenerate, load_generator(generator))
         _report(again, "generated", "generator's")
     if retrain is not None:
+        from hyperzoo.retrain import retrain_network
+
         _report(
             retrain_network(open_zoo(folder), retrain, images=images, engine=engine, device=device),
             "trained",
@@ -66,7 +72,7 @@ def verify(
         )
 
 
-def _report(result: Retrained | Regenerated, made: str, whose: str) -> None:
+def _report(result: "Retrained | Regenerated", made: str, whose: str) -> None:
     if not result.differing:
         out.print(f"{result.id}: {made} again, all {result.weights:,} weights equal bit for bit")
         return

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from hyperzoo.cluster import slurm
 from hyperzoo.cluster.tasks import LOGS_FOLDER, PIECES_FILE, submitted_states, write_submission
-from hyperzoo.cluster.training import CLUSTER_FOLDER, prepare_zoo
-from hyperzoo.cluster.work import write_pieces
+from hyperzoo.cluster.training import prepare_zoo
+from hyperzoo.cluster.work import CLUSTER_FOLDER, write_pieces
 from hyperzoo.errors import ClusterError
 from hyperzoo.recipe import Recipe
 from hyperzoo.zoo import layout

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hyperzoo.cluster import slurm
-from hyperzoo.cluster.training import CLUSTER_FOLDER
-from hyperzoo.cluster.work import Shard, read_pieces
+from hyperzoo.cluster.work import CLUSTER_FOLDER, Shard, read_pieces
 from hyperzoo.errors import ClusterError, ZooError
 from hyperzoo.zoo.files import read_file, write_file
 

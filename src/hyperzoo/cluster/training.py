@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from hyperzoo.architectures import Architecture
-from hyperzoo.cluster.work import Maker, Told, Work
+from hyperzoo.cluster.work import CLUSTER_FOLDER, Maker, Told, Work
 from hyperzoo.errors import ClusterError, ImageError, ZooMismatchError
 from hyperzoo.images import ImageSet
 from hyperzoo.images.npz import load_npz, write_npz
@@ -27,7 +27,6 @@ from hyperzoo.zoo.document import ZooDocument, read_document
 from hyperzoo.zoo.part_bundle import part_bundle, piece_name, piece_part
 from hyperzoo.zoo.write import PATIENCE, Taken, collect_bundles
 
-CLUSTER_FOLDER = ".cluster"
 IMAGES_FILE = "images.npz"
 
 _logger = logging.getLogger(__name__)

@@ -11,6 +11,8 @@ from hyperzoo.zoo.bundle import Bundle, lying_bundles
 from hyperzoo.zoo.files import read_file, write_file
 from hyperzoo.zoo.write import Taken
 
+CLUSTER_FOLDER = ".cluster"
+"""Of a zoo: submissions, and what workers need, kept beside what readers see."""
 _MAX_BYTES = 2**26
 
 Told = Callable[[int], None]

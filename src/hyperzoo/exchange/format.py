@@ -1,19 +1,24 @@
 """What a format is: the one interface behind which other people's files are read and written."""
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperzoo.architectures.layers import Normalize
 from hyperzoo.exchange.content import Content, check_content, look
 from hyperzoo.exchange.network import ForeignNetwork
 from hyperzoo.images import ImageSet
-from hyperzoo.plan import PlannedNetwork
+from hyperzoo.plan import HYPER_PARAMETERS, PlannedNetwork
 from hyperzoo.zoo import Zoo
+
+_logger = logging.getLogger(__name__)
 
 Meter = Callable[[int, int | None], None]
 """Is told how many (networks, bytes) of how many are done."""
@@ -39,20 +44,48 @@ class Export:
     images: ImageSet | None = None
     meter: Meter = no_meter
 
-    @property
+    @cached_property
     def planned(self) -> list[PlannedNetwork]:
-        """The networks that are there, in the order of every network axis."""
-        return [network for part in self.zoo.parts_complete for network in self.zoo.plan[part]]
+        """The networks that are there, in the order of every network axis.
+
+        Imported ones have the hyper-parameters that their origin tells.
+        """
+        planned = [network for part in self.zoo.parts_complete for network in self.zoo.plan[part]]
+        training = None if self.zoo.imported is None else self.zoo.imported.training
+        if training is None:
+            return planned
+        columns = [key for key in training.columns if key in HYPER_PARAMETERS]
+        shared = {key: own for key, own in training.shared.items() if key in HYPER_PARAMETERS}
+        rows = self.zoo.models.select(columns).to_pylist()
+        told = [shared | {key: own for key, own in row.items() if own is not None} for row in rows]
+        return [replace(network, **own) for network, own in zip(planned, told, strict=True)]
 
     def networks(self) -> Iterator[tuple[PlannedNetwork, Mapping[str, NDArray[np.float32]]]]:
         """Every network with its tensors by PyTorch's names; counts those that are done with."""
         done = 0
         for part in self.zoo.parts_complete:
             stacked = self.zoo.part_weights(part)
-            for row, network in enumerate(self.zoo.plan[part]):
-                yield network, {name: tensor[row] for name, tensor in stacked.items()}
+            for row in range(len(self.zoo.plan[part])):
+                yield self.planned[done], {name: tensor[row] for name, tensor in stacked.items()}
                 done += 1
                 self.meter(done, len(self.zoo))
+
+    def warn_of_weights_alone(self) -> None:
+        """Say what a file of weights alone has no place for, and its reader has to know."""
+        lost = []
+        for layer in self.zoo.architecture.layers:
+            if isinstance(layer, Normalize):
+                mean, std = (", ".join(map(str, own)) for own in (layer.mean, layer.std))
+                lost.append(
+                    f"images are scaled by the mean {mean} and the standard deviation {std}"
+                )
+            if getattr(layer, "activation", "") == "drawn":
+                lost.append("networks have activations of their own (the column of models)")
+        if lost:
+            _logger.warning(
+                "these files hold weights alone, and can't say that %s; keras-h5 and pytorch do",
+                " and that ".join(dict.fromkeys(lost)),
+            )
 
 
 class Format(ABC):

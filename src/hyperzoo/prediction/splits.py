@@ -118,7 +118,10 @@ def check_classes(labels: Sequence[str], target: str = CLASS, least: int = LEAST
         found = (
             f"all networks are of {target} '{next(iter(counts))}'" if counts else "there are none"
         )
-        classes = "; networks of a multi-class zoo all have the same"
+        classes = (
+            "; networks of a multi-class zoo all have the same. Predict what they differ in: "
+            "hyperzoo predict ZOO --target COLUMN"
+        )
         raise PredictionError(
             f"naming the {target} needs networks of at least two, but {found}"
             + classes * (target == CLASS)

@@ -13,6 +13,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from hyperzoo.zoo.tables import numbers_of
+
 _MOST_IMAGES = 1_000_000
 _MOST_MULTIPLES = 12
 _COLUMNS = ("accuracy", "precision", "recall", "specificity")
@@ -45,7 +47,7 @@ def split_size(models: pa.Table) -> SplitSize | None:
     Returns:
         The sizes; None where there are no metrics, or no split fits (if they were rounded, say).
     """
-    metrics = np.stack([models[name].to_numpy().astype(np.float64) for name in _COLUMNS])
+    metrics = np.stack([numbers_of(models[name]) for name in _COLUMNS])
     known = np.isfinite(metrics).all(axis=0)
     if not known.any():
         return None

@@ -16,6 +16,7 @@ from hyperzoo.report.figure import networks
 from hyperzoo.report.figures.performance import is_published
 from hyperzoo.version import VERSION
 from hyperzoo.zoo import Generated, Imported, Trained, Zoo
+from hyperzoo.zoo.tables import numbers_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +93,7 @@ def headlines(zoo: Zoo) -> list[Headline]:
         ),
     ]
     for metric, label in (("accuracy", "mean accuracy"), ("f1", "mean F1"), ("auc", "mean AUC")):
-        values = zoo.models[metric].to_numpy().astype(np.float64)
+        values = numbers_of(zoo.models[metric])
         values = values[np.isfinite(values)]
         if len(values):
             remark = f"{values.min():.3f} to {values.max():.3f}"

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture, varied
@@ -428,6 +427,8 @@ class Zoo:
             ZooFormatError: a file of the history is missing or damaged.
         """
         if network_id is not None:
+            import pyarrow.compute as pc
+
             part, _ = self._place(network_id)
             table = self._history(part)
             return table.filter(pc.equal(table["id"], network_id))

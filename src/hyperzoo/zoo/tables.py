@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from hyperzoo.errors import ZooFormatError
 from hyperzoo.zoo.files import regular_size
@@ -52,6 +54,19 @@ def read_table(path: Path, schema: pa.Schema, rows: int) -> pa.Table:
     if len(table) != rows:
         raise ZooFormatError(f"{path}: expected {rows} rows, got {len(table)}")
     return table.replace_schema_metadata(None)
+
+
+def numbers_of(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """A column of numbers as float64 [row], NaN for null.
+
+    pyarrow's own way to NumPy loads pandas where that is installed, which takes longer than all
+    that a short command does.
+    """
+    chunks = [
+        np.array(chunk.to_pylist() if chunk.null_count else np.from_dlpack(chunk), np.float64)
+        for chunk in column.chunks
+    ]
+    return np.concatenate([np.empty(0), *chunks])
 
 
 def _check_shape(path: Path, file: pq.ParquetFile, schema: pa.Schema, rows: int) -> None:

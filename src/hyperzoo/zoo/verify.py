@@ -20,7 +20,7 @@ from hyperzoo.zoo.hub import download_zoo, is_hub_address
 from hyperzoo.zoo.origin import Imported
 from hyperzoo.zoo.parts import IDENTITY, mark, planned_rows
 from hyperzoo.zoo.read import check_weights
-from hyperzoo.zoo.tables import read_metadata, read_table
+from hyperzoo.zoo.tables import numbers_of, read_metadata, read_table
 from hyperzoo.zoo.tensors import open_tensors
 
 
@@ -184,7 +184,7 @@ class _Part:
         if isinstance(self.document.origin, Imported):
             return  # what its origin does not tell is NaN
         for name in layout.HISTORY_COLUMNS:
-            values = table[name].to_numpy().reshape(len(self.networks), len(epochs))
+            values = numbers_of(table[name]).reshape(len(self.networks), len(epochs))
             yield from self._not_finite(f"{place}: {name}", values)
 
     def _weights_problems(self, place: Path, epoch: int | None) -> Iterator[str]:

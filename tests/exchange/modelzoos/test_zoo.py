@@ -5,11 +5,13 @@ import pickle
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
 
 from hyperzoo.errors import ForeignFileError
+from hyperzoo.exchange.exporting import export_zoo
 from hyperzoo.exchange.importing import import_zoo
 from hyperzoo.images import ImageSet
 from hyperzoo.recipe import load_recipe
@@ -174,6 +176,23 @@ def test_trials_that_lack_something(root: Path, tmp_path: Path):
     assert verify_zoo(tmp_path / "zoo").problems == ()
 
 
+def test_trials_that_tell_nothing(root: Path, tmp_path: Path):
+    """One without settings, one without results; none is passed over in silence."""
+    for number in range(3):
+        make_trial(root, number, config(seed=number))
+    folders = sorted(root.iterdir())
+    (folders[1] / "params.json").unlink()
+    (folders[2] / "result.json").unlink()
+    imported = import_zoo(root, tmp_path / "zoo")
+    assert imported.notes[:2] == (
+        "1 folder with checkpoints passed over, where neither params.json nor result.json tells "
+        f"model::type: {folders[1].name}",
+        f"1 trial without result.json, whose accuracy is not known: {folders[2].name}",
+    )
+    assert imported.zoo.ids == ["all_0", "all_2"]
+    assert imported.zoo.models["accuracy"].to_pylist() == [pytest.approx(0.34), None]
+
+
 class Hostile:
     def __reduce__(self) -> tuple[object, ...]:
         return (exec, ("raise SystemExit('run')",))
@@ -298,6 +317,36 @@ def test_a_wrong_scaling_shows(tmp_path: Path):
     notes = import_zoo(root, tmp_path / "zoo", images=known).notes
     assert "4 of 4 networks evaluated on made-up do not what the zoo tells" in notes[2]
     assert "The scaling of the pixels" in notes[2]
+
+
+def test_keras_files_tell_how_they_were_trained(root: Path, tmp_path: Path):
+    """Adam's learning rate, where it was plain Adam; of others nothing."""
+    for optimizer, decay in (("adam", 0.0), ("sgd", 0.0), ("adam", 1e-3), ("adagrad", 0.0)):
+        source = root / f"{optimizer}{decay}"
+        told = {"optim::optimizer": optimizer, "optim::wd": decay, "optim::lr": 3e-4}
+        make_trial(source, 0, config(**told), epochs=(1,))
+        import_zoo(source, tmp_path / source.name)
+        export_zoo(tmp_path / source.name, "keras-h5", tmp_path / "files" / source.name)
+        (path,) = (tmp_path / "files" / source.name).iterdir()
+        with h5py.File(path) as file:
+            text = file.attrs.get("training_config", "")
+        assert ('"learning_rate": 0.0003 ' in text) == (source.name == "adam0.0")
+        assert bool(text) == (source.name == "adam0.0")
+
+
+def test_files_of_weights_alone_say_what_they_lose(root: Path, tmp_path: Path, caplog):
+    grid(root)
+    zoo = import_zoo(root, tmp_path / "zoo").zoo
+    for number, written in enumerate(("weights-h5", "modelwise-pickle", "layerwise-pickle")):
+        export_zoo(zoo, written, tmp_path / written)
+        assert [record.message for record in caplog.records] == [
+            "these files hold weights alone, and can't say that images are scaled by the mean "
+            "0.1307 and the standard deviation 0.3081 and that networks have activations of their "
+            "own (the column of models); keras-h5 and pytorch do"
+        ] * (number + 1)
+    for written in ("keras-h5", "pytorch"):
+        export_zoo(zoo, written, tmp_path / written)
+    assert len(caplog.records) == 3
 
 
 def test_settings_that_nobody_has(root: Path, tmp_path: Path):

@@ -156,14 +156,16 @@ def test_runs_that_lack_something(files: Path, tmp_path: Path):
 
 def test_activations_that_are_not_known(files: Path, tmp_path: Path):
     rows = [
-        row | {"config.activation": "selu"} if row["modeldir"].endswith("1") else row
-        for row in rows_of(3)
+        row | {"config.activation": {1: "selu", 3: "leaky_relu"}[run]} if run in (1, 3) else row
+        for row in rows_of(4)
+        for run in [int(row["modeldir"][-1])]
     ]
     matrix = make_zoo(files, rows)
     imported = import_zoo(files, tmp_path / "zoo", epochs="last")
     assert imported.zoo.ids == ["all_0", "all_2"]
     assert imported.notes == (
-        "1 network passed over, whose activation is not known here (selu): all_1",
+        "2 networks passed over, whose activation is not known here (leaky_relu, selu): "
+        "all_1, all_3",
     )
     np.testing.assert_array_equal(imported.zoo.matrix("published"), matrix[[8, 26]])
     make_zoo(files, [row | {"config.activation": "selu"} for row in rows])
@@ -279,6 +281,12 @@ DAMAGES = {
     "fewer rows": (with_rows(lambda rows: rows[:-1]), "it has 17 rows, but the matrix .* has 18"),
     "more rows": (with_rows(lambda rows: [*rows, rows[0] | {"step": 5}]), "it has more rows than"),
     "a table cut short": (cut("metrics.csv.gz", 0.5), r"metrics.csv.gz: .*cut short"),
+    "a number cut short": (
+        lambda files, rows: (files / "metrics.csv.gz").write_bytes(
+            gzip.compress(gzip.decompress((files / "metrics.csv.gz").read_bytes())[:-2])
+        ),
+        r"metrics.csv.gz: its last line has no end, so it may be cut short",
+    ),
     "a matrix cut short": (cut("weights.npy", 0.7), r"weights.npy: not a matrix .* or cut short"),
     "no matrix": (cut("weights.npy", 0), "weights.npy: not a matrix that NumPy wrote"),
     "a pickle": (pickled, "weights.npy: not a matrix that NumPy wrote.*Python objects"),

@@ -73,6 +73,7 @@ class KerasWeights(_KerasFiles):
 
     def write(self, export: Export) -> int:
         """A file a network."""
+        export.warn_of_weights_alone()
         return _write(export, weights_template, f"_model{_WEIGHTS_SUFFIX}")
 
 

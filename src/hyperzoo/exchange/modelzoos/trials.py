@@ -58,11 +58,7 @@ def trial_folders(root: Path) -> Iterator[Path]:
 
     Such a folder has a `params.json` that tells a network's type, or results that do.
     """
-    for place, folders, names in os.walk(root):
-        here = Path(place)
-        if len(here.relative_to(root).parts) >= _MOST_LEVELS:
-            folders.clear()
-        folders[:] = sorted(own for own in folders if not (here / own).is_symlink())
+    for here, folders, names in _walk(root):
         if PARAMS in names or RESULT in names:
             try:
                 is_trial = TYPE in config_of(here)
@@ -72,6 +68,25 @@ def trial_folders(root: Path) -> Iterator[Path]:
             if is_trial:
                 folders.clear()
                 yield here
+
+
+def folders_of_checkpoints(root: Path) -> Iterator[Path]:
+    """The folders that hold checkpoints, whether or not they tell what of."""
+    for here, folders, _ in _walk(root):
+        found = [own for own in folders if _FOLDER.fullmatch(own)]
+        if any(_is_file(here / own / CHECKPOINT) for own in found):
+            folders.clear()
+            yield here
+
+
+def _walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Folders with the names of those in them and of files; names taken away are passed over."""
+    for place, folders, names in os.walk(root):
+        here = Path(place)
+        if len(here.relative_to(root).parts) >= _MOST_LEVELS:
+            folders.clear()
+        folders[:] = sorted(own for own in folders if not (here / own).is_symlink())
+        yield here, folders, names
 
 
 def config_of(folder: Path) -> Mapping[str, Any]:

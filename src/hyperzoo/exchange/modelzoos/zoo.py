@@ -22,8 +22,11 @@ from hyperzoo.exchange.modelzoos.networks import (
 )
 from hyperzoo.exchange.modelzoos.trials import (
     FIGURES,
+    PARAMS,
+    RESULT,
     TYPE,
     Trial,
+    folders_of_checkpoints,
     number_of,
     read_trial,
     trial_folders,
@@ -120,10 +123,23 @@ def _trials(root: Path) -> tuple[list[Trial], list[str]]:
         notes.append(
             f"{counted(len(empty), 'trial')} without a checkpoint passed over: {some(empty)}"
         )
+    known = {trial.folder for trial in read}
+    untold = [own for own in folders_of_checkpoints(root) if own not in known]
+    if untold:
+        names = [printable(own.relative_to(root).as_posix()) for own in untold]
+        notes.append(
+            f"{counted(len(names), 'folder')} with checkpoints passed over, where neither "
+            f"{PARAMS} nor {RESULT} tells {TYPE}: {some(names)}"
+        )
     if strange:
         notes.append(
             f"{counted(len(strange), 'trial')} passed over, whose model::nlin is not known here "
             f"({', '.join(ACTIVATIONS)}): {some(strange)}"
+        )
+    if bare := [trial.key for trial in kept if not trial.figures]:
+        notes.append(
+            f"{counted(len(bare), 'trial')} without {RESULT}, whose accuracy is not known: "
+            f"{some(bare)}"
         )
     if cut := [trial.key for trial in kept if trial.cut]:
         notes.append(

@@ -78,6 +78,7 @@ class LayerwisePickle(PublishedPickle):
                 "has layers without a bias, or batch normalisation; export it as keras-h5 or "
                 "pytorch"
             )
+        export.warn_of_weights_alone()
         with (export.folder / FILE_NAME).open("wb") as file:
             file.write(START + b"]")
             for class_name in zoo.classes:

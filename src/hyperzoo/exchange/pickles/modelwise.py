@@ -50,6 +50,7 @@ class ModelwisePickle(PublishedPickle):
 
     def write(self, export: Export) -> int:
         """One file, `modelwise.pkl`, which `pickle.load` opens; written network by network."""
+        export.warn_of_weights_alone()
         order = export.zoo.architecture.published_order
         with (export.folder / FILE_NAME).open("wb") as file:
             file.write(START + b"]")

@@ -1,6 +1,7 @@
 """Loads what `torch.save` or safetensors wrote: tensors and plain data, and nothing is run."""
 
 import re
+import warnings
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
@@ -82,7 +83,10 @@ def load_torch(path: Path) -> object:
     known: set[str] = set()
     while True:
         try:
-            with torch.serialization.safe_globals([(_stand_in(name), name) for name in known]):
+            allowed: list[Any] = [(_stand_in(name), name) for name in known]
+            with torch.serialization.safe_globals(allowed), warnings.catch_warnings():
+                # Of the pickle's protocol: whether torch can read it shows at once.
+                warnings.filterwarnings("ignore", message="Detected pickle protocol")
                 return torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:
             # Whatever torch stumbles over in a stranger's file: it names its own errors poorly.

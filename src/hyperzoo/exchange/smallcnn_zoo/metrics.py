@@ -80,11 +80,17 @@ def _opened(path: Path) -> IO[str]:
 
 
 def _lines(file: IO[str], path: Path) -> Iterator[str]:
-    """The lines, none longer than a table of this kind has."""
-    while line := file.readline(_MAX_LINE):
+    """The lines, none longer than a table of this kind has, and each with its end."""
+    line = "\n"
+    while line.endswith(("\n", "\r")) and (line := file.readline(_MAX_LINE)):
         if len(line) == _MAX_LINE:
             raise ForeignFileError(f"{path}: a line has more than {_MAX_LINE} characters")
         yield line
+    if line:
+        raise ForeignFileError(
+            f"{path}: its last line has no end, so it may be cut short; get it again, or end the "
+            "line if it is whole"
+        )
 
 
 def _parse(lines: Iterator[str], path: Path, rows: int) -> Table:

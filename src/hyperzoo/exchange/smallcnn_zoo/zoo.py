@@ -38,6 +38,9 @@ _WORDS = {
     "b_init": "bias_initialisation",
     "activation": "activation",
 }
+_ACTIVATIONS = tuple(own for own in ACTIVATIONS if own != "leaky_relu")
+"""That are computed here; TensorFlow's leaky_relu has another slope."""
+
 _AS_KERNELS = "as_kernels"
 _SCHEMES = {
     "randomnormal": "normal",
@@ -169,14 +172,14 @@ def _weights(
 def _known_runs(table: Table, path: Path) -> tuple[NDArray[np.int64], list[str]]:
     """The runs whose activation is known here, and a note on the others."""
     words = [word.strip().lower() for word in table.settings["activation"]]
-    runs = np.array([run for run, word in enumerate(words) if word in ACTIVATIONS], np.int64)
-    strange = sorted({word[:40] for word in words} - set(ACTIVATIONS))
+    runs = np.array([run for run, word in enumerate(words) if word in _ACTIVATIONS], np.int64)
+    strange = sorted({word[:40] for word in words} - set(_ACTIVATIONS))
     if not len(runs):
         raise ForeignFileError(
-            f"{path}: no network has an activation that is known here ({', '.join(ACTIVATIONS)}), "
+            f"{path}: no network has an activation that is known here ({', '.join(_ACTIVATIONS)}), "
             f"but {', '.join(strange) or 'none'}"
         )
-    left = [f"all_{run}" for run, word in enumerate(words) if word not in ACTIVATIONS]
+    left = [f"all_{run}" for run, word in enumerate(words) if word not in _ACTIVATIONS]
     if not left:
         return runs, []
     return runs, [

@@ -48,7 +48,7 @@ def main(root: Path) -> None:
         rows.append(np.concatenate([array.ravel() for _, array in named]))
         order = [(name, array.shape) for name, array in named]
         said.append(model.predict(scaled, verbose=0))
-        table.append([f"/zoo/{number}", 86, activation, dropout, 86, 0.1, 2.3])
+        table.append([f"/zoo/{number}", 86, activation, dropout, 86, "sgd", 0.01, 0.1, 2.3])
     np.save(root / "weights.npy", np.array(rows, np.float32))
     with (root / "layout.csv").open("w", newline="") as file:
         writer, begin = csv.writer(file), 0
@@ -61,7 +61,7 @@ def main(root: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(
             ["modeldir", "step", "config.activation", "config.dropout", "config.epochs",
-             "test_accuracy", "test_loss"]
+             "config.optimizer", "config.learning_rate", "test_accuracy", "test_loss"]
         )  # fmt: skip
         writer.writerows(table)
     np.savez(root / "expected.npz", images=images, said=np.array(said))
