@@ -133,7 +133,7 @@ def calibrated(
         What is learned, with codes of the right reach, and "noise" and "corrections" beside it.
     """
     ways = wanted.ways[:, shown].reshape(len(wanted.ways), -1).astype(np.float64)
-    to_ways = np.linalg.pinv(ways)
+    to_ways = np.linalg.pinv(ways).astype(np.float64)
     trials = max(-(-TRIALS // len(aims)), 2 * len(ways))
     codes = [_white(generator, trials, len(ways)) for _ in aims]
     aimed_at = torch.from_numpy(wanted.mean[references])
