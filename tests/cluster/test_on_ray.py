@@ -108,6 +108,28 @@ def test_what_may_have_been_on_a_lost_node_is_made_again(tmp_path: Path):
     assert sorted(ray.cancelled) == [0, 1, 2, 3, 4]
 
 
+def test_that_all_nodes_are_lost_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    ray, work = StandIn(["trial-4"], cpus=1), Trials(tmp_path)
+    waited = 0
+
+    def wait(tasks: list[int], num_returns: int, timeout: float) -> tuple[list[int], list]:
+        nonlocal waited
+        waited += 1
+        assert waited < 50, "in vain"
+        ray.cpus = 0 if 5 < waited < 20 else 1
+        if waited > 20:
+            ray.tasks[4] = list(work.maker.make(["trial-4"], print))
+        return [task for task in tasks if ray.tasks[task] is not None][:num_returns], []
+
+    ray.wait = wait  # type: ignore[method-assign]
+    drive(ray, work)
+    assert sorted(work.taken) == work.pieces
+    lost, back = (record.getMessage() for record in caplog.records)
+    assert lost.startswith("no node of the Ray cluster is left")
+    assert "Ctrl-C" in lost
+    assert back == "the Ray cluster has nodes again"
+
+
 def test_an_interrupt_cancels_what_is_out(tmp_path: Path):
     ray, work = StandIn(["trial-1"]), Trials(tmp_path)
 

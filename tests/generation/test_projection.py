@@ -1,5 +1,6 @@
 """`projection`: a distilled network with codes, and fresh weights given its function."""
 
+import itertools
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import cast
@@ -69,17 +70,15 @@ def test_codes_are_distilled():
     scale = torch.from_numpy(np.random.default_rng(6).random((64, 2), np.float32))
     brightness, contrast = scale.T[:, :, None, None, None]
     images = (brightness + contrast * (pictures(architecture, 64) - 0.5)).clamp(0, 1)
+    kept = (255 * images).round().to(torch.uint8).movedim(1, -1).contiguous().numpy()
     mean, ways = 3 * scale[:, :1] - 1, (scale.T - 0.5)[:, :, None]
     generator = np.random.default_rng(0)
 
-    def batches() -> tuple[np.ndarray, Tensor]:
-        rows = generator.choice(64, 32)
-        return rows, images[rows]
-
+    batches = (generator.choice(64, 32) for _ in itertools.count())
     start = {name: tensor.numpy() for name, tensor in weights_of(architecture, 1).items()}
     targets = distilled.Targets(mean=mean, ways=ways, lengths={})
     learned = distilled.distil(
-        architecture, start, targets, batches, (300, 300), generator, lambda: None
+        architecture, start, targets, kept, batches, (300, 300), generator, lambda: None
     )
     code = torch.tensor([1.5, -1.0])
     wanted = mean + torch.tensordot(code, ways, dims=1)
@@ -234,7 +233,9 @@ def test_networks_of_all_aims_together_differ_as_they_should():
 def test_noise_does_not_what_codes_do_already():
     """Codes that move networks beside the ways as well leave less for noise to do."""
     wanted, ways = 0.25, np.random.default_rng(6).standard_normal((1, 50))
-    found = calibrating._Found(mean=np.zeros(50), reach=np.ones(1), total=0.0, rest=0.2)
+    found = calibrating._Found(
+        mean=np.zeros(50), reach=np.ones(1), along=np.ones(1), total=0.0, rest=0.2
+    )
     along = float((ways**2).mean())
     plain = calibrating._mended_noise(0.1, [replace(found, total=along + 0.2)], wanted, ways)
     assert plain == pytest.approx(0.1 * np.sqrt(0.25 / 0.2))
@@ -242,6 +243,29 @@ def test_noise_does_not_what_codes_do_already():
     assert beside == pytest.approx(0.1 * np.sqrt(0.15 / 0.2))
     none = calibrating._mended_noise(0.1, [replace(found, total=along + 0.6)], wanted, ways)
     assert none == calibrating.LEAST_NOISE
+
+
+def test_codes_do_not_what_others_do_already():
+    """Along a way networks are moved by noise and by the codes of other ways, too."""
+    generator = np.random.default_rng(8)
+    ways = generator.standard_normal((2, 400))
+    codes = calibrating._white(generator, 4000, 2)
+    # The second code moves networks along both ways, and noise along the first.
+    moves = np.array([[0.5, 0.0], [0.3, 0.7]])
+    noise = generator.standard_normal((4000, 1)) * [[0.4, 0.0]]
+    said = (codes @ moves + noise) @ ways + 3 * ways.sum(axis=0)
+    said += 0.2 * generator.standard_normal(said.shape)
+    found = calibrating._found(said.astype(np.float32), codes, ways, np.linalg.pinv(ways))
+    np.testing.assert_allclose(found.mean, 3 * ways.sum(axis=0), atol=0.05)
+    np.testing.assert_allclose(found.reach, [0.5, 0.7], atol=0.02)
+    np.testing.assert_allclose(found.along, [0.5**2 + 0.3**2 + 0.4**2, 0.7**2], atol=0.03)
+    beside = 0.04 + 0.4**2 * float((ways[0] ** 2).mean())
+    assert found.rest == pytest.approx(beside, rel=0.05)
+    factor = calibrating._mended_reach(found.reach, np.array([0.8, 0.1]), found.along)
+    assert factor[0] == pytest.approx(np.sqrt(0.8**2 - 0.3**2 - 0.4**2) / 0.5, rel=0.05)
+    assert factor[1] == pytest.approx(0.1 / 0.7, rel=0.1)
+    nothing_left = calibrating._mended_reach(found.reach, np.array([0.4, 0.7]), found.along)
+    assert nothing_left[0] == 0
 
 
 def test_noise_does_not_only_what_inputs_vary_most_in():

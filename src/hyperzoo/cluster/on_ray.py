@@ -184,6 +184,7 @@ class _Driver:
         self._out: list[_Batch] = []
         self._alive = self._alive_nodes()
         self._lost_one = -math.inf  # when a node was last missed
+        self._stands_still = False  # no node that could make a part is left
         self._seconds: list[float] = []
 
     def run(self) -> None:
@@ -196,6 +197,7 @@ class _Driver:
                     self._submit(batch)
                     self._out.append(batch)
                 self._miss_nodes()
+                self._say_if_nothing_runs()
                 if not todo:
                     self._copy_stragglers()
                 self._wait()
@@ -238,6 +240,18 @@ class _Driver:
         if not self._alive <= alive:
             self._lost_one = time.monotonic()
         self._alive = alive
+
+    def _say_if_nothing_runs(self) -> None:
+        """Ray waits for nodes for ever, and without a word."""
+        still = self._slots() == 0
+        if still and not self._stands_still:
+            _logger.warning(
+                "no node of the Ray cluster is left that could go on; waiting for others (Ctrl-C "
+                "keeps what is done, and the same command goes on)"
+            )
+        elif self._stands_still and not still:
+            _logger.warning("the Ray cluster has nodes again")
+        self._stands_still = still
 
     def _copy_stragglers(self) -> None:
         """Make once more what takes unusually long, or may have been on a node that is gone."""

@@ -19,8 +19,10 @@ void hyperzoo_load(void*, const float*);
 void hyperzoo_use(void*, std::int64_t, double, double, double);
 void hyperzoo_save(void*, float*);
 Size hyperzoo_dropped(void*);
-Size hyperzoo_train(void*, const std::uint8_t*, const std::int64_t*, const std::int64_t*, Size,
-                    Size, Size, double, double, const std::uint8_t*, Size, double*);
+void hyperzoo_replace(void*, const float*);
+Size hyperzoo_train(void*, const std::uint8_t*, const std::int64_t*, const float*,
+                    const std::int64_t*, Size, Size, Size, double, double, const std::uint8_t*,
+                    Size, double*);
 Size hyperzoo_evaluate(void*, const std::uint8_t*, const std::int64_t*, Size, Size, Size, double,
                        float*, double*);
 void hyperzoo_apply(std::int64_t, const float*, float*, Size);
@@ -125,9 +127,19 @@ bool run(const std::vector<std::int64_t>& description, Size count, Size batch) {
     std::vector<std::uint8_t> masks(static_cast<std::size_t>(dropped * stride));
     for (std::uint8_t& kept : masks) kept = random.next() % 4 > 0;
     for (Size begin = 0; begin < count;) {
-        begin = hyperzoo_train(network, images.data(), targets.data(), order.data(), begin, count,
-                               batch, 1e-2, 1e9, dropped > 0 ? masks.data() : nullptr, stride,
-                               sums);
+        begin = hyperzoo_train(network, images.data(), targets.data(), nullptr, order.data(), begin,
+                               count, batch, 1e-2, 1e9, dropped > 0 ? masks.data() : nullptr,
+                               stride, sums);
+    }
+    // And once more towards logits.
+    std::vector<float> wanted(logits.size());
+    for (float& logit : wanted) logit = static_cast<float>(random.next() % 2001) / 500 - 2;
+    hyperzoo_save(network, weights.data());
+    hyperzoo_replace(network, weights.data());
+    for (Size begin = 0; begin < count;) {
+        begin = hyperzoo_train(network, images.data(), nullptr, wanted.data(), order.data(), begin,
+                               count, batch, 1e-2, 1e9, dropped > 0 ? masks.data() : nullptr,
+                               stride, sums);
     }
     hyperzoo_evaluate(network, images.data(), targets.data(), 0, count, batch, 1e9, logits.data(),
                       sums + 2);

@@ -41,7 +41,7 @@ def start(architecture: Architecture) -> dict[str, NDArray[np.float32]]:
 def reference(
     architecture: Architecture,
     images: NDArray[np.uint8],
-    targets: NDArray[np.int64],
+    targets: NDArray[np.int64] | NDArray[np.float32],
     masks: Mapping[str, NDArray[np.bool_]] | None = None,
 ) -> tuple[NDArray[np.float64], float, NDArray[np.float64]]:
     """Gradient of the mean loss, the sum of losses, and the logits, in float64.
@@ -59,7 +59,9 @@ def reference(
         kept = {name: torch.tensor(mask) for name, mask in masks.items()}
         logits, _ = training_forward(architecture, weights, pixels, kept)
     wanted = torch.tensor(targets)
-    if architecture.outputs == 1:
+    if targets.dtype == np.float32:
+        loss = torch.nn.functional.mse_loss(logits, wanted.double())
+    elif architecture.outputs == 1:
         loss = torch.nn.functional.binary_cross_entropy_with_logits(logits[:, 0], wanted.double())
     else:
         loss = torch.nn.functional.cross_entropy(logits, wanted)
@@ -90,6 +92,22 @@ def test_gradient_loss_and_logits_equal_the_float64_reference(name: str, count: 
     assert sums[0] == pytest.approx(loss, rel=1e-5)
     said = logits[:, 0] > 0 if architecture.outputs == 1 else logits.argmax(axis=1)
     assert sums[1] == np.sum(said == targets)
+
+
+@pytest.mark.parametrize("count", [1, 37, 300])
+@pytest.mark.parametrize("name", ["lenet5", "max pool with remainder"])
+def test_gradient_towards_logits_equals_the_float64_reference(name: str, count: int):
+    architecture = EVERY[name]
+    images, _ = sample(architecture, count)
+    wanted = np.random.default_rng(5).normal(size=(count, architecture.outputs)).astype("f4")
+    network = Network(describe(architecture), count)
+    network.load(np.concatenate([tensor.ravel() for tensor in start(architecture).values()]))
+    expected, loss, _ = reference(architecture, images, wanted)
+    gradient, total = network.gradient(images, wanted)
+    np.testing.assert_allclose(gradient, expected, rtol=2e-4, atol=2e-6 * np.abs(expected).max())
+    assert total == pytest.approx(loss, rel=1e-5)
+    with pytest.raises(EngineError, match=r"contiguous array of float32 \(\d+, \d+\), got float32"):
+        network.gradient(images, wanted[:, :0])
 
 
 @pytest.mark.parametrize("count", [2, 5, 37, 300])

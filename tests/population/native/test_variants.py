@@ -48,7 +48,8 @@ def test_gradients_have_the_same_bits(name: str, count: int, monkeypatch: pytest
     architecture = EVERY[name]
     images, targets = sample(architecture, count)
     flat = np.concatenate([tensor.ravel() for tensor in start(architecture).values()])
-    found = set()
+    wanted = np.random.default_rng(3).normal(size=(count, architecture.outputs)).astype("f4")
+    found, squares = set(), set()
     for isa in runnable(monkeypatch):
         monkeypatch.setenv("HYPERZOO_NATIVE_ISA", isa)
         own = Network(describe(architecture), count)
@@ -56,8 +57,10 @@ def test_gradients_have_the_same_bits(name: str, count: int, monkeypatch: pytest
         gradient, loss = own.gradient(images, targets)
         logits, sums = np.empty((count, architecture.outputs), np.float32), np.zeros(2)
         own.evaluate(images, targets, 0, 10, logits, sums)
+        towards, missed = own.gradient(images, wanted)
         found.add((gradient.tobytes(), loss, logits.tobytes(), sums.tobytes()))
-    assert len(found) == 1
+        squares.add((towards.tobytes(), missed))
+    assert len(found) == len(squares) == 1
 
 
 @pytest.mark.parametrize("name", STRAIGHT)

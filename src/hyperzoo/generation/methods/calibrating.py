@@ -7,8 +7,10 @@ corrections of the mean.
 What is wanted is not what training networks show, but what networks beside them would. Principal
 components of a few networks fit these too well: others differ less along the first components, and
 more beside all of them. So both are measured on training networks that were left out of the
-components (`variety`). Trial networks have codes that are white to the last digit, so that a code's
-reach is told from the noise, and few networks suffice.
+components (`variety`). A code also moves networks along other ways than its own, noise moves them
+along all, and networks of several aims lie apart: so it is how far networks vary along a way,
+whatever by, that a code's reach makes right. Trial networks have codes that are white to the last
+digit, so that a code's reach is told from the rest, and few networks suffice.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -131,6 +133,7 @@ def calibrated(
         What is learned, with codes of the right reach, and "noise" and "corrections" beside it.
     """
     ways = wanted.ways[:, shown].reshape(len(wanted.ways), -1).astype(np.float64)
+    to_ways = np.linalg.pinv(ways).astype(np.float64)
     trials = max(-(-TRIALS // len(aims)), 2 * len(ways))
     codes = [_white(generator, trials, len(ways)) for _ in aims]
     aimed_at = torch.from_numpy(wanted.mean[references])
@@ -140,13 +143,14 @@ def calibrated(
         for number, aim in enumerate(now):
             said = ask(number, {**aim, "noise": torch.tensor(noise)}, codes[number])
             at_references, elsewhere = np.split(said, [len(references)], axis=1)
-            found.append(_found(elsewhere.reshape(trials, -1), codes[number], ways))
+            found.append(_found(elsewhere.reshape(trials, -1), codes[number], ways, to_ways))
             missed = aimed_at - torch.from_numpy(at_references.mean(axis=0))
-            corrections = aim["corrections"] + missed
-            now[number] = {
-                **_reaching(aim, wanted.reach / found[-1].reach),
-                "corrections": corrections,
-            }
+            now[number] = {**aim, "corrections": aim["corrections"] + missed}
+        between = np.var([one.mean @ to_ways for one in found], axis=0)
+        now = [
+            _reaching(aim, _mended_reach(one.reach, wanted.reach, one.along + between))
+            for aim, one in zip(now, found, strict=True)
+        ]
         noise = _mended_noise(noise, found, wanted.rest, ways)
     return [{**aim, "noise": torch.tensor(noise)} for aim in now]
 
@@ -158,30 +162,41 @@ class _Found:
     Attributes:
         mean: [logit], of all.
         reach: [way], how far a code moves them along its way.
+        along: [way], their variance along a way, whatever by.
         total: their mean squared deviation, of one logit.
         rest: the part of it that does not follow from the codes.
     """
 
     mean: Array
     reach: Array
+    along: Array
     total: float
     rest: float
 
 
-def _found(said: NDArray[np.float32], codes: NDArray[np.float32], ways: Array) -> _Found:
+def _found(
+    said: NDArray[np.float32], codes: NDArray[np.float32], ways: Array, to_ways: Array
+) -> _Found:
     """Of logits [network, logit] of networks whose codes are white."""
-    mean = said.mean(axis=0, dtype=np.float64)
-    apart, freedom = said - mean, len(said) - 1
-    moves = codes.T.astype(np.float64) @ apart / freedom  # what a code of 1 does
-    reach = (moves * ways).sum(axis=1) / np.maximum((ways**2).sum(axis=1), _TINY)
-    left = apart - codes @ moves
+    mean, freedom = said.mean(axis=0, dtype=np.float64), len(said) - 1
+    apart = said - mean
+    along = apart @ to_ways
+    left = apart - codes @ (codes.T.astype(np.float64) @ apart / freedom)
     return _Found(
         mean=mean,
         # A code that does nothing, or the contrary, is made to do more.
-        reach=np.maximum(reach, _TINY),
+        reach=np.maximum((codes * along).sum(axis=0) / freedom, _TINY),
+        along=(along**2).sum(axis=0) / freedom,
         total=float((apart**2).sum(axis=0).mean()) / freedom,
         rest=float((left**2).sum(axis=0).mean()) / max(1, freedom - len(ways)),
     )
+
+
+def _mended_reach(reach: Array, wanted: Array, along: Array) -> Array:
+    """By what a code's reach is multiplied, so that networks vary along its way as they should."""
+    by_others = along - reach**2
+    left: Array = np.sqrt(np.maximum(wanted**2 - by_others, 0)) / reach
+    return left
 
 
 def _reaching(aim: Mapping[str, Tensor], factor: Array) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ regression of logits as in Ba and Caruana, "Do deep nets really need to be deep?
 enter as in Perez et al., "FiLM: visual reasoning with a general conditioning layer", 2018.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hyperzoo.architectures import Architecture
-from hyperzoo.architectures.forward import Pass, forward
+from hyperzoo.architectures.forward import Pass
 from hyperzoo.architectures.layers import Conv2d, Dense
 from hyperzoo.architectures.steps import Step
+from hyperzoo.generation.behaviour import pixels
+from hyperzoo.population.imitate import imitate
 
 RATE = 2e-3
 """Adam's learning rate at the start; it falls to zero by a half cosine."""
@@ -98,7 +100,8 @@ def distil(
     architecture: Architecture,
     start: Mapping[str, NDArray[np.float32]],
     targets: Targets,
-    batches: Callable[[], tuple[NDArray[np.int64], Tensor]],
+    images: NDArray[np.uint8],
+    batches: Iterator[NDArray[np.int64]],
     steps: tuple[int, int],
     generator: np.random.Generator,
     tell: Callable[[], None],
@@ -112,7 +115,8 @@ def distil(
         architecture: of the network.
         start: the weights that it starts from.
         targets: what it should answer.
-        batches: gives rows of the targets, and those images as networks take them.
+        images: uint8 [image, height, width, channel], those of the targets.
+        batches: gives the rows of one step's images after another.
         steps: how many for the network, and for codes.
         generator: draws the codes.
         tell: is called after every step.
@@ -124,27 +128,23 @@ def distil(
     learned = {
         name: torch.zeros(shape) for name, shape in learned_shapes(architecture, codes).items()
     }
-    for name, weights in start.items():
+    mean = imitate(
+        architecture, start, images, targets.mean.numpy(), batches,
+        steps=steps[0], rate=RATE, longest=targets.lengths, tell=tell,
+    )  # fmt: skip
+    for name, weights in mean.items():
         learned[f"network.{name}"] = torch.from_numpy(weights.copy())
-    own = [f"network.{p.name}" for p in architecture.parameters if p.is_trained]
-    of_codes = [name for name in learned if is_of_codes(name)]
-
-    def loss(said: Tensor, wanted: Tensor) -> Tensor:
-        return (said - wanted).square().mean() + _excess(architecture, learned, targets.lengths)
-
-    def loss_of_mean() -> Tensor:
-        rows, pixels = batches()
-        network = {p.name: learned[f"network.{p.name}"] for p in architecture.parameters}
-        return loss(forward(architecture, network, pixels), targets.mean[rows])
 
     def loss_of_ways() -> Tensor:
-        rows, pixels = batches()
+        rows = next(batches)
         drawn = torch.from_numpy(generator.standard_normal((len(rows), codes), np.float32))
         wanted = targets.mean[rows] + torch.einsum("nd,dno->no", drawn, targets.ways[:, rows])
-        return loss(_Coded(architecture, learned, drawn).run(pixels), wanted)
+        said = _Coded(architecture, learned, drawn).run(pixels(images[rows]))
+        missed = (said - wanted).square().mean()
+        return missed + _excess(architecture, learned, targets.lengths)
 
-    _fit([learned[name] for name in own], loss_of_mean, steps[0], tell)
-    _fit([learned[name] for name in of_codes], loss_of_ways, steps[1], tell)
+    of_codes = [tensor for name, tensor in learned.items() if is_of_codes(name)]
+    _fit(of_codes, loss_of_ways, steps[1], tell)
     return learned
 
 

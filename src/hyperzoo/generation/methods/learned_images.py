@@ -39,7 +39,7 @@ from hyperzoo.generation.methods.unseen import Answers, Batches, agreement, even
 from hyperzoo.generation.registry import Meter, State, require_setting, require_tensors
 from hyperzoo.generation.training_set import TrainingSet
 
-FIT_STEPS = 500
+FIT_STEPS = 150
 """Steps in which a class's template and images are learned."""
 
 STEPS, IMAGES, GRID = 4, 64, 16

@@ -33,7 +33,7 @@ from hyperzoo.architectures.steps import Step
 from hyperzoo.generation.methods.distilled import summing_steps
 from hyperzoo.generation.methods.looks import Look, looking_alike
 
-RIDGE, LAST_RIDGE = 1e-3, 1e-3
+RIDGE, LAST_RIDGE = 0.03, 0.03
 """The ridge of hidden layers and of the last, in parts of the mean square of what arrives."""
 
 NOISE_RIDGE = 3.0
@@ -103,19 +103,20 @@ class _Arriving:
         arriving: [sample, input].
 
     Attributes:
-        numbers: the same, in double precision.
+        numbers: the same.
         mean_square: the square sum of an input over all samples, the mean of inputs.
         by_samples: whether there are fewer samples than inputs.
-        products: inner products of the samples or of the inputs, whichever are fewer.
+        products: inner products of the samples or of the inputs, whichever are fewer; float64.
+            They are summed up in float32, which is off by far less than any ridge.
     """
 
     def __init__(self, arriving: Tensor) -> None:
-        self.numbers = arriving.double()
+        self.numbers = arriving.contiguous()
         count, inputs = arriving.shape
-        self.mean_square = float(self.numbers.square().sum()) / inputs
+        self.mean_square = float(self.numbers.square().sum(dtype=torch.float64)) / inputs
         self.by_samples = count < inputs
         rows = self.numbers if self.by_samples else self.numbers.T
-        self.products = rows @ rows.T
+        self.products = (rows @ rows.T).double()
 
 
 def _disturbed(wanted: Tensor, arriving: _Arriving, noise: float, normals: Tensor) -> Tensor:
@@ -124,7 +125,7 @@ def _disturbed(wanted: Tensor, arriving: _Arriving, noise: float, normals: Tenso
     Normal weights would do little but what the one direction says in which inputs vary most. These
     are weights by which a layer comes near to noise, so that other directions count as well.
     """
-    beside = arriving.numbers.float() @ _Ridge(arriving, normals, NOISE_RIDGE).told.T
+    beside = arriving.numbers @ _Ridge(arriving, normals, NOISE_RIDGE).told.T
     size = noise * wanted.std(dim=0) / beside.square().mean(dim=0).sqrt().clamp_min(1e-12)
     return wanted + size * beside
 
@@ -203,20 +204,24 @@ class _Ridge:
         # A factor that there is not, of a damaged generator, gives numbers that are refused later.
         self._factor = torch.linalg.cholesky_ex(products).L
         if self._by_samples:
-            told = self._arriving.T @ torch.cholesky_solve(wanted.double(), self._factor)
+            told = self._arriving.T @ self._solved(wanted)
         else:
-            told = torch.cholesky_solve(self._arriving.T @ wanted.double(), self._factor)
-        self.told = told.float().T
+            told = self._solved(self._arriving.T @ wanted)
+        self.told = told.T
 
     def kept(self, start: Tensor) -> Tensor:
         """What is left of a start [unit, input]."""
-        columns = start.T.double()
+        columns = start.T
         if self._by_samples:
-            inner = torch.cholesky_solve(self._arriving @ columns, self._factor)
-            left = columns - self._arriving.T @ inner
+            left = columns - self._arriving.T @ self._solved(self._arriving @ columns)
         else:
-            left = self._ridge * torch.cholesky_solve(columns, self._factor)
-        return left.float().T
+            left = self._ridge * self._solved(columns)
+        return left.T
+
+    def _solved(self, columns: Tensor) -> Tensor:
+        """Of the system of equations, in float64."""
+        solution: Tensor = torch.cholesky_solve(columns.double(), self._factor).float()
+        return solution
 
     def nearest(self, start: Tensor, square_length: float) -> Tensor:
         """The solution nearest to a start that is stretched until the whole is so long."""

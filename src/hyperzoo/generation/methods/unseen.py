@@ -7,6 +7,7 @@ digits, LeNet-5 networks' logits for such images have the AUC, spread and correl
 have on validation images (docs/generation.md).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,6 +86,11 @@ class Batches:
         counts = (own, count - own)[: len(self._pools)]
         drawn = zip(self._pools, counts, strict=True)
         return np.concatenate([self._generator.choice(pool, some) for pool, some in drawn])
+
+    def drawn(self, count: int) -> Iterator[NDArray[np.int64]]:
+        """The rows of one step after another, without end."""
+        while True:
+            yield self.rows(count)
 
 
 def evenly(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:

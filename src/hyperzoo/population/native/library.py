@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from hyperzoo.errors import EngineError
 from hyperzoo.plan import Rule
 
-INTERFACE = 4
+INTERFACE = 5
 """The version of the C interface that this file speaks."""
 
 DROPOUT = 8
@@ -39,11 +39,12 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "bytes": (_SIZE, [_POINTER]),
     "masks": (None, [_POINTER] * 3 + [_SIZE, _POINTER, _SIZE]),
     "load": (None, [_POINTER] * 2),
+    "replace": (None, [_POINTER] * 2),
     "save": (None, [_POINTER] * 2),
     "use": (None, [_POINTER, _SIZE] + [_NUMBER] * 3),
-    "train": (_SIZE, [_POINTER] * 4 + [_SIZE] * 3 + [_NUMBER] * 2 + [_POINTER, _SIZE, _POINTER]),
+    "train": (_SIZE, [_POINTER] * 5 + [_SIZE] * 3 + [_NUMBER] * 2 + [_POINTER, _SIZE, _POINTER]),
     "evaluate": (_SIZE, [_POINTER] * 3 + [_SIZE] * 3 + [_NUMBER] + [_POINTER] * 2),
-    "gradient": (None, [_POINTER] * 3 + [_SIZE, _POINTER, _SIZE] + [_POINTER] * 2),
+    "gradient": (None, [_POINTER] * 4 + [_SIZE, _POINTER, _SIZE] + [_POINTER] * 2),
     "measure": (None, [_POINTER, _SIZE]),
     "seconds": (None, [_POINTER] * 2),
     "apply": (None, [_SIZE, _POINTER, _POINTER, _SIZE]),
@@ -160,6 +161,11 @@ class Network:
         self._expect(parameters, np.float32, (self.parameter_count,))
         self._library.hyperzoo_load(self._handle, parameters.ctypes.data)
 
+    def replace(self, parameters: NDArray[np.float32]) -> None:
+        """Set the weights in the midst of training: moments stay."""
+        self._expect(parameters, np.float32, (self.parameter_count,))
+        self._library.hyperzoo_replace(self._handle, parameters.ctypes.data)
+
     def use(self, rule: Rule, *, momentum: float, weight_decay: float, l2: float) -> None:
         """Choose the optimizer of the weights that are loaded from now on."""
         number = ("adam", "descent", "nesterov", "rmsprop").index(rule)
@@ -193,7 +199,7 @@ class Network:
     def train(
         self,
         images: NDArray[np.uint8],
-        targets: NDArray[np.int64],
+        targets: NDArray[np.int64] | NDArray[np.float32],
         order: NDArray[np.int64],
         begin: int,
         batch: int,
@@ -206,7 +212,8 @@ class Network:
 
         Args:
             images: [image, height, width, channel].
-            targets: [image].
+            targets: int64 [image]; or float32 [image, output], logits to come near to: the loss
+                is then the mean square of what is missed, and no answer is right.
             order: [position], images in the order in which they are met.
             begin: the position to go on from.
             batch: images a step.
@@ -230,7 +237,7 @@ class Network:
             raise EngineError(f"the order names images beyond the {len(images)} that there are")
         return int(
             self._library.hyperzoo_train(
-                self._handle, images.ctypes.data, targets.ctypes.data, order.ctypes.data, begin,
+                self._handle, images.ctypes.data, *_either(targets), order.ctypes.data, begin,
                 len(order), batch, learning_rate, seconds,
                 *self._masks(masks, min(batch, len(order) - begin)), sums.ctypes.data,
             )
@@ -272,16 +279,19 @@ class Network:
     def gradient(
         self,
         images: NDArray[np.uint8],
-        targets: NDArray[np.int64],
+        targets: NDArray[np.int64] | NDArray[np.float32],
         masks: NDArray[np.uint8] | None = None,
     ) -> tuple[NDArray[np.float32], float]:
-        """The gradient of the mean loss, [parameter], and the loss's sum, for tests."""
+        """The gradient of the mean loss, [parameter], and the loss's sum, for tests.
+
+        Targets are as `train` takes them.
+        """
         self._expect_images(images, targets)
         if not 1 <= len(images) <= self.batch:
             raise EngineError(f"expected 1 to {self.batch} images, got {len(images)}")
         gradient, sums = np.empty(self.parameter_count, np.float32), np.zeros(2)
         self._library.hyperzoo_gradient(
-            self._handle, images.ctypes.data, targets.ctypes.data, len(images),
+            self._handle, images.ctypes.data, *_either(targets), len(images),
             *self._masks(masks, len(images)), gradient.ctypes.data, sums.ctypes.data,
         )  # fmt: skip
         return gradient, float(sums[0])
@@ -305,12 +315,17 @@ class Network:
         self._library.hyperzoo_seconds(self._handle, seconds.ctypes.data)
         return seconds
 
-    def _expect_images(self, images: NDArray[np.uint8], targets: NDArray[np.int64]) -> None:
+    def _expect_images(
+        self, images: NDArray[np.uint8], targets: NDArray[np.int64] | NDArray[np.float32]
+    ) -> None:
         if images.ndim != 4 or images[:1].size not in (0, self._image_bytes):
             raise EngineError(
                 f"expected images of {self._image_bytes} bytes, got shape {images.shape}"
             )
         self._expect(images, np.uint8, images.shape)
+        if targets.dtype == np.float32:
+            self._expect(targets, np.float32, (len(images), self.outputs))
+            return
         self._expect(targets, np.int64, (len(images),))
         classes = max(self.outputs, 2)
         if len(targets) and not (targets.min() >= 0 and targets.max() < classes):
@@ -326,6 +341,12 @@ class Network:
                 f"expected a contiguous array of {np.dtype(kind)} {shape}, got {array.dtype} "
                 f"{array.shape}"
             )
+
+
+def _either(targets: NDArray[Any]) -> tuple[int | None, int | None]:
+    """Where classes lie, and where logits do."""
+    here = targets.ctypes.data
+    return (None, here) if targets.dtype == np.float32 else (here, None)
 
 
 def pack_masks(masks: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.uint8] | None:

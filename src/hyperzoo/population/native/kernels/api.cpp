@@ -33,7 +33,7 @@ hyperzoo::Network& network(void* handle) { return *static_cast<hyperzoo::Network
 }  // namespace
 
 // Changes when any function's arguments do.
-HYPERZOO_API std::int64_t hyperzoo_interface() { return 4; }
+HYPERZOO_API std::int64_t hyperzoo_interface() { return 5; }
 
 // The variant in use, or null where the processor lacks the one that was asked for.
 HYPERZOO_API const char* hyperzoo_variant() {
@@ -86,6 +86,11 @@ HYPERZOO_API void hyperzoo_load(void* handle, const float* parameters) {
     network(handle).load(parameters);
 }
 
+// Other weights in the midst of training: the optimizer's moments stay.
+HYPERZOO_API void hyperzoo_replace(void* handle, const float* parameters) {
+    network(handle).replace(parameters);
+}
+
 HYPERZOO_API void hyperzoo_save(void* handle, float* parameters) {
     network(handle).save(parameters);
 }
@@ -113,15 +118,17 @@ HYPERZOO_API void hyperzoo_use(void* handle, std::int64_t rule, double momentum,
 // Trains on the order's images from `begin` on, in batches, until all are met or the time is
 // over. Adds to sums = {loss, right}. Returns where to go on. `masks` is null, or what dropouts keep
 // in one step, 1 or 0 for [value][image], `mask_stride` bytes from a value to the next and a
-// multiple of 32: then it is one step.
+// multiple of 32: then it is one step. Where `wanted` is not null, it is the logits [image][output]
+// to be come near to, by squares; then `targets` is not read.
 HYPERZOO_API Size hyperzoo_train(void* handle, const std::uint8_t* images,
-                                 const std::int64_t* targets, const std::int64_t* order,
-                                 Size begin, Size end, Size batch, double learning_rate,
+                                 const std::int64_t* targets, const float* wanted,
+                                 const std::int64_t* order, Size begin, Size end, Size batch,
+                                 double learning_rate,
                                  double seconds, const std::uint8_t* masks, Size mask_stride,
                                  double* sums) {
     const hyperzoo::FlushDenormals flush;
     const auto start = Clock::now();
-    const hyperzoo::Split split{images, targets, order, {masks, mask_stride}};
+    const hyperzoo::Split split{images, targets, order, {masks, mask_stride}, wanted};
     hyperzoo::LossSums so_far{sums[0], sums[1]};
     do {
         const Size count = end - begin < batch ? end - begin : batch;
@@ -139,7 +146,7 @@ HYPERZOO_API Size hyperzoo_evaluate(void* handle, const std::uint8_t* images,
                                     double seconds, float* logits, double* sums) {
     const hyperzoo::FlushDenormals flush;
     const auto start = Clock::now();
-    const hyperzoo::Split split{images, targets, nullptr, {nullptr, 0}};
+    const hyperzoo::Split split{images, targets, nullptr, {nullptr, 0}, nullptr};
     hyperzoo::LossSums so_far{sums[0], sums[1]};
     const Size outputs = network(handle).plan().outputs;
     do {
@@ -154,13 +161,13 @@ HYPERZOO_API Size hyperzoo_evaluate(void* handle, const std::uint8_t* images,
 
 // The gradient of the mean loss over the first `count` images: [parameter].
 HYPERZOO_API void hyperzoo_gradient(void* handle, const std::uint8_t* images,
-                                    const std::int64_t* targets, Size count,
+                                    const std::int64_t* targets, const float* wanted, Size count,
                                     const std::uint8_t* masks, Size mask_stride, float* gradient,
                                     double* sums) {
     const hyperzoo::FlushDenormals flush;
     hyperzoo::LossSums so_far{0, 0};
-    network(handle).gradient({images, targets, nullptr, {masks, mask_stride}}, 0, count, gradient,
-                             so_far);
+    const hyperzoo::Split split{images, targets, nullptr, {masks, mask_stride}, wanted};
+    network(handle).gradient(split, 0, count, gradient, so_far);
     sums[0] = so_far.loss;
     sums[1] = so_far.right;
 }

@@ -96,6 +96,9 @@ struct Kernels {
     // Adds to `sums`, image after image.
     void (*loss)(float* logits, Size stride, Size outputs, const std::int32_t* targets, Size count,
                  float divisor, LossSums& sums);
+    // The same for squares of what logits miss of `wanted` [image][output]; always with gradient.
+    void (*squares)(float* logits, Size stride, Size outputs, const float* wanted, Size count,
+                    float divisor, LossSums& sums);
 
     void (*adam)(const AdamStep&, const float* gradient, float* weights, float* first,
                  float* second, Size count);

@@ -1,4 +1,5 @@
-// Cross-entropy on logits, its gradient, and how many images are classified rightly.
+// Cross-entropy on logits, its gradient, and how many images are classified rightly; and squares of
+// what logits miss.
 #pragma once
 
 namespace hyperzoo {
@@ -71,6 +72,28 @@ void loss(float* logits, Size stride, Size outputs, const std::int32_t* targets,
         for (Size lane = 0; lane < W && lane < here; ++lane) {
             sums.loss += static_cast<double>(part.loss[lane]);
             sums.right += part.right[lane] != 0 ? 1 : 0;
+        }
+    }
+}
+
+// The mean over outputs of (z - wanted)^2; gradient 2 (z - wanted) / outputs. `wanted` is
+// [image][output].
+void squares(float* logits, Size stride, Size outputs, const float* wanted, Size count,
+             float divisor, LossSums& sums) {
+    const Vector share = all(2 / (divisor * static_cast<float>(outputs)));
+    const Size pairs = (count + kPair * W - 1) / (kPair * W);
+    for (Size image = 0; image < pairs * kPair * W; image += W, logits += stride) {
+        double losses[W] = {};
+        for (Size k = 0; k < outputs; ++k) {
+            Vector miss = all(0);
+            for (Size lane = 0; lane < W && image + lane < count; ++lane) {
+                miss[lane] = logits[k * W + lane] - wanted[(image + lane) * outputs + k];
+                losses[lane] += static_cast<double>(miss[lane]) * static_cast<double>(miss[lane]);
+            }
+            store(logits + k * W, miss * share);
+        }
+        for (Size lane = 0; lane < W && image + lane < count; ++lane) {
+            sums.loss += losses[lane] / static_cast<double>(outputs);
         }
     }
 }

@@ -158,8 +158,12 @@ void Network::plan_stage(Size number) {
     }
 }
 
-void Network::load(const float* parameters) {
+void Network::replace(const float* parameters) {
     std::copy_n(parameters, plan_.parameters, weights_.data());
+}
+
+void Network::load(const float* parameters) {
+    replace(parameters);
     first_moment_.clear();
     second_moment_.clear();
     power_1_ = power_2_ = 1;
@@ -185,8 +189,14 @@ void Network::pack() {
 }
 
 void Network::set_targets(const Split& split, Size begin, Size count) {
+    const Size outputs = plan_.outputs;
+    wanted_.resize(split.wanted ? static_cast<std::size_t>(count * outputs) : 0);
     for (Size i = 0; i < count; ++i) {
         const Size image = split.order ? split.order[begin + i] : begin + i;
+        if (split.wanted) {
+            std::copy_n(split.wanted + image * outputs, outputs, wanted_.data() + i * outputs);
+            continue;
+        }
         targets_[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(split.targets[image]);
     }
 }
@@ -383,8 +393,15 @@ void Network::chunk(const Split& split, Size begin, Size count, Size batch, floa
     forward(split, begin, count, true);
     {
         const Timer timer(*this, layers(), Pass::other);
-        kernels_.loss(values(layers()), stride(layers()), plan_.outputs, targets_.data(), count,
-                      static_cast<float>(batch), sums);
+        float* logits = values(layers());
+        const auto divisor = static_cast<float>(batch);
+        if (split.wanted) {
+            kernels_.squares(logits, stride(layers()), plan_.outputs, wanted_.data(), count,
+                             divisor, sums);
+        } else {
+            kernels_.loss(logits, stride(layers()), plan_.outputs, targets_.data(), count, divisor,
+                          sums);
+        }
     }
     backward(blocks_of(count), gradient);
 }

@@ -28,9 +28,10 @@ class Floats {
 // Where images and targets are, and which of them a call is about.
 struct Split {
     const std::uint8_t* images;     // [image][row][column][channel]
-    const std::int64_t* targets;    // [image]
+    const std::int64_t* targets;    // [image]; null where logits are wanted
     const std::int64_t* order;      // positions; null for the images' own order
     Masks masks;                    // [value of any dropout][image of the call]
+    const float* wanted;            // logits [image][output]; null where targets are
 };
 
 enum class Pass : std::int32_t { other = 0, forward = 1, input_gradient = 2, weight_gradient = 3 };
@@ -55,6 +56,8 @@ class Network {
     // Parameters in the order of the parameter table; a new network forgets the
     // optimizer's moments.
     void load(const float* parameters);
+    // Other parameters in the midst of training: nothing is forgotten.
+    void replace(const float* parameters);
     void use(const Optimizer& optimizer) { optimizer_ = optimizer; }
     void save(float* parameters) const;
 
@@ -123,6 +126,7 @@ class Network {
     std::vector<Size> strides_;         // floats from block to block
     std::vector<Stage> stages_;
     std::vector<std::int32_t> places_, targets_;
+    std::vector<float> wanted_;             // [image][output], of the images of the call
     std::vector<std::uint8_t> blank_;
     std::vector<float> factors_, offsets_;  // of every byte of an image; empty where there are none
     Floats no_bias_, no_bias_gradient_;  // of layers without one: zeros, and what nobody reads

@@ -23,7 +23,7 @@ const Kernels& HYPERZOO_TABLE() {
         HYPERZOO_NAME, W, gather, forward, pack, input_gradient,
         weight_lanes, reduce_lanes, weight_gradient, pool_forward, pool_backward,
         activate_forward, activate_backward, drop_forward, drop_backward, batch_statistics,
-        normalise_forward, normalise_backward, loss, adam, descend, rmsprop,
+        normalise_forward, normalise_backward, loss, squares, adam, descend, rmsprop,
         add_share, add, apply, fma_peak,
     };
     return table;
