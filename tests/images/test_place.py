@@ -1,6 +1,7 @@
 """What `--images PATH` takes: whatever a path is decides."""
 
 import io
+import re
 import stat
 import tarfile
 import zipfile
@@ -210,3 +211,48 @@ def test_a_tar_is_named(tmp_path: Path):
         archive.addfile(tarfile.TarInfo("x"))
     with pytest.raises(ImageError, match="got a tar archive; unpack it, and give the folder"):
         load_images_at(tmp_path / "a.tar")
+
+
+def test_the_first_bytes_decide_whatever_the_name(tmp_path: Path):
+    """And whatever advice is given can be followed, here of every source for every content."""
+    write_npz(random_set(), tmp_path / "arrays")
+    write_archive(tmp_path / "archive", FOLDER, top="")
+    contents = {
+        "archive": (tmp_path / "archive").read_bytes(),
+        "zip": write_zip(tmp_path / "zip", FOLDER).read_bytes(),
+        "arrays": (tmp_path / "arrays").read_bytes(),
+    }
+    for kind, content in contents.items():
+        for name in ("a07.npz", "a07.tgz", "a07.zip", "a07.tar", "a07", "train"):
+            path = tmp_path / name
+            path.write_bytes(content)
+            expected = load_images_at(path, size=6).fingerprint
+            for source in ("npz", "folder"):
+                right = (source == "npz") == (kind == "arrays")
+                if right:
+                    assert load_images_at(f"{source}:{path}", size=6).fingerprint == expected
+                    continue
+                with pytest.raises(ImageError, match=r"or give the path alone with") as refused:
+                    load_images_at(f"{source}:{path}", size=6)
+                told = re.search(r"set images\.source = '(\w+)'", str(refused.value))
+                assert told, refused.value
+                assert load_images(told[1], path=path, size=6).fingerprint == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\n", "run `git lfs pull`"),
+        (b"<!DOCTYPE html>", "a web page; download the file itself"),
+        (b"", "an empty file"),
+        (b"a" * 257 + b"ustar" + b"a" * 300, "a tar archive; unpack it, and give the folder"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.npz", "a.tgz", "a.zip", "a"])
+def test_what_holds_no_images_is_told_by_every_reader(
+    tmp_path: Path, content: bytes, told: str, name: str
+):
+    (tmp_path / name).write_bytes(content)
+    for place in ("", "npz:", "folder:"):
+        with pytest.raises(ImageError, match=re.escape(told)):
+            load_images_at(f"{place}{tmp_path / name}", size=6)
