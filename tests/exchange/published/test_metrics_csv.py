@@ -128,6 +128,10 @@ def test_byte_order_marks(tmp_path: Path, encoding: str):
     [
         ("church,1,0.9,0,0,0,0\nchurch,1,0.9,0,0,0,0\n", r"line 3: church_1 is there twice"),
         ("church,1,1.5,0,0,0,0\n", r"line 2, Accuracy: expected a number from 0 to 1"),
+        ("church,1,91%,0,0,0,0\n", r"got '91%'; divide percentages by 100$"),
+        ("church,1,91.4,0,0,0,0\n", r"got '91.4'; divide percentages by 100$"),
+        ("church,1,-0.1,0,0,0,0\n", r"got '-0.1'$"),
+        ("church,1,nothing,0,0,0,0\n", r"got 'nothing'$"),
         ("church,1,inf,0,0,0,0\n", r"from 0 to 1, got .inf."),
         # Exponents that overflow a float, or Python's limit of digits.
         (f"church,1,0e{'0' * 5000},0,0,0,0\n", r"Accuracy: expected a number from 0 to 1"),

@@ -152,7 +152,8 @@ def _figure(text: str, place: str) -> Figure | None:
     except ValueError:
         value = math.nan
     if not 0 <= value <= 1:
-        raise ForeignFileError(f"{place}: expected a number from 0 to 1, got {text[:40]!r}")
+        remedy = "; divide percentages by 100" * (text.endswith("%") or 1 < value <= 100)
+        raise ForeignFileError(f"{place}: expected a number from 0 to 1, got {text[:40]!r}{remedy}")
     mantissa, _, exponent = text.partition("e")
     decimals = len(mantissa.partition(".")[2]) - int(exponent or 0)
     # At least 0, for 0e9 is a number from 0 to 1 too.
