@@ -75,7 +75,7 @@ def test_scalings_are_put_together(
 @pytest.mark.parametrize(
     ("scalings", "told"),
     [
-        ([(1 / 16, 0.0)], "0 to 0.0625 of pixels from 0 to 1 and 0 to 15.94 of pixels from 0 to 255"),
+        ([(1 / 16, 0.0)], "0 to 0.0625 of pixels from 0 to 1 and 0 to 15.94 of pixels"),
         ([(1 / 65535, 0.0)], "expected one that tells which of the two the model was given"),
         ([(1 / 255, 0.0), (1 / 255, 0.0)], "layer 'rescaling_1' ends a scaling that makes 0 to"),
         ([([1 / 255, 0.5, 1 / 255], 0.0)], "expected one that tells"),
@@ -147,7 +147,51 @@ def test_layers_that_are_called_as_in_training(keras: int, plain: bool | None):
     made["config"]["output_layers"] = [[previous, 0, 0]]
     made["class_name"] = "Functional"
     if plain:
-        with pytest.raises(ForeignFileError, match="'dropout' is called|training=True"):
+        with pytest.raises(ForeignFileError, match="'dropout' is called with settings"):
             architecture_of(made, source="x.h5")
     else:
+        architecture_of(made, source="x.h5")
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"dilation_rate": [2, 2]}, r"kernel_size \[3, 3\], dilation_rate \[2, 2\], groups 1$"),
+        ({"groups": 3}, "groups 3$"),
+    ],
+)
+def test_what_a_convolution_is_refused_for_is_shown(settings: dict[str, Any], told: str):
+    made = model()
+    made["config"]["layers"][1]["config"] |= settings | {"kernel_initializer": {"a" * 90: None}}
+    with pytest.raises(ForeignFileError, match=told):
+        architecture_of(made, source="x.h5")
+
+
+@pytest.mark.parametrize(
+    ("activation", "told"),
+    [
+        (
+            layer("ReLU", max_value=6.0, negative_slope=0.0),
+            "a ReLU with max_value 6.0; expected",
+        ),
+        (layer("ReLU", threshold=0.5), "is a ReLU with threshold 0.5; expected none"),
+        (layer("LeakyReLU", negative_slope=0.3), "expected a slope of 0.01 .*, got 0.3"),
+    ],
+)
+def test_bent_activations_say_where(activation: dict[str, Any], told: str):
+    made = model()
+    made["config"]["layers"][1]["config"]["activation"] = "linear"
+    made["config"]["layers"].insert(2, activation)
+    with pytest.raises(ForeignFileError, match=told):
+        architecture_of(made, source="x.h5")
+
+
+def test_a_layer_that_is_shared():
+    made = model()
+    for own, before in zip(made["config"]["layers"], ["", "conv2d_input", "conv2d"], strict=False):
+        own["inbound_nodes"] = [[[before, 0, 0, {}]]] if before else []
+    shared = made["config"]["layers"][1]
+    shared["inbound_nodes"] *= 2
+    made["class_name"] = "Functional"
+    with pytest.raises(ForeignFileError, match="'conv2d' is used 2 times, on several inputs"):
         architecture_of(made, source="x.h5")

@@ -98,6 +98,10 @@ class _Reader:
         """The layers whose outputs a layer takes."""
         if nodes == []:
             return []
+        if len(nodes) != 1:
+            raise self._refused(
+                name, f"is used {len(nodes)} times, on several inputs; expected a layer for each"
+            )
         (node,) = nodes
         if not is_called_plainly(node):
             raise self._refused(name, CALLED_OTHERWISE)
@@ -262,10 +266,11 @@ class _Reader:
                 if entry is not None and "norm" in entry and own["axis"] not in _axes(entries):
                     entry = None
                 if entry is None:
+                    keys = (key for key in _TELLING.get(class_name, ()) if key in own)
+                    told = ", ".join(f"{key} {reprlib.repr(own[key])}" for key in keys)
                     raise self._refused(
-                        name, f"({class_name}) has settings that hyperzoo has not: "
-                        f"{reprlib.repr(own)}"
-                    )  # fmt: skip
+                        name, f"({class_name}) has settings that hyperzoo has not: {told}"
+                    )
                 self._begun = True
                 if "dense" in entry and entries and "flatten" in entries[-1]:
                     entries.pop()  # a dense layer flattens by itself
@@ -299,8 +304,14 @@ class _Reader:
                 raise self._refused(name, f"expected axis -1, got {reprlib.repr(own['axis'])}")
             return "softmax"
         slope: Any = own.get("alpha", own.get("negative_slope", 0))
-        plain = not own.get("max_value") and not own.get("threshold")
-        if class_name == "ReLU" and plain and slope == 0:
+        bent = [
+            f"{key} {reprlib.repr(own[key])}"
+            for key in ("max_value", "threshold")
+            if own.get(key) not in (None, 0)
+        ]
+        if bent:
+            raise self._refused(name, f"is a {class_name} with {' and '.join(bent)}; expected none")
+        if class_name == "ReLU" and slope == 0:
             return "relu"
         if class_name == "LeakyReLU" and abs(slope - LEAK) < 1e-6:
             return "leaky_relu"
@@ -366,6 +377,15 @@ def _is_shortcut(branch: Sequence[Facts]) -> bool:
     """Whether a branch may be a shortcut: 1x1 convolutions and normalisations."""
     return all("norm" in entry or entry.get("kernel") == 1 for entry in branch)
 
+
+_TELLING = {
+    "Conv2D": ("kernel_size", "dilation_rate", "groups"),
+    "AveragePooling2D": ("pool_size", "strides", "padding"),
+    "MaxPooling2D": ("pool_size", "strides", "padding"),
+    "GlobalAveragePooling2D": ("keepdims",),
+    "BatchNormalization": ("axis", "center", "scale"),
+}
+"""The settings for which a layer may be refused."""
 
 _READERS: dict[str, Callable[[Facts], Facts | None]] = {
     "Conv2D": _convolution,

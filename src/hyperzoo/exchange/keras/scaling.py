@@ -1,4 +1,4 @@
-"""What a Keras model's `Rescaling` layers do, one after another, to the pixels that networks get."""
+"""What a Keras model's `Rescaling` layers do, one after another, to the pixels that it gets."""
 
 import math
 import reprlib
@@ -12,8 +12,8 @@ from hyperzoo.exchange.keras.layers import Facts
 _RANGES = (1, 255)
 """The largest pixel: of images as hyperzoo has them, and of bytes."""
 _SPANS = (0.4, 13.0)
-"""How far apart a scaling puts the darkest and the brightest pixel: from a half, roughly, to 1 / std
-of bytes that deviate by 20. Of both ranges at most one is scaled so."""
+"""How far apart a scaling puts the darkest and the brightest pixel: from half a unit, roughly, to
+1 / std of bytes that deviate by 20. Of both ranges at most one is scaled so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ class Scaling:
         )  # fmt: skip
 
     def normalised(self, place: str) -> tuple[list[Facts], tuple[str, ...]]:
-        """The same as a layer of hyperzoo's, whose pixels are from 0 to 1; none where nothing is left.
+        """The same as a layer of hyperzoo's, whose pixels are from 0 to 1; none if none is needed.
 
         The model was given pixels from 0 to 1, or bytes. Of one of the two a scaling that somebody
         chose makes numbers that lie neither close together nor far apart.
@@ -100,7 +100,8 @@ class Scaling:
             return entries, (note,)
         if min(self.factors) < 1:
             return entries, (
-                f"made to take pixels from 0 to 1, as of these its scaling makes {self._made_of(1)}",
+                "made to take pixels from 0 to 1, as of these its scaling makes "
+                f"{self._made_of(1)}",
             )
         return entries, ()
 
