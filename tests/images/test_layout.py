@@ -6,6 +6,7 @@ import pytest
 from hyperzoo.errors import ImageError
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.images.layout import find_layout
+from hyperzoo.words import ACCENTS
 from tests.images.samples import encoded, folder_files, write_files
 
 
@@ -206,3 +207,69 @@ def test_images_in_splits_of_a_class_folder(tmp_path: Path):
     with pytest.raises(ImageError, match="which are splits: give 'images' itself as the folder"):
         load(tmp_path)
     assert load(tmp_path / "images").class_names == ("cat", "dog")
+
+
+def test_what_is_done_with_images_of_folders_is_said(tmp_path: Path):
+    files = {
+        f"{name}/{index}.png": encoded(index, kind="PNG", width=width, mode=mode)
+        for name in ("cat", "dog")
+        for index, (width, mode) in enumerate([(14, "RGB"), (20, "RGB"), (14, "L"), (9, "L")])
+    }
+    place = write_files(tmp_path, files)
+    split = (
+        "no folders train and val: of each class's images, sorted by name, the second and every "
+        "fifth after it are for validation"
+    )
+    assert load(place).notes == (
+        split,
+        "grey made RGB in 4 of 8 images",
+        "resized to 14x14 pixels in 4 of 8 images",
+    )
+    assert load_images("folder", path=place, size=20, channels=1).notes == (
+        split,
+        "RGB made grey in 4 of 8 images",
+        "resized to 20x20 pixels in 6 of 8 images",
+    )
+
+
+@pytest.mark.parametrize(
+    "names", [("train", "test1"), ("training", "test_images2"), ("val", "test")]
+)
+def test_splits_without_class_folders_are_no_classes(tmp_path: Path, names: tuple[str, str]):
+    """Kaggle's competitions have one folder of images for all classes."""
+    place = write_files(tmp_path, folder_files(names) | {"sampleSubmission.csv": b"id"})
+    told = ", ".join(sorted(names))
+    with pytest.raises(ImageError, match=f"expected class folders, got {told}, which are called"):
+        load(place)
+
+
+def test_flat_splits_get_advice_that_can_be_followed(tmp_path: Path):
+    place = write_files(tmp_path, folder_files(("train", "test")))
+    with pytest.raises(ImageError, match=r"got none; sort the images into 'train/<class>'"):
+        load(place)
+
+
+def test_a_class_that_is_called_as_a_split_is_said(tmp_path: Path):
+    """Trains, cars and boats."""
+    images = load(write_files(tmp_path, folder_files(("boat", "car", "train"))))
+    assert images.class_names == ("boat", "car", "train")
+    assert "taken for classes, though splits are called so: train" in images.notes
+    engines = load(write_files(tmp_path / "x", folder_files(("steam_train", "diesel_train"))))
+    assert not any("splits are called so" in note for note in engines.notes)
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_accents_of_macos(tmp_path: Path, split: bool):
+    """A class has one name, whatever the disk that its folder was on."""
+    apart, together = "cafe\N{COMBINING ACUTE ACCENT}", "caf\N{LATIN SMALL LETTER E WITH ACUTE}"
+    if split:
+        files = {f"train/{name}": own for name, own in folder_files(("bar", apart)).items()}
+        files |= {f"val/{name}": own for name, own in folder_files(("bar", together)).items()}
+    else:
+        files = folder_files(("bar", apart))
+    images = load(write_files(tmp_path, files))
+    assert images.class_names == ("bar", together)
+    assert f"{ACCENTS}: {together}" in images.notes
+    twice = write_files(tmp_path / "twice", folder_files((apart, together)))
+    with pytest.raises(ImageError, match=f"two folders of the class '{together}'"):
+        load(twice)
