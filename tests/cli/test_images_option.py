@@ -235,9 +235,7 @@ def test_classes_that_a_recipe_excludes_are_left_out_of_images_that_are_given(tm
 
 def test_submit_says_what_is_trained_on(tmp_path: Path, place: dict[str, Path]):
     """As `train` does: notes, and the number of images."""
-    pets = write_files(
-        tmp_path / "pets", FOLDER | {"train/cat/a.avif": b"", "train/cat/b.db": b""}
-    )
+    pets = write_files(tmp_path / "pets", FOLDER | {"train/cat/a.avif": b"", "train/cat/b.db": b""})
     recipe = write_recipe(tmp_path, path=place["npz"])
     for images, notes in ((pets, ["passed over: 1 .avif, 1 .db"]), (place["tgz"], [])):
         options = ["--images", images, "--tasks", 2, "--dry-run"]

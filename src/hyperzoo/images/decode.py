@@ -112,6 +112,17 @@ def decode_image(data: bytes, place: str, *, channels: int, turned: bool = False
     return Decoded(pixels.reshape(*pixels.shape[:2], channels), left_out)
 
 
+def decode_square(
+    image: EncodedImage, *, size: int, channels: int, turned: bool = False
+) -> Decoded:
+    """Decode one image and resize it to `size` x `size` pixels, else as `decode_image` does."""
+    pixels, left_out = decode_image(image.data, image.place, channels=channels, turned=turned)
+    if pixels.shape[:2] == (size, size):
+        return Decoded(pixels, left_out)
+    told = f"resized to {size}x{size} pixels"
+    return Decoded(resize_bilinear(pixels, size), (*left_out, told))
+
+
 def _bits(image: "ImageFile", data: bytes) -> int:
     """Bits a channel, of which Pillow would drop all but 8 of a colour image without a word."""
     if image.mode.startswith(("I", "F")):
@@ -183,10 +194,7 @@ def decode_images(
     """
 
     def decode(image: EncodedImage) -> Decoded:
-        pixels, left_out = decode_image(image.data, image.place, channels=channels, turned=turned)
-        if pixels.shape[:2] != (size, size):
-            left_out = (*left_out, f"resized to {size}x{size} pixels")
-        return Decoded(resize_bilinear(pixels, size), left_out)
+        return decode_square(image, size=size, channels=channels, turned=turned)
 
     images: dict[Key, NDArray[np.uint8]] = {}
     left_out: Counter[str] = Counter()

@@ -134,7 +134,7 @@ def _check_source(request: _Request) -> None:
             fitting = kind_of_place(path)
     if fitting != source:
         what = {"folder": "a folder or an archive of one", "npz": "a file of arrays"}.get(
-            fitting, f"a folder or an archive with the files of {fitting}"
+            fitting, f"a {'folder' if path.is_dir() else 'file'} with the files of {fitting}"
         )
         raise ImageError(
             f"images '{source}': {path} is {what}; set images.source = '{fitting}', or give the "

@@ -48,9 +48,8 @@ def kind_of_place(path: Path) -> str:
     if start.startswith(b"\x1f\x8b"):
         return _kind_of_archive(path)
     zipped = start.startswith((b"PK\x03\x04", b"PK\x05\x06"))
-    # A zip that can't be opened may have been either; its reader tells the damage.
-    if arrays is None and zipped and path.suffix.lower() == ".npz":
-        return "npz"
+    if arrays is None and path.suffix.lower() == ".npz":
+        return "npz"  # it is none of these, and the reader that is asked for tells what it is
     if zipped:
         return _kind_of_archive(path)
     raise ImageError(f"{path}: expected {HELP}; got {described(start)}")
