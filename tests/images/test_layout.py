@@ -229,7 +229,7 @@ def test_what_is_done_with_images_of_folders_is_said(tmp_path: Path):
     assert load_images("folder", path=place, size=20, channels=1).notes == (
         EVERY_FIFTH,
         "RGB made grey in 4 of 8 images",
-        "resized to 20x20 pixels in 6 of 8 images",
+        "resized to 20x20 pixels in 8 of 8 images",
     )
 
 

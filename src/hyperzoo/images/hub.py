@@ -107,7 +107,7 @@ def _load(library: ModuleType, repo: str, config: str | None, size: int, channel
             *notes,
             *columns.notes,
             *changed,
-            *(f"{what} in {count} of {total} images" for what, count in left_out.items()),
+            *(f"{what} in {count} of {total} images" for what, count in sorted(left_out.items())),
         ),
     )
     return fit_images(raw, repo.rpartition("/")[2], size=size, channels=channels)

@@ -123,9 +123,9 @@ class _Finder:
             )
         if not there:
             if not self.children(top / train[0])[0]:
-                flat = [train[0], *test]
+                both = [train[0], *test]
                 raise ImageError(
-                    f"{self.place}: expected class folders in {_some(flat)}, got none; sort the "
+                    f"{self.place}: expected class folders in {_some(both)}, got none; sort the "
                     f"images into '{train[0]}/<class>'; the layout is {LAYOUT}"
                 )
             flat = f"; '{test[0]}' has no class folders" if test else ""
@@ -236,8 +236,8 @@ class _Finder:
             name = composed(folder)
             if name in names:
                 raise ImageError(
-                    f"{self.place}: two folders of the class '{name}', with accents written in two "
-                    f"ways, in '{parent}'; put their images into one"
+                    f"{PurePosixPath(self.place, parent)}: two folders of the class '{name}', "
+                    "whose accents are written in two ways; put their images into one"
                 )
             names[name] = folder
             if name != folder:

@@ -187,8 +187,9 @@ def _raw(arrays: dict[str, NDArray[Any]], notes: list[str]) -> RawImages:
             images = images[..., None]
         arrays[f"{split}_images"], arrays[f"{split}_labels"] = images, labels.reshape(-1)
     names = arrays.pop("class_names", None)
-    class_names = None if names is None else tuple(composed(str(name)) for name in names)
-    if class_names is not None and class_names != tuple(map(str, names)):
+    given = None if names is None else tuple(map(str, names))
+    class_names = None if given is None else tuple(map(composed, given))
+    if class_names != given:
         said[ACCENTS] = None
     return RawImages(**arrays, class_names=class_names, notes=tuple(said))
 

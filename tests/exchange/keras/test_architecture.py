@@ -134,9 +134,9 @@ def test_layers_that_are_called_as_in_training(keras: int, plain: bool | None):
     made = model()
     layers: Layers = made["config"]["layers"]
     layers.insert(2, layer("Dropout", rate=0.5))
-    settings = {"training": plain}
     previous = ""
     for own in layers:
+        settings = {"training": plain if own["class_name"] == "Dropout" else None}
         name = own["name"] = own["config"]["name"]
         tensor = {"config": {"keras_history": [previous, 0, 0]}}
         node: Any = [[previous, 0, 0, settings]]
