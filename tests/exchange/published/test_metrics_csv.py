@@ -123,6 +123,14 @@ def test_byte_order_marks(tmp_path: Path, encoding: str):
     assert read_metrics_csv(path) == {NetworkKey("Bär", 1): {"auc": Figure(0.5, 0.05)}}
 
 
+def test_accents_apart_from_their_letters(tmp_path: Path):
+    """The row is that of the network, whose name is put together too."""
+    path = tmp_path / "metrics.csv"
+    path.write_text("Class,Count,AUC\ncafe\N{COMBINING ACUTE ACCENT},1,0.5\n", "utf-8")
+    (key,) = read_metrics_csv(path)
+    assert key == NetworkKey("caf\N{LATIN SMALL LETTER E WITH ACUTE}", 1)
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [

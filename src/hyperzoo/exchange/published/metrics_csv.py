@@ -13,6 +13,7 @@ from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.content import decoded, magic
 from hyperzoo.exchange.format import Export, Format
 from hyperzoo.zoo.origin import NetworkKey
+from hyperzoo.words import composed
 
 COLUMNS = {
     "Accuracy": "accuracy",
@@ -131,7 +132,7 @@ def _check_header(header: list[str], path: Path) -> None:
 
 
 def _key(row: Mapping[str, str], place: str) -> NetworkKey:
-    count, name = row["count"].strip(), row["class"].strip()
+    count, name = row["count"].strip(), composed(row["class"].strip())
     # A table that pandas wrote has 3.0 for 3, where numbers were missing.
     count, _, zeros = count.replace(",", ".").partition(".")
     is_whole = count.isascii() and count.isdigit() and len(count) < 13 and not zeros.strip("0")
