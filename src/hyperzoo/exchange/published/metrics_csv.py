@@ -12,8 +12,8 @@ from pathlib import Path
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.content import decoded, magic
 from hyperzoo.exchange.format import Export, Format
-from hyperzoo.zoo.origin import NetworkKey
 from hyperzoo.words import composed
+from hyperzoo.zoo.origin import NetworkKey
 
 COLUMNS = {
     "Accuracy": "accuracy",
