@@ -12,7 +12,6 @@ result.
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ import numpy as np
 
 import hyperzoo as hz
 from hyperzoo.architectures import Architecture, get_architecture
+from hyperzoo.cores import usable_cores
 from hyperzoo.plan import PlannedNetwork
 from hyperzoo.population.machine import processor_name
 from hyperzoo.zoo import FinishedNetwork, ZooWriter, layout
@@ -122,7 +122,7 @@ def report(folder: Path, trials: int) -> None:
     for _ in range(trials):
         for work in WORK:
             found[work].append(run(work, folder))
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     print(
         f"{processor_name()}, {cores} cores, NumPy {np.__version__}, {len(hz.open_zoo(folder)):,} "
         f"networks; the least of {trials} trials\n"

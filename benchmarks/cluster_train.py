@@ -25,6 +25,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from hyperzoo.cores import usable_cores
 from hyperzoo.population.machine import processor_name
 from hyperzoo.version import VERSION
 
@@ -110,9 +111,9 @@ def main() -> None:
     chosen = parser.parse_args()
     recipe = ["imagenette-lenet5", "--images", str(chosen.images), "--epochs", str(chosen.epochs)]
     sizes = range(chosen.size, chosen.parts * chosen.size + 1, chosen.size)
-    cores = sorted(os.sched_getaffinity(0))[:2]
-    if len(cores) < 2:
-        raise SystemExit("expected two cores")
+    if usable_cores() < 2 or not hasattr(os, "sched_setaffinity"):
+        raise SystemExit("expected two cores, on Linux, which binds processes to them")
+    cores = sorted(os.sched_getaffinity(0))[:2]  # which ones, not how many
     steps: dict[str, list[Took]] = {TRAIN: [], ONE: [], TWO: [], SUBMIT: []}
     ways = [TRAIN, ONE, TWO]
     for number in range(chosen.rounds):

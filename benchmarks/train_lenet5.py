@@ -8,7 +8,6 @@ where `--peer-epochs` says so; every epoch is the same work. README.md has resul
 """
 
 import argparse
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ import peers
 
 import hyperzoo as hz
 from hyperzoo.architectures import lenet5
+from hyperzoo.cores import usable_cores
 from hyperzoo.plan import PlannedNetwork
 from hyperzoo.population import Engine, Settings
 from hyperzoo.population.machine import processor_name
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--keras", type=Path, default=Path("build/keras"), help="its environment")
     chosen = parser.parse_args()
     images, few = hz.load_images("npz", path=chosen.images), chosen.peer_epochs
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     keras = peers.keras_environment(chosen.keras.absolute())
     contestants: dict[str, Callable[[], float]] = {
         "native engine": lambda: engine_seconds(

@@ -99,12 +99,14 @@ def test_systems_that_can_not_tell(machine: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_nothing_else_counts_cores():
-    for file in SOURCE.rglob("*.py"):
+    for file in (*SOURCE.rglob("*.py"), *(Path(__file__).parents[1] / "benchmarks").glob("*.py")):
         names = {
             node.attr for node in ast.walk(ast.parse(file.read_text())) if hasattr(node, "attr")
         }
         asked = names & {"cpu_count", "sched_getaffinity", "process_cpu_count"}
-        assert not asked or file.name == "cores.py", file
+        # A benchmark that binds processes to cores needs to know which ones, not how many.
+        binds = file.name == "cluster_train.py" and asked == {"sched_getaffinity"}
+        assert not asked or file.name == "cores.py" or binds, file
 
 
 def test_engines_do_without_affinity():

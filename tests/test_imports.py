@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "randomness": set(),
     "recipe": {"architectures", "errors"},
     "unpickling": set(),
-    "images": {"cores", "errors", "unpickling"},
+    "images": {"cores", "errors", "unpickling", "words"},
     "plan": {"errors", "recipe", "randomness"},
     "architectures": {"errors", "randomness"},
     "population": {"cores", "errors", "plan", "images", "architectures", "randomness"},

@@ -79,6 +79,11 @@ def test_the_canonical_form_parses_to_the_same_recipe(sections: dict[str, Any]):
     assert parse_recipe(recipe.canonical()) == recipe
 
 
+def test_a_key_that_resembles_none_gets_no_advice():
+    with pytest.raises(RecipeError, match=r"nonsense: unknown key \(known here: "):
+        parse_recipe({"name": "mine", "nonsense": 1, "architecture": {"name": "lenet5"}})
+
+
 def test_all_problems_are_reported_at_once():
     document = {
         "name": "mine",

@@ -133,5 +133,5 @@ class MissingExtraError(HyperzooError, ImportError):
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """What to put into a message behind a name that is not known; nothing where none is near."""
-    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f"; did you mean '{nearest[0]}'?" if nearest else ""

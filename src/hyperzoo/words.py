@@ -1,4 +1,9 @@
-"""Numbers of things in words, and names that can be shown."""
+"""Numbers of things in words, names that can be shown, and names that classes may have."""
+
+import unicodedata
+
+ACCENTS = "letters and their accents were put together in names of classes, as Unicode's NFC does"
+"""What is to be said where `composed` changed a name."""
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:
@@ -19,3 +24,16 @@ def printable(text: str) -> str:
         text: any text, half characters of names that are no UTF-8 included.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def is_fit(class_name: str) -> bool:
+    """Whether a class's name may become a part of network ids and of file names."""
+    return bool(class_name) and all(c.isalnum() or c in "_-." for c in class_name)
+
+
+def composed(class_name: str) -> str:
+    """A class's name with accents in its letters, where apart from them they would be refused.
+
+    macOS writes names of files so that accents follow their letters.
+    """
+    return class_name if is_fit(class_name) else unicodedata.normalize("NFC", class_name)

@@ -231,3 +231,16 @@ def test_classes_that_a_recipe_excludes_are_left_out_of_images_that_are_given(tm
     drawn = hyperzoo("export", zoo, "--format", "plots", "--out", tmp_path / "x", "--images", given)
     assert drawn.exit_code == 0, drawn.output
     assert (tmp_path / "x" / f"roc_curve_class_{first.replace('_', '_count_')}.png").exists()
+
+
+def test_submit_says_what_is_trained_on(tmp_path: Path, place: dict[str, Path]):
+    """As `train` does: notes, and the number of images."""
+    pets = write_files(tmp_path / "pets", FOLDER | {"train/cat/a.avif": b"", "train/cat/b.db": b""})
+    recipe = write_recipe(tmp_path, path=place["npz"])
+    for images, notes in ((pets, ["passed over: 1 .avif, 1 .db"]), (place["tgz"], [])):
+        options = ["--images", images, "--tasks", 2, "--dry-run"]
+        done = hyperzoo("submit", recipe, "--out", tmp_path / images.stem / "zoo", *options)
+        assert done.exit_code == 0, done.exception
+        said = done.stderr.splitlines()
+        assert {f"note: {note}" for note in notes} <= set(said)
+        assert said[-1] == "15 training and 15 validation images of 5 classes"

@@ -176,3 +176,27 @@ sys.meta_path.insert(0, Telling())
 def test_the_module_is_the_command(tmp_path: Path):
     done = hyperzoo("--version", cwd=tmp_path, encoding="utf-8")
     assert (done.returncode, done.stdout) == (0, f"hyperzoo {VERSION}\n")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp437"])
+def test_figures_are_whole_however_long_names_become(encoding: str):
+    """Escapes take six characters for one: the table grows, and no figure is cut short."""
+    program = """
+from hyperzoo.cli.console import out, print_table, write_what_the_terminal_lacks_as_escapes
+from hyperzoo.cli.show import _performance_table
+from hyperzoo.analysis.performance import PERFORMANCE_METRICS
+write_what_the_terminal_lacks_as_escapes()
+row = {"class": "猫" * 40, "networks": 12}
+for metric in PERFORMANCE_METRICS:
+    row |= {f"{metric}_min": 0.125, f"{metric}_max": 0.875, f"{metric}_avg": 0.5}
+width = out.width
+print_table(_performance_table([row]))
+assert out.width == width
+print(len(PERFORMANCE_METRICS))
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, encoding=encoding,
+        env=os.environ | {"PYTHONIOENCODING": encoding, "COLUMNS": "80"},
+    )  # fmt: skip
+    *table, count = found.stdout.splitlines()
+    assert table[-1].split() == ["\\u732b" * 40, "12", *["0.125", "0.875", "0.500"] * int(count)]

@@ -14,7 +14,7 @@ from hyperzoo.architectures import Architecture, get_architecture, initial_param
 from hyperzoo.errors import ExportError, ForeignFileError
 from hyperzoo.exchange.exporting import export_zoo
 from hyperzoo.exchange.importing import import_zoo
-from hyperzoo.exchange.keras.architecture import SCALES_BYTES, architecture_of
+from hyperzoo.exchange.keras.architecture import architecture_of
 from hyperzoo.exchange.keras.config import model_config
 from hyperzoo.exchange.keras.layers import keras_model
 from hyperzoo.exchange.keras.read import read_keras
@@ -287,26 +287,6 @@ def test_what_hyperzoo_has_not_is_refused_with_its_place(
     model = change(config(EVERY[name]), class_name, **settings)
     with pytest.raises(ForeignFileError, match=message):
         architecture_of(model, source="x.h5")
-
-
-@pytest.mark.parametrize(
-    ("settings", "expected"),
-    [
-        ({"scale": 2.0, "offset": -1}, {"mean": 0.5, "std": 0.5}),
-        # What takes bytes, as Keras's own examples have it.
-        ({"scale": 1 / 127.5, "offset": -1}, {"mean": 0.5, "std": 0.5}),
-        ({"scale": 1 / 255, "offset": 0.0}, None),
-        ({"scale": 1 / 255, "offset": [-0.1, -0.2, -0.3]}, {"mean": [0.1, 0.2, 0.3], "std": 1}),
-    ],
-)
-def test_scalings_of_keras(settings: dict[str, Any], expected: dict[str, Any] | None):
-    model = change(config(EVERY["scaled"]), "Rescaling", **settings)
-    found, _, notes = architecture_of(model, source="x.h5")
-    tables = layer_tables(found)
-    assert ("normalize" in tables[0]) == (expected is not None)
-    if expected is not None:
-        assert tables[0] == {"normalize": "inputs", **expected}
-    assert (notes == (SCALES_BYTES,)) == (settings["scale"] < 1)
 
 
 def test_a_sum_may_be_written_either_way_round():

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.companions import is_companion
 from hyperzoo.exchange.names import name_files
-from hyperzoo.exchange.path_names import NetworkName
+from hyperzoo.exchange.path_names import NetworkName, name_by_path
+from hyperzoo.words import ACCENTS
 
 
 def named(path: str) -> NetworkName:
@@ -120,3 +121,15 @@ def test_any_path_gives_a_name_or_our_error(parts: list[str]):
 )
 def test_companions(name: str, expected: bool):
     assert is_companion(name) is expected
+
+
+def test_accents_apart_from_their_letters():
+    """As macOS writes names of files and folders."""
+    apart, together = "cafe\N{COMBINING ACUTE ACCENT}", "caf\N{LATIN SMALL LETTER E WITH ACUTE}"
+    for stem, folders in ((f"{apart}_3", ("x",)), ("3", (apart, "x"))):
+        found = name_by_path(stem, folders)
+        assert found is not None
+        assert (found.class_name, found.index, found.said) == (together, 3, ACCENTS)
+    plain = name_by_path(f"{together}_3", ("x",))
+    assert plain is not None
+    assert (plain.class_name, plain.said) == (together, "")

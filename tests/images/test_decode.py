@@ -160,8 +160,9 @@ def test_what_decoding_left_out_is_counted():
     images = images_of([0, 1])
     clear = picture("PNG", Image.new("RGBA", (4, 4), (1, 2, 3, 4)))
     images[0] = images[0]._replace(data=clear)
-    assert decode_all(images).notes == ("transparency dropped in 1 of 4 images",)
-    assert decode_all(images_of([0, 1]), notes=("said",)).notes == ("said",)
+    sized = "resized to 5x5 pixels in 4 of 4 images"
+    assert decode_all(images).notes == (sized, "transparency dropped in 1 of 4 images")
+    assert decode_all(images_of([0, 1]), notes=("said",)).notes == ("said", sized)
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,7 @@ def test_splits_and_columns_are_chosen_by_names_and_features(save: Save):
         "splits left alone: test",
         "images are column 'img', labels are 'fine'",
         "columns left alone, which could be meant too: coarse",
+        "grey made RGB in 40 of 40 images",
     )
 
 

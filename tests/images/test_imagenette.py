@@ -182,7 +182,7 @@ def test_a_truncated_archive(archive: Path, cache: Path, keep: float):
 
 def test_a_file_that_is_no_archive(archive: Path, cache: Path):
     archive.write_bytes(b"<html>404</html>")
-    fail_to_prepare(archive, cache, "something else .*; download it again")
+    fail_to_prepare(archive, cache, "a .tgz or .zip archive, got a web page; download the file")
 
 
 def test_a_failure_keeps_what_was_prepared_before(archive: Path, cache: Path):

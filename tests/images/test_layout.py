@@ -5,12 +5,18 @@ import pytest
 
 from hyperzoo.errors import ImageError
 from hyperzoo.images import ImageSet, load_images
-from hyperzoo.images.layout import find_layout
+from hyperzoo.images.layout import EVERY_FIFTH, find_layout
+from hyperzoo.words import ACCENTS
 from tests.images.samples import encoded, folder_files, write_files
 
 
 def load(path: Path) -> ImageSet:
     return load_images("folder", path=path, size=14)
+
+
+def notes_of(images: ImageSet) -> tuple[str, ...]:
+    """What is said of names; of sizes and splits by numbers the last tests ask."""
+    return tuple(n for n in images.notes if n != EVERY_FIFTH and not n.startswith("resized to"))
 
 
 def split_files(train: str, validation: str, images: int = 3) -> dict[str, bytes]:
@@ -31,7 +37,7 @@ def test_files_that_are_no_images_are_counted_and_named(tmp_path: Path):
         "x/y.py",
     ]
     images = load(write_files(tmp_path, files | dict.fromkeys(stray, b"")))
-    assert images.notes == (
+    assert notes_of(images) == (
         "left alone beside 'train' and 'val': x",
         "passed over: 2 .heic, 1 .txt, 1 without a suffix",
     )
@@ -40,7 +46,7 @@ def test_files_that_are_no_images_are_counted_and_named(tmp_path: Path):
 
 def test_nothing_is_said_where_nothing_is_left_out(tmp_path: Path):
     files = split_files("train", "val") | {"train/cat/._0.png": b"", "train/cat/.DS_Store": b""}
-    assert load(write_files(tmp_path, files)).notes == ()
+    assert notes_of(load(write_files(tmp_path, files))) == ()
 
 
 @pytest.mark.parametrize(
@@ -57,7 +63,7 @@ def test_suffixes_that_are_read(tmp_path: Path, suffix: str, kind: str):
         for index in range(2)
     }
     images = load(write_files(tmp_path, files))
-    assert (len(images.train_images), images.notes) == (2, ())
+    assert (len(images.train_images), notes_of(images)) == (2, ())
     exact = load(
         write_files(tmp_path / "png", {f"{n}.png": encoded(s, kind="PNG", width=14)
         for n, s in (("cat/0", 0), ("cat/1", 1), ("dog/0", 10), ("dog/1", 11))})
@@ -76,11 +82,11 @@ def test_images_one_folder_deeper(tmp_path: Path):
     deep["train/cat/cat_boxes.txt"] = b""
     images = load(write_files(tmp_path / "deep", deep))
     assert images.fingerprint == flat.fingerprint
-    assert images.notes[0] == "images lie one folder deeper than their class, in 'images'"
+    assert notes_of(images)[0] == "images lie one folder deeper than their class, in 'images'"
     beside = split_files("train", "val") | {"train/cat/more/9.png": encoded(kind="PNG")}
     images = load(write_files(tmp_path / "beside", beside))
     assert images.fingerprint == flat.fingerprint
-    assert images.notes == ("passed over: 1 folder in a class folder",)
+    assert notes_of(images) == ("passed over: 1 folder in a class folder",)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +107,7 @@ def test_names_of_splits(
     plain = load(write_files(tmp_path / "plain", split_files("train", "val")))
     images = load(write_files(tmp_path / "other", split_files(train, validation)))
     assert images.fingerprint == plain.fingerprint
-    assert notes is None or images.notes == notes
+    assert notes is None or notes_of(images) == notes
 
 
 def test_a_test_split_beside_validation_is_left_alone(tmp_path: Path):
@@ -110,14 +116,14 @@ def test_a_test_split_beside_validation_is_left_alone(tmp_path: Path):
     more = {f"test/cat/{i}.png": encoded(i + 50, kind="PNG") for i in range(3)}
     images = load(write_files(tmp_path / "more", files | more))
     assert images.fingerprint == plain.fingerprint
-    assert images.notes == ("left alone beside 'train' and 'val': test",)
+    assert notes_of(images) == ("left alone beside 'train' and 'val': test",)
 
 
 def test_a_lone_folder_around_it_all(tmp_path: Path):
     plain = load(write_files(tmp_path / "plain", folder_files()))
     images = load(write_files(tmp_path / "around" / "deep" / "pets", folder_files()).parents[1])
     assert images.fingerprint == plain.fingerprint
-    assert images.notes == ("the images lie in 'deep/pets'",)
+    assert notes_of(images) == ("the images lie in 'deep/pets'",)
 
 
 def test_a_class_may_be_called_train(tmp_path: Path):
@@ -206,3 +212,65 @@ def test_images_in_splits_of_a_class_folder(tmp_path: Path):
     with pytest.raises(ImageError, match="which are splits: give 'images' itself as the folder"):
         load(tmp_path)
     assert load(tmp_path / "images").class_names == ("cat", "dog")
+
+
+def test_what_is_done_with_images_of_folders_is_said(tmp_path: Path):
+    files = {
+        f"{name}/{index}.png": encoded(index, kind="PNG", width=width, mode=mode)
+        for name in ("cat", "dog")
+        for index, (width, mode) in enumerate([(14, "RGB"), (20, "RGB"), (14, "L"), (9, "L")])
+    }
+    place = write_files(tmp_path, files)
+    assert load(place).notes == (
+        EVERY_FIFTH,
+        "grey made RGB in 4 of 8 images",
+        "resized to 14x14 pixels in 4 of 8 images",
+    )
+    assert load_images("folder", path=place, size=20, channels=1).notes == (
+        EVERY_FIFTH,
+        "RGB made grey in 4 of 8 images",
+        "resized to 20x20 pixels in 8 of 8 images",
+    )
+
+
+@pytest.mark.parametrize(
+    "names", [("train", "test1"), ("training", "test_images2"), ("val", "test")]
+)
+def test_splits_without_class_folders_are_no_classes(tmp_path: Path, names: tuple[str, str]):
+    """Kaggle's competitions have one folder of images for all classes."""
+    place = write_files(tmp_path, folder_files(names) | {"sampleSubmission.csv": b"id"})
+    told = ", ".join(sorted(names))
+    with pytest.raises(ImageError, match=f"expected class folders, got {told}, which are called"):
+        load(place)
+
+
+def test_flat_splits_get_advice_that_can_be_followed(tmp_path: Path):
+    place = write_files(tmp_path, folder_files(("train", "test")))
+    with pytest.raises(ImageError, match=r"got none; sort the images into 'train/<class>'"):
+        load(place)
+
+
+def test_a_class_that_is_called_as_a_split_is_said(tmp_path: Path):
+    """Trains, cars and boats."""
+    images = load(write_files(tmp_path, folder_files(("boat", "car", "train"))))
+    assert images.class_names == ("boat", "car", "train")
+    assert "taken for classes, though splits are called so: train" in images.notes
+    engines = load(write_files(tmp_path / "x", folder_files(("steam_train", "diesel_train"))))
+    assert not any("splits are called so" in note for note in engines.notes)
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_accents_of_macos(tmp_path: Path, split: bool):
+    """A class has one name, whatever the disk that its folder was on."""
+    apart, together = "cafe\N{COMBINING ACUTE ACCENT}", "caf\N{LATIN SMALL LETTER E WITH ACUTE}"
+    if split:
+        files = {f"train/{name}": own for name, own in folder_files(("bar", apart)).items()}
+        files |= {f"val/{name}": own for name, own in folder_files(("bar", together)).items()}
+    else:
+        files = folder_files(("bar", apart))
+    images = load(write_files(tmp_path, files))
+    assert images.class_names == ("bar", together)
+    assert f"{ACCENTS}: {together}" in images.notes
+    twice = write_files(tmp_path / "twice", folder_files((apart, together)))
+    with pytest.raises(ImageError, match=f"two folders of the class '{together}'"):
+        load(twice)

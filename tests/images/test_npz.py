@@ -13,6 +13,7 @@ from hyperzoo.images import ImageSet, load_images, npz
 from hyperzoo.images.decode import decode_image
 from hyperzoo.images.npz import load_npz, write_npz
 from hyperzoo.images.resize import resize_bilinear
+from hyperzoo.words import ACCENTS
 from tests.images.samples import random_set
 
 
@@ -326,3 +327,17 @@ def test_pixels_of_0_and_1_alone_are_told(tmp_path: Path):
     found = load(saved(tmp_path / "dark.npz", **(given | dark)))
     assert found.notes == ("no pixel of the training images is above 1, of 255: nearly black",)
     assert load(saved(tmp_path / "plain.npz", **given)).notes == ()
+
+
+def test_accents_apart_from_their_letters(tmp_path: Path):
+    plain = random_set()
+    names = ["cafe\N{COMBINING ACUTE ACCENT}", *plain.class_names[1:]]
+    np.savez(
+        tmp_path / "a.npz",
+        train_images=plain.train_images, train_labels=plain.train_labels,
+        validation_images=plain.validation_images, validation_labels=plain.validation_labels,
+        class_names=np.array(names),
+    )  # fmt: skip
+    images = load_images("npz", path=tmp_path / "a.npz", size=6)
+    assert images.class_names[0] == "caf\N{LATIN SMALL LETTER E WITH ACUTE}"
+    assert images.notes == (ACCENTS,)

@@ -1,6 +1,7 @@
 """What `--images PATH` takes: whatever a path is decides."""
 
 import io
+import re
 import stat
 import tarfile
 import zipfile
@@ -48,8 +49,9 @@ def test_a_folder_and_its_archives_are_the_same_images(tmp_path: Path):
     ]
     found = [load_images_at(place, size=8) for place in places]
     assert {images.fingerprint for images in found} == {expected.fingerprint}
+    sized, inner = ("resized to 8x8 pixels in 12 of 12 images",), ("the images lie in 'pets'",)
     assert [images.notes for images in found] == [
-        (), (), ("the images lie in 'pets'",), ("the images lie in 'pets'",), (),
+        sized, sized, inner + sized, inner + sized, sized,
     ]  # fmt: skip
     assert [images.name for images in found] == ["pets", "a", "b", "c", "no-suffix"]
 
@@ -182,7 +184,7 @@ def test_the_recipes_source_reads_archives_too(tmp_path: Path):
     assert images.fingerprint == load_images_at(path, size=8).fingerprint
     buffer = io.BytesIO(encoded(kind="PNG"))
     (tmp_path / "a.png").write_bytes(buffer.getvalue())
-    with pytest.raises(ImageError, match=r"expected a .tgz or .zip archive, but it is damaged"):
+    with pytest.raises(ImageError, match=r"expected a .tgz or .zip archive, got a file that"):
         load_images("folder", path=tmp_path / "a.png")
 
 
@@ -210,3 +212,48 @@ def test_a_tar_is_named(tmp_path: Path):
         archive.addfile(tarfile.TarInfo("x"))
     with pytest.raises(ImageError, match="got a tar archive; unpack it, and give the folder"):
         load_images_at(tmp_path / "a.tar")
+
+
+def test_the_first_bytes_decide_whatever_the_name(tmp_path: Path):
+    """And whatever advice is given can be followed, here of every source for every content."""
+    write_npz(random_set(), tmp_path / "arrays")
+    write_archive(tmp_path / "archive", FOLDER, top="")
+    contents = {
+        "archive": (tmp_path / "archive").read_bytes(),
+        "zip": write_zip(tmp_path / "zip", FOLDER).read_bytes(),
+        "arrays": (tmp_path / "arrays").read_bytes(),
+    }
+    for kind, content in contents.items():
+        for name in ("a07.npz", "a07.tgz", "a07.zip", "a07.tar", "a07", "train"):
+            path = tmp_path / name
+            path.write_bytes(content)
+            expected = load_images_at(path, size=6).fingerprint
+            for source in ("npz", "folder"):
+                right = (source == "npz") == (kind == "arrays")
+                if right:
+                    assert load_images_at(f"{source}:{path}", size=6).fingerprint == expected
+                    continue
+                with pytest.raises(ImageError, match=r"or give the path alone with") as refused:
+                    load_images_at(f"{source}:{path}", size=6)
+                told = re.search(r"set images\.source = '(\w+)'", str(refused.value))
+                assert told, refused.value
+                assert load_images(told[1], path=path, size=6).fingerprint == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\n", "run `git lfs pull`"),
+        (b"<!DOCTYPE html>", "a web page; download the file itself"),
+        (b"", "an empty file"),
+        (b"a" * 257 + b"ustar" + b"a" * 300, "a tar archive; unpack it, and give the folder"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.npz", "a.tgz", "a.zip", "a"])
+def test_what_holds_no_images_is_told_by_every_reader(
+    tmp_path: Path, content: bytes, told: str, name: str
+):
+    (tmp_path / name).write_bytes(content)
+    for place in ("", "npz:", "folder:"):
+        with pytest.raises(ImageError, match=re.escape(told)):
+            load_images_at(f"{place}{tmp_path / name}", size=6)

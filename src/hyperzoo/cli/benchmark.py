@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hyperzoo.architectures import Architecture
-from hyperzoo.cli.console import err, out
+from hyperzoo.cli.console import err, out, print_table
 from hyperzoo.cli.image_choice import HELP, image_choice, seen_by
 from hyperzoo.cli.progress import counting_meter
 from hyperzoo.errors import PredictionError
@@ -94,10 +94,10 @@ def run_benchmark(
             err.print(f"interrupted: nothing was written to {escape(str(results))}")
         raise  # typer exits with status 130
     _say_notes(found)
-    out.print(_table(found))
+    print_table(_table(found))
     if len(found.transfer):
         out.print(f"\non the {_held_out(found)} of {escape(found.about['hold_out'])}:")
-        out.print(_transfer_table(found))
+        print_table(_transfer_table(found))
     if images is None and track is None and names is None:
         err.print("track C was left out: it needs real images (--images)")
     if results is None:

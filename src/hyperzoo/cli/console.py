@@ -4,6 +4,7 @@ import io
 import sys
 
 from rich.console import Console
+from rich.table import Table
 
 MINIMAL_WIDTH = 120
 """Columns that a table may take: a narrow terminal wraps its lines rather than lose figures."""
@@ -12,6 +13,23 @@ MINIMAL_WIDTH = 120
 out = Console(highlight=False, soft_wrap=True)
 out.width = max(out.width, MINIMAL_WIDTH)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+_WIDEST = 10_000
+"""Columns in which rich shortens nothing."""
+
+
+def print_table(table: Table) -> None:
+    """Print a table as wide as it comes out: a terminal wraps its lines, no figure is cut short.
+
+    Escapes make the names of classes long where a terminal lacks their characters.
+    """
+    width = out.width
+    out.width = max(width, _WIDEST)
+    try:
+        out.print(table)
+    finally:
+        out.width = width
 
 
 def as_shown(text: str) -> str:

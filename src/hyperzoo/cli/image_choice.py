@@ -8,9 +8,10 @@ from hyperzoo.errors import ImageError
 from hyperzoo.images import ImageSet, load_images, source_at
 from hyperzoo.images.place import HELP
 from hyperzoo.train import recipe_images
+from hyperzoo.words import counted
 from hyperzoo.zoo import Trained, Zoo
 
-__all__ = ["HELP", "image_choice", "say_notes", "seen_by", "zoo_images"]
+__all__ = ["HELP", "image_choice", "introduce", "say_notes", "seen_by", "zoo_images"]
 
 
 def image_choice(choice: str | None) -> Callable[[Architecture], ImageSet] | None:
@@ -61,3 +62,13 @@ def say_notes(images: ImageSet) -> None:
     """Say what was assumed and left out when images were read."""
     for note in images.notes:
         err.print(f"note: {note}", markup=False)
+
+
+def introduce(images: ImageSet) -> None:
+    """Say what networks will be trained on: notes, and how many images of how many classes."""
+    say_notes(images)
+    err.print(
+        f"{len(images.train_images):,} training and "
+        f"{counted(len(images.validation_images), 'validation image')} of "
+        f"{counted(len(images.class_names), 'class', 'classes')}"
+    )

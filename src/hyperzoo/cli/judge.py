@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hyperzoo.cli.benchmark import check_folder
-from hyperzoo.cli.console import err, out
+from hyperzoo.cli.console import err, out, print_table
 from hyperzoo.cli.generate import parse_split
 from hyperzoo.cli.image_choice import HELP, zoo_images
 from hyperzoo.cli.progress import counting_meter
@@ -63,7 +63,7 @@ def judge_(
         err.print(f"interrupted: nothing was written to {escape(str(results))}")
         raise  # typer exits with status 130
     found.write(results)
-    out.print(_table(found))
+    print_table(_table(found))
     for row in found.faults.to_pylist():
         out.print(f"[bold]fault: {escape(row['fault'])}[/]: {escape(row['sentence'])}")
     out.print(f"tables and verdicts are in {escape(str(results))}")

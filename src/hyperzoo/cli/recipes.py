@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from hyperzoo.cli.console import out
+from hyperzoo.cli.console import out, print_table
 from hyperzoo.errors import RecipeError
 from hyperzoo.recipe import builtin_recipes, load_recipe
 
@@ -37,4 +37,4 @@ def recipes(
             recipe.task.kind,
             str(recipe.training.epochs),
         )
-    out.print(table)
+    print_table(table)

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hyperzoo.analysis.performance import PERFORMANCE_METRICS, performance_rows
-from hyperzoo.cli.console import as_shown, out
+from hyperzoo.cli.console import as_shown, out, print_table
 from hyperzoo.recipe import Recipe
 from hyperzoo.words import counted
 from hyperzoo.zoo import Generated, Imported, Trained, Zoo, open_zoo
@@ -38,7 +38,7 @@ def show(
         out.print_json(json.dumps(facts), indent=2, ensure_ascii=ascii_only)
     else:
         _print_facts(zoo)
-        out.print(_performance_table(rows))
+        print_table(_performance_table(rows))
 
 
 def _facts(zoo: Zoo) -> dict[str, Any]:

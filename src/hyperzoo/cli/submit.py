@@ -7,12 +7,14 @@ from typing import Annotated
 import typer
 
 from hyperzoo.cli.console import out
+from hyperzoo.cli.image_choice import HELP, introduce
 from hyperzoo.cli.recipe_options import changed_recipe
 from hyperzoo.cli.work import seconds_of
 from hyperzoo.cluster.submission import Request, Submission, submit_zoo
 from hyperzoo.errors import ClusterError
 from hyperzoo.population import Device, EngineName
 from hyperzoo.recipe import load_recipe
+from hyperzoo.train import recipe_images
 from hyperzoo.words import counted
 
 
@@ -38,7 +40,9 @@ def submit(
         int | None, typer.Option(help="In place of the recipe's; more than the zoo has grows it.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="In place of the recipe's.")] = None,
-    images: Annotated[Path | None, typer.Option(help="In place of the recipe's images.")] = None,
+    images: Annotated[
+        str | None, typer.Option(help=f"In place of the recipe's images: {HELP}.")
+    ] = None,
     engine: Annotated[EngineName, typer.Option(help="What trains.")] = "auto",
     device: Annotated[Device, typer.Option(help="Where it trains.")] = "auto",
     dry_run: Annotated[
@@ -66,7 +70,9 @@ def submit(
         more=more,
         worker=("--engine", engine, "--device", device),
     )
-    done = submit_zoo(chosen, folder, request, images=images, dry_run=dry_run, anyway=anyway)
+    image_set = recipe_images(chosen, images)
+    introduce(image_set)
+    done = submit_zoo(chosen, folder, request, images=image_set, dry_run=dry_run, anyway=anyway)
     if done is None:
         out.print(f"{folder} lacks no part; nothing to submit", markup=False)
         return

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from hyperzoo.cli.console import err, out
-from hyperzoo.cli.image_choice import HELP, say_notes
+from hyperzoo.cli.image_choice import HELP, introduce
 from hyperzoo.cli.progress import duration, training_meter
 from hyperzoo.cli.recipe_options import changed_recipe
 from hyperzoo.errors import ZooError
@@ -60,12 +60,7 @@ def train(
     """Train a zoo, or go on where an interrupted run stopped."""
     chosen = changed_recipe(load_recipe(recipe), networks_per_class, epochs)
     image_set = recipe_images(chosen, images)
-    say_notes(image_set)
-    err.print(
-        f"{len(image_set.train_images):,} training and "
-        f"{counted(len(image_set.validation_images), 'validation image')} of "
-        f"{counted(len(image_set.class_names), 'class', 'classes')}"
-    )
+    introduce(image_set)
     trained = False
     started = time.monotonic()
     try:

@@ -12,6 +12,7 @@ from hyperzoo.cluster.tasks import LOGS_FOLDER, PIECES_FILE, submitted_states, w
 from hyperzoo.cluster.training import prepare_zoo
 from hyperzoo.cluster.work import CLUSTER_FOLDER, write_pieces
 from hyperzoo.errors import ClusterError
+from hyperzoo.images import ImageSet
 from hyperzoo.recipe import Recipe
 from hyperzoo.zoo import layout
 from hyperzoo.zoo.bundle import lying_bundles
@@ -74,7 +75,7 @@ def submit_zoo(
     zoo: Path,
     request: Request,
     *,
-    images: Path | None = None,
+    images: ImageSet | Path | None = None,
     dry_run: bool = False,
     anyway: bool = False,
 ) -> Submission | None:
@@ -84,7 +85,7 @@ def submit_zoo(
         recipe: what to train.
         zoo: the zoo's folder, on a disk that all nodes see under this path.
         request: what is asked of Slurm.
-        images: where the images lie, in place of the recipe's own.
+        images: images, or where they lie, in place of the recipe's own.
         dry_run: make zoo, script and list ready, but submit nothing.
         anyway: also while an earlier submission runs. Parts are then made twice, which does no
             harm but takes time.

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from hyperzoo.words import ACCENTS, composed
+
 PREFIX = "binary_oneVall_"
 """How the published dataset's names begin; what follows it is class and index for certain."""
 
@@ -148,6 +150,9 @@ def _read(text: str) -> Part | None:
     Words such as epoch, best or model are no class: they tell a state, or that a number behind
     them counts networks.
     """
+    if (name := composed(text)) != text:
+        found = _read(name)
+        return found if found is None else replace(found, said=found.said or ACCENTS)
     # The separator lets the words stand alone: "epoch=3", "best".
     name, part = without_tails(f"_{text}")
     name = name.removeprefix("_")

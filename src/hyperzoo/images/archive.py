@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from hyperzoo.errors import ImageError
 from hyperzoo.images.decode import MAX_FILE_BYTES, EncodedImage, Key
+from hyperzoo.images.described import described
 
 
 def read_archive(
@@ -93,8 +94,13 @@ _Members = Iterator[tuple[str, Callable[[], bytes]]]
 def _members(path: Path, most: int | None = None) -> _Members:
     most = MAX_FILE_BYTES if most is None else most
     with path.open("rb") as file:
-        zipped = file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
-    return _zip_members(path, most) if zipped else _tar_members(path, most)
+        start = file.read(512)
+    if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return _zip_members(path, most)
+    if start.startswith(b"\x1f\x8b"):
+        return _tar_members(path, most)
+    got = described(start, "give the folder, or download it again")
+    raise ImageError(f"{path}: expected a .tgz or .zip archive, got {got}")
 
 
 @contextmanager

@@ -27,6 +27,9 @@ MAX_PIXELS = 50_000_000
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 _ORIENTATION, _BITS_PER_SAMPLE = 0x0112, 0x0102  # tags of EXIF and TIFF
 
+_GREY = ("1", "L", "LA", "La")
+"""Pillow's modes of one channel, with or without transparency; a palette has colours."""
+
 Meter = Callable[[int, int | None], None]
 """Is told after each image how many are done, of how many (None: not known)."""
 
@@ -93,7 +96,7 @@ def decode_image(data: bytes, place: str, *, channels: int, turned: bool = False
                     f"{place}: expected 8 bits a channel, got {bits} (Pillow's mode "
                     f"{opened.mode}); convert the image to 8 bits"
                 )
-            left_out = tuple(_left_out(opened, turned))
+            left_out = tuple(_left_out(opened, channels, turned))
             # Straight to RGB would drop a transparent colour with a warning.
             image = opened.convert("RGBA") if "transparency" in opened.info else opened
             plain = image.convert("L" if channels == 1 else "RGB")
@@ -107,6 +110,17 @@ def decode_image(data: bytes, place: str, *, channels: int, turned: bool = False
         reason = f"it is {described(data[:512])}" if unknown else error
         raise ImageError(f"{place}: not an image that can be decoded: {reason}") from error
     return Decoded(pixels.reshape(*pixels.shape[:2], channels), left_out)
+
+
+def decode_square(
+    image: EncodedImage, *, size: int, channels: int, turned: bool = False
+) -> Decoded:
+    """Decode one image and resize it to `size` x `size` pixels, else as `decode_image` does."""
+    pixels, left_out = decode_image(image.data, image.place, channels=channels, turned=turned)
+    if pixels.shape[:2] == (size, size):
+        return Decoded(pixels, left_out)
+    told = f"resized to {size}x{size} pixels"
+    return Decoded(resize_bilinear(pixels, size), (*left_out, told))
 
 
 def _bits(image: "ImageFile", data: bytes) -> int:
@@ -133,7 +147,7 @@ def _is_opaque(image: "ImageFile") -> bool:
     return "A" in image.getbands() and image.getchannel("A").getextrema() == (255, 255)
 
 
-def _left_out(image: "ImageFile", turned: bool) -> Iterator[str]:
+def _left_out(image: "ImageFile", channels: int, turned: bool) -> Iterator[str]:
     """What an image holds beside the pixels that are taken, or what is done for it."""
     if image.has_transparency_data and not _is_opaque(image):
         yield "transparency dropped"
@@ -141,6 +155,8 @@ def _left_out(image: "ImageFile", turned: bool) -> Iterator[str]:
         yield "the first frame or page taken"
     if _orientation(image) != 1:
         yield "turned by the orientation tag" if turned else "an orientation tag not applied"
+    if (image.mode in _GREY) != (channels == 1):
+        yield "RGB made grey" if channels == 1 else "grey made RGB"
 
 
 def decode_images(
@@ -178,8 +194,7 @@ def decode_images(
     """
 
     def decode(image: EncodedImage) -> Decoded:
-        pixels, left_out = decode_image(image.data, image.place, channels=channels, turned=turned)
-        return Decoded(resize_bilinear(pixels, size), left_out)
+        return decode_square(image, size=size, channels=channels, turned=turned)
 
     images: dict[Key, NDArray[np.uint8]] = {}
     left_out: Counter[str] = Counter()
@@ -205,7 +220,10 @@ def decode_images(
         train_labels=np.array([key.label for key in keys["train"]], np.int64),
         validation_images=np.stack([images[key] for key in keys["validation"]]),
         validation_labels=np.array([key.label for key in keys["validation"]], np.int64),
-        notes=(*notes, *(f"{what} in {n} of {len(images)} images" for what, n in left_out.items())),
+        notes=(
+            *notes,
+            *(f"{what} in {n} of {len(images)} images" for what, n in sorted(left_out.items())),
+        ),
     )
 
 

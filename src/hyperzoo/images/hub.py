@@ -22,13 +22,12 @@ from hyperzoo.images.decode import (
     EncodedImage,
     Key,
     Split,
-    decode_image,
+    decode_square,
     in_threads,
 )
 from hyperzoo.images.fit import RawImages, check_memory, fit_images, fit_names
 from hyperzoo.images.image_set import ImageSet
 from hyperzoo.images.keys import CONTENTS, SPLITS
-from hyperzoo.images.resize import resize_bilinear
 
 _NAME = re.compile(r"(?P<repo>[\w-][\w.-]*(?:/[\w-][\w.-]*)?)(?:/(?P<config>[\w.+-]+))?")
 _OLDEST = 4
@@ -108,7 +107,7 @@ def _load(library: ModuleType, repo: str, config: str | None, size: int, channel
             *notes,
             *columns.notes,
             *changed,
-            *(f"{what} in {count} of {total} images" for what, count in left_out.items()),
+            *(f"{what} in {count} of {total} images" for what, count in sorted(left_out.items())),
         ),
     )
     return fit_images(raw, repo.rpartition("/")[2], size=size, channels=channels)
@@ -177,8 +176,7 @@ def _read(
                 yield EncodedImage(Key(split, 0, ""), place, _bytes(library, image, place))
 
     def decode(image: EncodedImage) -> Decoded:
-        decoded = decode_image(image.data, image.place, channels=channels)
-        return Decoded(resize_bilinear(decoded.pixels, size), decoded.left_out)
+        return decode_square(image, size=size, channels=channels)
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")

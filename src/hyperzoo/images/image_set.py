@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.errors import ImageError, did_you_mean
+from hyperzoo.words import is_fit
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -134,8 +135,7 @@ def check_class_names(name: str, class_names: tuple[str, ...]) -> None:
     if len(set(class_names)) != len(class_names):
         raise ImageError(f"image set '{name}': class names are not unique: {class_names}")
     for class_name in class_names:
-        # Class names become parts of network ids and of file names.
-        if not class_name or not all(c.isalnum() or c in "_-." for c in class_name):
+        if not is_fit(class_name):
             raise ImageError(
                 f"image set '{name}': class name {class_name!r} must consist of letters, "
                 "digits, '_', '-' and '.'; rename the class"

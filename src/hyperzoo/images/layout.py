@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from hyperzoo.errors import ImageError
 from hyperzoo.images.decode import Key, Split
 from hyperzoo.images.image_set import check_class_names
+from hyperzoo.words import ACCENTS, composed
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif"),
@@ -27,6 +28,11 @@ _SPLIT = re.compile(
 
 _INNER = "folders in class folders"
 """What is counted beside suffixes among what is passed over."""
+
+EVERY_FIFTH = (
+    "no folders train and val: of each class's images, sorted by name, the second and every fifth "
+    "after it are for validation"
+)
 
 Children = Callable[[PurePosixPath], tuple[list[str], list[str]]]
 """Gives the names of the folders and of the files in a folder, sorted, without hidden ones."""
@@ -85,6 +91,8 @@ class _Finder:
     notes: list[str] = field(default_factory=list)
     passed_over: Counter[str] = field(default_factory=Counter)
     deeper: set[str] = field(default_factory=set)
+    changed: dict[str, None] = field(default_factory=dict)
+    places: dict[PurePosixPath, PurePosixPath] = field(default_factory=dict)
 
     def top(self) -> PurePosixPath:
         """The folder that holds classes or splits: the place, or the only folder in it."""
@@ -114,6 +122,12 @@ class _Finder:
                 "and move the others elsewhere"
             )
         if not there:
+            if not self.children(top / train[0])[0]:
+                both = [train[0], *test]
+                raise ImageError(
+                    f"{self.place}: expected class folders in {_some(both)}, got none; sort the "
+                    f"images into '{train[0]}/<class>'; the layout is {LAYOUT}"
+                )
             flat = f"; '{test[0]}' has no class folders" if test else ""
             raise ImageError(
                 f"{self.place}: expected a folder 'val' with <class>/<image> beside '{train[0]}', "
@@ -153,7 +167,7 @@ class _Finder:
         names: set[str] = set()
         for folder in folders:
             inner, files = self.children(folder)
-            names.update(inner)
+            names.update(self._composed(folder, inner))
             self.passed_over.update(map(_suffix, files))
         if not names:
             raise ImageError(
@@ -163,6 +177,22 @@ class _Finder:
         check_class_names(self.place, class_names)
         return class_names
 
+    def _check_splits(self, top: PurePosixPath, class_names: tuple[str, ...]) -> None:
+        """Refuse splits without class folders, which look like classes; say what may be one."""
+        named = [
+            name
+            for name in class_names
+            if _is_split(name) and any(map(is_image, self.children(self._place(top, name))[1]))
+        ]
+        if len(named) == len(class_names):
+            raise ImageError(
+                f"{self.place}: expected class folders, got {_some(named)}, which are called as "
+                "splits are and hold images; sort them into folders of their classes; the layout "
+                f"is {LAYOUT}"
+            )
+        if named:
+            self.notes.append(f"taken for classes, though splits are called so: {_some(named)}")
+
     def split(
         self, splits: dict[Split, PurePosixPath], class_names: tuple[str, ...]
     ) -> dict[PurePosixPath, Key]:
@@ -171,7 +201,7 @@ class _Finder:
         for split, folder in splits.items():
             missing = []
             for label, name in enumerate(class_names):
-                found = self._images(folder / name)
+                found = self._images(self._place(folder, name))
                 missing += [] if found else [name]
                 files.update({path: Key(split, label, path.name) for path in found})
             if missing:
@@ -183,9 +213,11 @@ class _Finder:
 
     def unsplit(self, top: PurePosixPath, class_names: tuple[str, ...]) -> dict[PurePosixPath, Key]:
         """The images of classes that lie side by side, every fifth for validation."""
+        self._check_splits(top, class_names)
+        self.notes.append(EVERY_FIFTH)
         files = {}
         for label, name in enumerate(class_names):
-            found = self._images(top / name)
+            found = self._images(self._place(top, name))
             if len(found) < 2:
                 instead = "add another" if found else self._instead([top / name])
                 raise ImageError(
@@ -197,9 +229,31 @@ class _Finder:
                 files[path] = Key(split, label, path.name)
         return files
 
+    def _composed(self, parent: PurePosixPath, folders: list[str]) -> list[str]:
+        """Folders' names as names of classes; remembers which folder is which."""
+        names: dict[str, str] = {}
+        for folder in folders:
+            name = composed(folder)
+            if name in names:
+                raise ImageError(
+                    f"{PurePosixPath(self.place, parent)}: two folders of the class '{name}', "
+                    "whose accents are written in two ways; put their images into one"
+                )
+            names[name] = folder
+            if name != folder:
+                self.changed[name] = None
+                self.places[parent / name] = parent / folder
+        return list(names)
+
+    def _place(self, parent: PurePosixPath, class_name: str) -> PurePosixPath:
+        """The folder of a class."""
+        return self.places.get(parent / class_name, parent / class_name)
+
     def all_notes(self) -> Iterable[str]:
         """What is to be said, each in a line."""
         yield from self.notes
+        if self.changed:
+            yield f"{ACCENTS}: {_some(self.changed)}"
         if self.deeper:
             yield f"images lie one folder deeper than their class, in {_some(self.deeper)}"
         if self.passed_over:
@@ -267,6 +321,12 @@ def _named(folders: list[str], names: tuple[str, ...]) -> list[str]:
         if split == names[0][:2]
         and any(other == prefix and own != split for other, own in splits.values())
     ]
+
+
+def _is_split(name: str) -> bool:
+    """Whether a folder is called as a split is, perhaps with a number (Kaggle's `test1`)."""
+    found = _SPLIT.fullmatch(re.sub(r"[_-]?[0-9]{1,4}$", "", name.casefold()))
+    return found is not None and not found["prefix"]
 
 
 def _suffix(file_name: str) -> str:

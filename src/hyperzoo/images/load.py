@@ -1,6 +1,7 @@
 """From the name of an image source to its images."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,23 +120,25 @@ def load_images(
 
 
 def _check_source(request: _Request) -> None:
-    """Name the source that reads a path, where it is clearly another one."""
-    if request.path is None or request.source not in ("npz", "folder"):
+    """Name the source that reads a path, where its content is clearly that of another one."""
+    path, source = request.path, request.source
+    if path is None or source not in ("npz", "folder") or not path.exists():
         return
-    if request.path.is_dir():
-        fitting = tell_folder(request.path) or "folder"
-    elif holds_arrays(request.path) is False:
-        fitting = "folder"
-    elif request.path.suffix.lower() == ".npz":
-        fitting = "npz"
-    else:
-        return
-    if fitting != request.source:
+    fitting = source
+    with suppress(ImageError):  # its reader tells what it is
+        if path.is_dir():
+            fitting = tell_folder(path) or "folder"
+        elif holds_arrays(path):
+            fitting = "npz"
+        elif source == "npz":
+            fitting = kind_of_place(path)
+    if fitting != source:
         what = {"folder": "a folder or an archive of one", "npz": "a file of arrays"}.get(
-            fitting, f"a folder with the files of {fitting}"
+            fitting, f"a {'folder' if path.is_dir() else 'file'} with the files of {fitting}"
         )
         raise ImageError(
-            f"images '{request.source}': {request.path} is {what}; set images.source = '{fitting}'"
+            f"images '{source}': {path} is {what}; set images.source = '{fitting}', or give the "
+            "path alone with --images"
         )
 
 

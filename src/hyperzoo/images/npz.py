@@ -14,6 +14,7 @@ from hyperzoo.images.files import file_errors, replacing
 from hyperzoo.images.fit import RawImages, fit_images
 from hyperzoo.images.image_set import ImageSet
 from hyperzoo.images.keys import Keys, choose_keys
+from hyperzoo.words import ACCENTS, composed
 
 MAX_BYTES = 16 * 2**30
 
@@ -186,7 +187,10 @@ def _raw(arrays: dict[str, NDArray[Any]], notes: list[str]) -> RawImages:
             images = images[..., None]
         arrays[f"{split}_images"], arrays[f"{split}_labels"] = images, labels.reshape(-1)
     names = arrays.pop("class_names", None)
-    class_names = None if names is None else tuple(str(class_name) for class_name in names)
+    given = None if names is None else tuple(map(str, names))
+    class_names = None if given is None else tuple(map(composed, given))
+    if class_names != given:
+        said[ACCENTS] = None
     return RawImages(**arrays, class_names=class_names, notes=tuple(said))
 
 

@@ -40,14 +40,16 @@ def kind_of_place(path: Path) -> str:
         return "imagenette" if is_imagenette(names) else tell_folder(path) or "folder"
     with path.open("rb") as file:
         start = file.read(512)
+    arrays = holds_arrays(path)
+    if arrays:
+        return "npz"
     if (source := tell_file(path)) is not None:
         return source
     if start.startswith(b"\x1f\x8b"):
         return _kind_of_archive(path)
     zipped = start.startswith((b"PK\x03\x04", b"PK\x05\x06"))
-    arrays = holds_arrays(path)
-    if arrays or (arrays is None and path.suffix.lower() == ".npz"):  # its reader tells the damage
-        return "npz"
+    if arrays is None and path.suffix.lower() == ".npz":
+        return "npz"  # it is none of these, and the reader that is asked for tells what it is
     if zipped:
         return _kind_of_archive(path)
     raise ImageError(f"{path}: expected {HELP}; got {described(start)}")

@@ -71,6 +71,19 @@ def test_a_layer_that_is_used_twice(keras: int):
         check(model)
 
 
+@pytest.mark.parametrize("keras", [2, 3])
+def test_a_layer_that_is_called_as_in_training(keras: int):
+    model = functional(keras)
+    call = model["config"]["layers"][3]["inbound_nodes"][0]
+    settings = call[0][3] if keras == 2 else call["kwargs"]
+    settings["training"] = False
+    if keras == 3:
+        check(model)
+    settings["training"] = True
+    with pytest.raises(ForeignFileError, match="'conv2d_2' is called with settings of its own"):
+        check(model)
+
+
 @pytest.mark.parametrize("nodes", [None, [], [[]], [None], [{"args": []}], "conv2d_1"])
 def test_layers_that_are_joined_in_no_known_way(nodes: object):
     model = functional(2)

@@ -121,3 +121,38 @@ def test_groups_without_end(tmp_path: Path):
         file.create_group("/".join("a" * 40))
     with pytest.raises(ForeignFileError, match="or lie more than 16 deep"):
         read_keras(path)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "counts", "fits"),
+    [
+        # Dense(1)(Dense(84)(x)) makes and numbers the last layer first; the shapes tell the order.
+        ("lenet5", (3, 4, 5, 63, 62), True),
+        ("lenet5", (5, 4, 3, 1, 0), True),
+        # Of the same shapes they can't.
+        ("smallcnn", (0, 2, 1, 0), False),
+        ("smallcnn", (5, 1, 2, 0), True),
+    ],
+)
+def test_layers_that_were_made_from_the_end(
+    architecture: str, counts: tuple[int, ...], fits: bool, tmp_path: Path
+):
+    values = numbered(architecture)
+    kinds = ["dense" if len(p.keras_shape) == 2 else "conv2d" for p in list(values)[::2]]
+    groups = [
+        f"layers/{kind}" + (f"_{kinds[:place].count(kind)}" if kind in kinds[:place] else "")
+        for place, kind in enumerate(kinds)
+    ]
+    path = tmp_path / "cat_0.weights.h5"
+    save(path, values, tuple(groups))
+    with h5py.File(path, "a") as file:
+        for group, kind, count in zip(groups, kinds, counts, strict=True):
+            file[f"{group}/vars"].attrs["name"] = f"{kind}_{count}" if count else kind
+    if not fits:
+        with pytest.raises(ForeignFileError, match=r"the same shapes .* \[2, 1\] .*; save the wh"):
+            read_keras(path)
+        return
+    network = read_keras(path)
+    for parameter, value in values.items():
+        expected = parameter.from_keras(value[np.newaxis])[0]
+        np.testing.assert_array_equal(network.weights[parameter.name], expected)

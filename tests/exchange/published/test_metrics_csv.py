@@ -123,11 +123,23 @@ def test_byte_order_marks(tmp_path: Path, encoding: str):
     assert read_metrics_csv(path) == {NetworkKey("Bär", 1): {"auc": Figure(0.5, 0.05)}}
 
 
+def test_accents_apart_from_their_letters(tmp_path: Path):
+    """The row is that of the network, whose name is put together too."""
+    path = tmp_path / "metrics.csv"
+    path.write_text("Class,Count,AUC\ncafe\N{COMBINING ACUTE ACCENT},1,0.5\n", "utf-8")
+    (key,) = read_metrics_csv(path)
+    assert key == NetworkKey("caf\N{LATIN SMALL LETTER E WITH ACUTE}", 1)
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
         ("church,1,0.9,0,0,0,0\nchurch,1,0.9,0,0,0,0\n", r"line 3: church_1 is there twice"),
         ("church,1,1.5,0,0,0,0\n", r"line 2, Accuracy: expected a number from 0 to 1"),
+        ("church,1,91%,0,0,0,0\n", r"got '91%'; divide percentages by 100$"),
+        ("church,1,91.4,0,0,0,0\n", r"got '91.4'; divide percentages by 100$"),
+        ("church,1,-0.1,0,0,0,0\n", r"got '-0.1'$"),
+        ("church,1,nothing,0,0,0,0\n", r"got 'nothing'$"),
         ("church,1,inf,0,0,0,0\n", r"from 0 to 1, got .inf."),
         # Exponents that overflow a float, or Python's limit of digits.
         (f"church,1,0e{'0' * 5000},0,0,0,0\n", r"Accuracy: expected a number from 0 to 1"),

@@ -125,7 +125,8 @@ def test_they_are_those_of_keras_npz(tmp_path: Path):
 def test_emnist_has_a_name_and_a_mapping(tmp_path: Path):
     mapping = "\n".join(f"{label} {64 + label} {96 + label}" for label in range(1, 11))
     letters = gzipped(idx_files("emnist-letters-", "test", first=1))
-    folder = write(tmp_path, letters | {"emnist-letters-mapping.txt": f"{mapping}\n\n".encode()})
+    marked = f"\ufeff{mapping}\n\n".encode()  # as Windows' editors write it
+    folder = write(tmp_path, letters | {"emnist-letters-mapping.txt": marked})
     images = load_images_at(folder, size=8)
     assert images.name == "emnist-letters"
     assert images.class_names == tuple("ABCDEFGHIJ")

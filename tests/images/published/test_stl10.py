@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from hyperzoo.errors import ImageError
 from hyperzoo.images import load_images_at
+from hyperzoo.images.published.labels import lines
 from hyperzoo.images.published.stl10 import parse_stl10
 from tests.images.published.samples import STL10_NAMES, pixels, stl10_files, write
 from tests.images.samples import write_archive
@@ -70,3 +71,7 @@ def test_any_sizes_are_read_or_refused(labels: bytes, size: int):
         return
     assert raw.validation_images.shape == (len(labels), 96, 96, 3)
     assert size == len(labels) * 27648
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name():
+    assert lines("\ufeffcat\r\ndog\n".encode()) == ("cat", "dog")

@@ -19,19 +19,18 @@ from hyperzoo.architectures import (
 from hyperzoo.architectures.layers import LEAK
 from hyperzoo.errors import ArchitectureError, ForeignFileError
 from hyperzoo.exchange.keras.effective import (
+    CALLED_OTHERWISE,
     IN_TRAINING_ALONE,
     MODELS,
     OWN_LAYER,
     check_model_class,
+    is_called_plainly,
     is_of_keras,
     told_in_training_alone,
 )
-from hyperzoo.exchange.keras.layers import Facts
-
-SCALES_BYTES = (
-    "made to take pixels from 0 to 255; here every network is given pixels from 0 to 1, and its "
-    "scaling of them is 255 times that of the file, which comes to the same"
-)
+from hyperzoo.exchange.keras.layers import Facts, answer_of
+from hyperzoo.exchange.keras.scaling import Scaling
+from hyperzoo.words import counted
 
 
 def architecture_of(
@@ -76,6 +75,7 @@ class _Reader:
         self._weighted: list[str] = []
         self._notes: list[str] = []
         self._passed: dict[str, None] = {}
+        self._scaling, self._scaled, self._begun = Scaling(), "", False
         previous: list[str] = []
         for layer in model["layers"]:
             own = layer["config"]
@@ -98,7 +98,13 @@ class _Reader:
         """The layers whose outputs a layer takes."""
         if nodes == []:
             return []
+        if len(nodes) != 1:
+            raise self._refused(
+                name, f"is used {len(nodes)} times, on several inputs; expected a layer for each"
+            )
         (node,) = nodes
+        if not is_called_plainly(node):
+            raise self._refused(name, CALLED_OTHERWISE)
         if isinstance(node, dict):  # Keras 3
             (tensors,) = node["args"]
             tensors = tensors if isinstance(tensors, list) else [tensors]
@@ -135,7 +141,12 @@ class _Reader:
                 f"{self._source}: expected a dense layer of probabilities or logits at the end, "
                 f"got {reprlib.repr(last)} with activation {reprlib.repr(answer)}"
             )
+        self._check_answer(last_name, units, answer)
         last["dense"] = "outputs"
+        if self._scaled:
+            scaling, told = self._scaling.normalised(self._scaled)
+            entries[:0] = scaling
+            self._notes += told
         own = _own_name(self._name)
         try:
             architecture = known_as(declared_architecture(own, entries, shape, units))
@@ -144,6 +155,22 @@ class _Reader:
         if self._passed:
             self._notes.append(told_in_training_alone(self._passed))
         return architecture, tuple(self._weighted), tuple(self._notes)
+
+    def _check_answer(self, name: str, units: int, answer: str) -> None:
+        """Refuse probabilities that are none of logits as hyperzoo has them."""
+        expected = answer_of(units)
+        if answer in (expected, "linear"):
+            return
+        why = (
+            "softmax of one output is 1, whatever the image"
+            if units == 1
+            else "each output is a probability by itself, not one of classes that exclude others"
+        )
+        raise self._refused(
+            name, f"ends in {answer} of {counted(units, 'output')}, which is another function "
+            f"than {expected}, as networks of {counted(units, 'output')} have it here: {why}; "
+            "where that is what it was trained for, it can't be imported"
+        )  # fmt: skip
 
     def _input_shape(self, first: str) -> tuple[int, int, int]:
         own = self._layers[first][1]
@@ -183,6 +210,7 @@ class _Reader:
 
     def _block(self, start: str, followers: Sequence[str], entries: list[Facts]) -> str:
         """Read a residual block; returns its addition."""
+        self._begun = True
         joins = {self._end_of_branch(name) for name in followers}
         if len(joins) != 1:
             raise self._refused(start, "is followed by branches that no addition joins")
@@ -218,7 +246,7 @@ class _Reader:
         """Add a layer to the entries, or its activation to the last of them."""
         class_name, own = self._layers[name]
         match class_name:
-            case "Activation" | "ReLU" | "LeakyReLU":
+            case "Activation" | "ReLU" | "LeakyReLU" | "Softmax":
                 before: Facts = entries[-1] if entries else {"flatten": True}
                 if before.get("activation", "linear") != "linear" or {"dropout", "flatten"} & set(
                     before
@@ -230,7 +258,7 @@ class _Reader:
             case _ if class_name in IN_TRAINING_ALONE:
                 self._passed[class_name] = None
             case "Rescaling":
-                entries += self._scaling(name, own)
+                self._scale(name, own)
             case _ if class_name in _READERS:
                 if own.get("data_format", "channels_last") != "channels_last":
                     raise self._refused(name, "has its channels first; expected channels last")
@@ -238,10 +266,12 @@ class _Reader:
                 if entry is not None and "norm" in entry and own["axis"] not in _axes(entries):
                     entry = None
                 if entry is None:
+                    keys = (key for key in _TELLING.get(class_name, ()) if key in own)
+                    told = ", ".join(f"{key} {reprlib.repr(own[key])}" for key in keys)
                     raise self._refused(
-                        name, f"({class_name}) has settings that hyperzoo has not: "
-                        f"{reprlib.repr(own)}"
-                    )  # fmt: skip
+                        name, f"({class_name}) has settings that hyperzoo has not: {told}"
+                    )
+                self._begun = True
                 if "dense" in entry and entries and "flatten" in entries[-1]:
                     entries.pop()  # a dense layer flattens by itself
                 entries.append(entry)
@@ -257,35 +287,31 @@ class _Reader:
                     name, f"is a {reprlib.repr(class_name)}, which hyperzoo has not"
                 )
 
-    def _scaling(self, name: str, own: Facts) -> list[Facts]:
-        """What a `Rescaling` does to pixels from 0 to 1; nothing where that is what it makes."""
-        try:
-            scales, offsets = (list(map(float, _several(own[key]))) for key in ("scale", "offset"))
-        except (TypeError, ValueError):
-            scales, offsets = [], []
-        counts = {len(scales), len(offsets)}
-        if 0 in counts or len(counts - {1}) > 1 or not all(map(_is_scale, scales)):
-            raise self._refused(
-                name, f"scales by {reprlib.repr(own['scale'])} and {reprlib.repr(own['offset'])}; "
-                "expected numbers, or one a channel, scales above 0"
-            )  # fmt: skip
-        if max(scales) < 1:
-            # Numbers from 0 to 1 deviate by 0.5 at most, so nobody divides these by more than 1.
-            scales = [255 * scale for scale in scales]
-            self._notes.append(SCALES_BYTES)
-        scales, offsets = (of * (max(counts) // len(of)) for of in (scales, offsets))
-        mean = [_plain(-b / a) for a, b in zip(scales, offsets, strict=True)]
-        std = [_plain(1 / scale) for scale in scales]
-        if not any(mean) and all(own == 1 for own in std):
-            return []
-        return [{"normalize": "inputs", "mean": mean, "std": std}]
+    def _scale(self, name: str, own: Facts) -> None:
+        """Take a scaling of the pixels, of which several may follow one another."""
+        place = f"{self._source}: layer {reprlib.repr(name)}"
+        if Scaling().then(own, place) == Scaling():
+            return
+        if self._begun:
+            raise self._refused(name, "scales what other layers made; expected it before them")
+        self._scaling, self._scaled = self._scaling.then(own, place), place
 
     def _own_activation(self, name: str, class_name: str, own: Facts) -> Any:
         if class_name == "Activation":
             return _activation(own)
+        if class_name == "Softmax":
+            if own.get("axis", -1) not in (-1, 1):
+                raise self._refused(name, f"expected axis -1, got {reprlib.repr(own['axis'])}")
+            return "softmax"
         slope: Any = own.get("alpha", own.get("negative_slope", 0))
-        plain = not own.get("max_value") and not own.get("threshold")
-        if class_name == "ReLU" and plain and slope == 0:
+        bent = [
+            f"{key} {reprlib.repr(own[key])}"
+            for key in ("max_value", "threshold")
+            if own.get(key) not in (None, 0)
+        ]
+        if bent:
+            raise self._refused(name, f"is a {class_name} with {' and '.join(bent)}; expected none")
+        if class_name == "ReLU" and slope == 0:
             return "relu"
         if class_name == "LeakyReLU" and abs(slope - LEAK) < 1e-6:
             return "leaky_relu"
@@ -305,19 +331,6 @@ def _own_name(name: Any) -> str:
 def _activation(own: Facts) -> Any:
     name = own["activation"]
     return "silu" if name == "swish" else name
-
-
-def _several(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _is_scale(number: float) -> bool:
-    return 1e-6 < number < 1e6
-
-
-def _plain(number: float) -> float:
-    """A number as somebody would write it: float32 has no more than these digits."""
-    return float(f"{number:.12g}") + 0.0  # no -0.0
 
 
 def _square(value: Any) -> int | None:
@@ -364,6 +377,15 @@ def _is_shortcut(branch: Sequence[Facts]) -> bool:
     """Whether a branch may be a shortcut: 1x1 convolutions and normalisations."""
     return all("norm" in entry or entry.get("kernel") == 1 for entry in branch)
 
+
+_TELLING = {
+    "Conv2D": ("kernel_size", "dilation_rate", "groups"),
+    "AveragePooling2D": ("pool_size", "strides", "padding"),
+    "MaxPooling2D": ("pool_size", "strides", "padding"),
+    "GlobalAveragePooling2D": ("keepdims",),
+    "BatchNormalization": ("axis", "center", "scale"),
+}
+"""The settings for which a layer may be refused."""
 
 _READERS: dict[str, Callable[[Facts], Facts | None]] = {
     "Conv2D": _convolution,

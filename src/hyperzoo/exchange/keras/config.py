@@ -11,9 +11,11 @@ from typing import Any
 from hyperzoo.architectures import Architecture, architecture_names
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.keras.effective import (
+    CALLED_OTHERWISE,
     Folding,
     check_model_class,
     check_shape,
+    is_called_plainly,
     is_model,
     leaves,
 )
@@ -259,6 +261,8 @@ def _check_line(model: Facts, source: str) -> None:
     calls: tuple[int, ...] = (0,)
     for layer in model["layers"]:
         name, nodes = layer.get("name"), layer.get("inbound_nodes")
+        if isinstance(nodes, list) and not all(map(is_called_plainly, nodes)):
+            raise ForeignFileError(f"{source}: layer {reprlib.repr(name)} {CALLED_OTHERWISE}")
         followed = [_followed(n, calls) for n in nodes] if isinstance(nodes, list) else [None]
         if not isinstance(name, str) or followed != previous:
             raise ForeignFileError(

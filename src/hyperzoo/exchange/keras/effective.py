@@ -32,6 +32,10 @@ IN_TRAINING_ALONE = {
 _OF_KERAS = ("keras", "keras_core", "tf_keras", "tensorflow")
 """The packages of Keras's own classes."""
 OWN_LAYER = "a layer of one's own, which may compute anything"
+CALLED_OTHERWISE = (
+    "is called with settings of its own, such as training=True, which make it act here as it does "
+    "in training; expected a call of its input alone"
+)
 SCALES_ITSELF = (
     "made to take pixels from 0 to 255 and scale them by 1/255 themselves; here every network is "
     "given pixels from 0 to 1, which comes to the same"
@@ -54,6 +58,22 @@ def is_of_keras(layer: Mapping[str, Any]) -> bool:
         and isinstance(module, str)
         and module.partition(".")[0] in _OF_KERAS
     )
+
+
+def is_called_plainly(node: Any) -> bool:
+    """Whether a layer of a Functional model is called with its inputs alone.
+
+    Args:
+        node: what the layer says of the call, as Keras 2 or Keras 3 writes it.
+    """
+    match node:
+        case {"kwargs": dict(own)}:
+            settings = [own]
+        case list(tensors):
+            settings = [own for tensor in tensors for own in tensor[3:]]
+        case _:
+            settings = []
+    return not any(value for own in settings for value in own.values())
 
 
 def check_model_class(model: Mapping[str, Any], source: str) -> None:

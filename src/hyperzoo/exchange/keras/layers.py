@@ -82,6 +82,11 @@ def keras_model(architecture: Architecture) -> tuple[KerasLayer, ...]:
     return tuple(layers)
 
 
+def answer_of(outputs: int) -> str:
+    """What makes probabilities of so many logits."""
+    return "sigmoid" if outputs == 1 else "softmax"
+
+
 def _settings(step: Step, last: bool, outputs: int) -> Iterator[tuple[str, Facts]]:
     """Keras's class of a step with its settings, then those of an activation of its own."""
     activation: Activation = "linear"
@@ -106,12 +111,11 @@ def _settings(step: Step, last: bool, outputs: int) -> Iterator[tuple[str, Facts
         case Dense() as layer:
             own = "linear" if layer.activation == "leaky_relu" else layer.activation
             activation = "leaky_relu" if layer.activation == "leaky_relu" else "linear"
-            answer = "sigmoid" if outputs == 1 else "softmax"
             yield (
                 "Dense",
                 {
                     "units": layer.units,
-                    "activation": answer if last else _ACTIVATIONS.get(own, own),
+                    "activation": answer_of(outputs) if last else _ACTIVATIONS.get(own, own),
                     "use_bias": layer.bias,
                 },
             )

@@ -315,30 +315,39 @@ def _by_count(layers: dict[str, Layer], source: str) -> tuple[Architecture, list
         except ForeignFileError:
             pass  # the shapes alone may still tell
         else:
-            _check_own_names(order, places, layers, source)
+            _check_own_names(
+                [(name, places[name][0], shapes[name]) for name in order], layers, source
+            )
             return architecture, [layers[name] for name in order]
     architecture, names = match_layers(shapes, source=source)
     return architecture, [layers[name] for name in names]
 
 
 def _check_own_names(
-    order: Sequence[str],
-    places: dict[str, tuple[str, int]],
-    layers: dict[str, Layer],
-    source: str,
+    order: Sequence[tuple[str, str, Any]], layers: dict[str, Layer], source: str
 ) -> None:
-    """Refuse a file whose layers' own names, where it has them, give another order."""
-    own: dict[str, list[int]] = {}
-    for name in order:
+    """Refuse a file whose layers' own names, where it has them, give another order.
+
+    Of layers of other shapes the shapes tell the order. Keras numbers a layer when it is made,
+    which in `Dense(10)(Dense(84)(x))` is from the end.
+
+    Args:
+        order: name in the file, kind and shapes of each layer.
+        layers: the layers by their names in the file.
+        source: the file, for messages.
+    """
+    own: dict[tuple[str, Any], list[int]] = {}
+    for name, kind, shapes in order:
         variables = layers[name][0].parent
         if "name" not in variables.attrs:
             continue
         match = _COUNTED.fullmatch(hdf5.text_attribute(variables, "name", source))
-        if match is not None and match["kind"] == places[name][0]:
-            own.setdefault(match["kind"], []).append(int(match["count"] or 0))
-    for kind, counts in own.items():
+        if match is not None and match["kind"] == kind:
+            own.setdefault((kind, shapes), []).append(int(match["count"] or 0))
+    for (kind, _), counts in own.items():
         if counts != sorted(set(counts)):
             raise ForeignFileError(
                 f"{source}: the order of its layers is not known: by the groups' names the "
-                f"{kind} layers are numbered {counts} by their own names; get the file anew"
+                f"{kind} layers of the same shapes are numbered {counts} by their own names; save "
+                "the whole model, model.save('NAME.keras'), which keeps the order"
             )

@@ -12,6 +12,7 @@ from pathlib import Path
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.content import decoded, magic
 from hyperzoo.exchange.format import Export, Format
+from hyperzoo.words import composed
 from hyperzoo.zoo.origin import NetworkKey
 
 COLUMNS = {
@@ -131,7 +132,7 @@ def _check_header(header: list[str], path: Path) -> None:
 
 
 def _key(row: Mapping[str, str], place: str) -> NetworkKey:
-    count, name = row["count"].strip(), row["class"].strip()
+    count, name = row["count"].strip(), composed(row["class"].strip())
     # A table that pandas wrote has 3.0 for 3, where numbers were missing.
     count, _, zeros = count.replace(",", ".").partition(".")
     is_whole = count.isascii() and count.isdigit() and len(count) < 13 and not zeros.strip("0")
@@ -152,7 +153,8 @@ def _figure(text: str, place: str) -> Figure | None:
     except ValueError:
         value = math.nan
     if not 0 <= value <= 1:
-        raise ForeignFileError(f"{place}: expected a number from 0 to 1, got {text[:40]!r}")
+        remedy = "; divide percentages by 100" * (text.endswith("%") or 1 < value <= 100)
+        raise ForeignFileError(f"{place}: expected a number from 0 to 1, got {text[:40]!r}{remedy}")
     mantissa, _, exponent = text.partition("e")
     decimals = len(mantissa.partition(".")[2]) - int(exponent or 0)
     # At least 0, for 0e9 is a number from 0 to 1 too.

@@ -10,6 +10,7 @@ MNIST to handwritten letters", 2017 (the files' names and mapping).
 
 import math
 import struct
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 
 import numpy as np
@@ -93,7 +94,7 @@ def parse_idx(content: bytes, name: str, axes: int) -> NDArray[np.uint8]:
 
 def _parse_mapping(content: bytes) -> dict[int, str]:
     mapping = {}
-    for line in content.decode("ascii", "replace").splitlines():
+    for line in content.removeprefix(BOM_UTF8).decode("ascii", "replace").splitlines():
         match line.split():
             case [label, code, *_] if label.isdecimal() and code.isdecimal() and len(code) < 4:
                 mapping[int(label)] = chr(int(code))

@@ -36,5 +36,5 @@ def check_range(name: str, labels: NDArray[np.integer[Any]], first: int, last: i
 
 def lines(content: bytes) -> tuple[str, ...]:
     """The names in a text file that has one a line."""
-    text = content.decode("utf-8", "replace")
+    text = content.decode("utf-8-sig", "replace")  # Windows' editors put a mark first
     return tuple(line.strip() for line in text.splitlines() if line.strip())
