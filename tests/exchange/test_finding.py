@@ -16,8 +16,8 @@ from hyperzoo.exchange.keras.write import weights_template, whole_model_template
 
 Weights = dict[str, np.ndarray]
 BY_SHAPES = (
-    "the architecture was told by shapes alone; activations, pooling and scaling are taken to be "
-    "those of 'smallcnn'; check with --images"
+    "the architecture was told by shapes alone; activations, pooling, padding and scaling are "
+    "taken to be those of 'smallcnn'; check with --images"
 )
 
 

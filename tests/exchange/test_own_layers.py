@@ -62,7 +62,7 @@ def test_a_network_is_called_as_its_model(name: Any, expected: str):
     assert architecture_of(model, source="x.h5")[0].name == expected
 
 
-@pytest.mark.parametrize("name", ["normalised", "residual", "even kernels", "scaled"])
+@pytest.mark.parametrize("name", ["normalised", "residual", "even kernels", "scaled", "symmetric"])
 @pytest.mark.parametrize("written", ["keras-h5", "pytorch"])
 def test_what_is_exported_comes_back_bit_for_bit(name: str, written: str, tmp_path: Path):
     zoo = own_zoo(tmp_path / "zoo", EVERY[name])

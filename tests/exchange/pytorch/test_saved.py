@@ -457,7 +457,7 @@ def test_a_residual_network_of_other_names_goes_by_the_order_of_its_layers(tmp_p
     torch.save(saved, tmp_path / "all_0.pt")
     network = read(tmp_path / "all_0.pt")
     assert same(network, state)
-    assert network.notes[-1].startswith("names were told by order and shape")
+    assert network.notes[-2].startswith("names were told by order and shape")
     del saved["f.0.weight"]
     torch.save(saved, tmp_path / "all_0.pt")
     with pytest.raises(ForeignFileError, match="expected the tensors of a known architecture"):

@@ -10,6 +10,7 @@ from hyperzoo.architectures import (
     architecture_from,
     architecture_names,
     get_architecture,
+    padded_symmetrically,
 )
 from hyperzoo.errors import ArchitectureError, ForeignFileError
 from hyperzoo.exchange.pytorch.beside import without_beside
@@ -244,6 +245,7 @@ def fit(shapes: Shapes, source: str, *, ordered: bool) -> Fit:
         table = {p.name: p.shape for p in architecture.parameters}
         if table.keys() == names.keys():
             if all(shapes[names[name]] == shape for name, shape in table.items()):
+                notes = (*notes, *_padding(architecture, by_name=True))
                 return Fit(architecture=architecture, names=names, notes=notes)
             raise ForeignFileError(mismatch(shapes, candidates, source))
     for architecture in candidates:
@@ -252,8 +254,32 @@ def fit(shapes: Shapes, source: str, *, ordered: bool) -> Fit:
             told = ", ".join(dict.fromkeys(layer_of(name) or name for name in order))
             own = {p.name: n for p, n in zip(architecture.parameters, order, strict=True)}
             note = f"names were told by order and shape, in the only way that fits: {told[:200]}"
-            return Fit(architecture=architecture, names=own, notes=(*notes, note))
+            return Fit(
+                # Whoever has names of one's own has modules of PyTorch's.
+                architecture=padded_symmetrically(architecture),
+                names=own,
+                notes=(*notes, note, *_padding(architecture, by_name=False)),
+            )
     raise ForeignFileError(mismatch(shapes, candidates, source))
+
+
+def _padding(architecture: Architecture, *, by_name: bool) -> Iterator[str]:
+    """Where the zeros of strided convolutions are taken to lie, if there is a choice."""
+    other = padded_symmetrically(architecture)
+    if other == architecture:
+        return
+    if by_name:
+        yield (
+            f"all names are hyperzoo's, so the zeros around strided convolutions are taken to lie "
+            f"as in its '{architecture.name}', the uneven one below and to the right (Keras's "
+            "'same'); PyTorch's padding=1 is another function, and is taken under any other names"
+        )
+    else:
+        yield (
+            "the zeros around strided convolutions are taken to lie on all sides, as PyTorch's "
+            f"padding=1 puts them ('{other.name}'); where they lie below and to the right, as in "
+            f"Keras's 'same', give the tensors the names that zoos of '{architecture.name}' have"
+        )
 
 
 def declared_fit(shapes: Shapes, said: Mapping[str, Any], source: str) -> Fit:
