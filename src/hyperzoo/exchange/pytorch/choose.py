@@ -67,11 +67,7 @@ def inner_tensors(
             f"{source}: expected a state_dict, got {type(content).__name__} without one; save "
             "`module.state_dict()`"
         )
-    fitting = {
-        path: own
-        for path, (own, _) in found.items()
-        if any(_fits_shapes(list(map(_shape, own.values())), a) for a in _architectures(own))
-    }
+    fitting = {path: own for path, (own, _) in found.items() if _is_network(own)}
     if not fitting:
         # The message shows the tensors of the first that is no optimizer's.
         likely = {p: t for p, t in found.items() if not _is_optimizer(p)} or found
@@ -174,7 +170,7 @@ def _dicts(
             if isinstance(value, torch.Tensor) and key.rpartition(".")[2] != COUNTED
         }
         if own:
-            kept, beside = without_beside(own)
+            kept, beside = without_beside(own, is_whole)
             parts = _networks_by_name(kept)
             if len(parts) > 1:
                 for first, part in parts.items():
@@ -312,11 +308,17 @@ def _networks_by_name(tensors: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     parts: dict[str, dict[str, Any]] = {}
     for name, tensor in tensors.items():
         parts.setdefault(name.partition(".")[0], {})[name] = tensor
-    fits = all(
-        any(_fits_shapes(list(map(_shape, own.values())), a) for a in _architectures(own))
-        for own in parts.values()
-    )
-    return parts if len(parts) > 1 and fits else {}
+    return parts if len(parts) > 1 and all(map(_is_network, parts.values())) else {}
+
+
+def is_whole(tensors: Mapping[str, Any]) -> bool:
+    """Whether tensors have the shapes of a known network, or of several, and no others."""
+    return _is_network(tensors) or bool(_networks_by_name(tensors))
+
+
+def _is_network(tensors: Mapping[str, Any]) -> bool:
+    shapes = list(map(_shape, tensors.values()))
+    return any(_fits_shapes(shapes, architecture) for architecture in _architectures(tensors))
 
 
 def _architectures(shapes: Mapping[str, Any]) -> list[Architecture]:
