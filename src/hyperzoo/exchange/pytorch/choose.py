@@ -14,7 +14,7 @@ from hyperzoo.architectures import (
 )
 from hyperzoo.errors import ArchitectureError, ForeignFileError
 from hyperzoo.exchange.pytorch.beside import without_beside
-from hyperzoo.exchange.pytorch.load import COUNTED
+from hyperzoo.exchange.pytorch.load import COUNTED, Number
 from hyperzoo.exchange.pytorch.own_names import Shapes, in_order, layer_of, mismatch
 
 OF_SEVERAL = "of several networks in one file that of"
@@ -67,6 +67,11 @@ def inner_tensors(
             f"{source}: expected a state_dict, got {type(content).__name__} without one; save "
             "`module.state_dict()`"
         )
+    if not found and _has_stand_ins(content):
+        raise ForeignFileError(
+            f"{source}: expected tensors of torch, got arrays of NumPy; save "
+            "{name: torch.from_numpy(array) for name, array in ...}"
+        )
     fitting = {path: own for path, (own, _) in found.items() if _is_network(own)}
     if not fitting:
         # The message shows the tensors of the first that is no optimizer's.
@@ -83,6 +88,14 @@ def inner_tensors(
     own, beside = found[first]
     notes += _left(content, own, beside, first, same)
     return own, tuple(notes)
+
+
+def _has_stand_ins(content: object, levels: int = _MOST_LEVELS) -> bool:
+    """Whether something of NumPy lies where tensors should."""
+    inner = content.values() if isinstance(content, Mapping) else ()
+    return isinstance(content, Number) or (
+        levels >= 0 and any(_has_stand_ins(value, levels - 1) for value in inner)
+    )
 
 
 def has_tensors(content: object) -> bool:

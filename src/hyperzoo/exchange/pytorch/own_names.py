@@ -1,6 +1,7 @@
 """Tensors under names of one's own: which is which, by names, numbers, order and shape."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from hyperzoo.architectures import Architecture
@@ -12,6 +13,7 @@ _WORDS = re.compile(
 )
 """Words for weight and bias in other places of a name: conv1_w, W1, kernel_1."""
 _NUMBERS = re.compile(r"[0-9]{1,9}")
+_MOST_SHOWN = 12
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -142,18 +144,48 @@ def _alike(
 
 
 def mismatch(shapes: Shapes, candidates: Sequence[Architecture], source: str) -> str:
-    """What to say of tensors that are those of none of some architectures."""
+    """What to say of tensors that are those of none of some architectures: what the nearest has."""
 
     def shown(table: Sequence[tuple[str, tuple[int, ...]]]) -> str:
-        listed = ", ".join(f"{n[:60]} {'x'.join(map(str, s)) or '()'}" for n, s in table[:24])
-        return listed + ", ..." * (len(table) > 24)
+        listed = ", ".join(
+            f"{n[:60]} {'x'.join(map(str, s)) or '()'}" for n, s in table[:_MOST_SHOWN]
+        )
+        return listed + f" and {len(table) - _MOST_SHOWN} more" * (len(table) > _MOST_SHOWN)
 
-    first = {a.name: a for a in reversed(candidates)}
-    expected = "; ".join(
-        f"{name}: {shown([(p.name, p.shape) for p in first[name].parameters])}"
-        for name in reversed(first)
-    )
+    own = Counter(shapes.values())
+
+    def differing(architecture: Architecture) -> int:
+        wanted = Counter(p.shape for p in architecture.parameters)
+        return ((own - wanted) + (wanted - own)).total()
+
+    nearest = min(candidates, key=differing)
+    known = ", ".join(dict.fromkeys(architecture.name for architecture in candidates))
     return (
-        f"{source}: expected the tensors of a known architecture\n  expected {expected}\n"
-        f"  found    {shown(list(shapes.items())) or 'none'}"
+        f"{source}: expected the tensors of a known architecture ({known})\n  expected "
+        f"{nearest.name}: {shown([(p.name, p.shape) for p in nearest.parameters])}\n"
+        f"  found    {shown(list(shapes.items())) or 'none'}\n"
+        f"{_next(shapes, nearest)}"
     )
+
+
+def _next(shapes: Shapes, nearest: Architecture) -> str:
+    """What to do about tensors that are not those of a known network."""
+    missing = Counter(p.shape for p in nearest.parameters)
+    beyond = [name for name, shape in shapes.items() if not _taken(missing, shape)]
+    if beyond and not missing.total():
+        names = ", ".join(name[:60] for name in beyond[:8]) + ", ..." * (len(beyond) > 8)
+        return (
+            f"all of '{nearest.name}' is there, and more: if {names} changes no answer of the "
+            "network, save the state_dict without it"
+        )
+    return (
+        "networks of other layers are read as whole Keras models (.keras, .h5), and from what "
+        "hyperzoo exports; docs/formats.md has all that is read"
+    )
+
+
+def _taken(missing: Counter[tuple[int, ...]], shape: tuple[int, ...]) -> bool:
+    """Whether a tensor of a shape is missing; it is no longer."""
+    found = missing[shape] > 0
+    missing[shape] -= found
+    return found
