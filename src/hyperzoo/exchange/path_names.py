@@ -253,6 +253,7 @@ def name_by_path(
             epoch=int(checkpoint["epoch"]),
             folder=all_folders[2],
             is_checkpoint=True,
+            said="the class is the name of the folder that holds the trials",
         )
     if checkpoint is None:
         return _with_folders(_read(stem), folders)

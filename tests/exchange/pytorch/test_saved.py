@@ -3,6 +3,7 @@
 import io
 import sys
 import types
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -469,3 +470,44 @@ def test_whole_numbers_are_no_weights(tmp_path: Path):
               tmp_path / "a.safetensors")  # fmt: skip
     with pytest.raises(ForeignFileError, match=r"got one of int64; save the weights as float32"):
         read(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize("old", [True, False])
+def test_a_file_of_torch_save_under_the_name_of_safetensors(tmp_path: Path, old: bool):
+    """Of a path torch itself goes by the suffix."""
+    path = tmp_path / "s_0.safetensors"
+    torch.save(STATE, path, _use_new_zipfile_serialization=not old)
+    assert same(read(path))
+    assert import_zoo(path, tmp_path / "zoo").zoo.ids == ["s_0"]
+
+
+def test_quantised_tensors_are_refused_without_warnings(tmp_path: Path):
+    """Warnings are errors here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tensor = torch.quantize_per_tensor(STATE["fc1.weight"], 0.1, 0, torch.qint8)
+        torch.save({**STATE, "fc1.weight": tensor}, tmp_path / "a.pt")
+    with pytest.raises(ForeignFileError, match=r"fc1.weight: expected a dense.* a quantised one"):
+        read(tmp_path / "a.pt")
+
+
+def test_unknown_tensors_are_refused_with_the_nearest_network_and_what_to_do(tmp_path: Path):
+    path = tmp_path / "a.pt"
+    torch.save({**STATE, "head.weight": torch.zeros(3, 3)}, path)
+    with pytest.raises(ForeignFileError, match=r"all of 'smallcnn' is there, and more: if head.wei"):
+        read(path)
+    torch.save({f"layers.{n}.weight": torch.zeros(7, n + 1) for n in range(60)}, path)
+    with pytest.raises(ForeignFileError, match=r"layers\.11\.weight 7x12 and 48 more") as error:
+        read(path)
+    assert "other layers are read as whole Keras models (.keras, .h5)" in str(error.value)
+    assert len(str(error.value)) < 1500
+
+
+def test_arrays_of_numpy_are_told_as_such(tmp_path: Path):
+    arrays = {name: tensor.numpy() for name, tensor in STATE.items()}
+    for content in (arrays, {"state_dict": arrays}):
+        torch.save(content, tmp_path / "s_0.pt")
+        with pytest.raises(
+            ForeignFileError, match=r"got arrays of NumPy; save \{name: torch\.from"
+        ):
+            read(tmp_path / "s_0.pt")

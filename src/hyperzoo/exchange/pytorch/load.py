@@ -1,6 +1,7 @@
 """Loads what `torch.save` or safetensors wrote: tensors and plain data, and nothing is run."""
 
 import re
+import warnings
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.errors import ForeignFileError, ZooFormatError
-from hyperzoo.exchange.content import Content, look
+from hyperzoo.exchange.content import Content, look, told
 from hyperzoo.zoo import layout
 from hyperzoo.zoo.tensors import Place, open_tensors
 
@@ -56,7 +57,7 @@ class _Placeholder:
         return OrderedDict[str, object]()
 
 
-class _Number:
+class Number:
     """Stands for a number of NumPy, or its type; it holds nothing."""
 
     def __init__(self, *arguments: object) -> None:
@@ -78,12 +79,21 @@ def load_torch(path: Path) -> object:
     """
     import torch
 
+    if (content := look(path)) is not Content.TORCH:
+        raise ForeignFileError(f"{path}: not a file of torch.save but {told(path, content)}")
     _check_archive(path)
     known: set[str] = set()
     while True:
         try:
-            with torch.serialization.safe_globals([(_stand_in(name), name) for name in known]):
-                return torch.load(path, map_location="cpu", weights_only=True)
+            allowed = [(_stand_in(name), name) for name in known]
+            with (
+                path.open("rb") as file,  # of a path torch looks at the suffix
+                torch.serialization.safe_globals(allowed),
+                warnings.catch_warnings(),
+            ):
+                # What torch warns of is refused in words, or does not matter to weights.
+                warnings.simplefilter("ignore")
+                return torch.load(file, map_location="cpu", weights_only=True)
         except Exception as error:
             # Whatever torch stumbles over in a stranger's file: it names its own errors poorly.
             named = _GLOBAL.search(str(error))
@@ -100,7 +110,7 @@ def load_torch(path: Path) -> object:
 
 
 def _stand_in(name: str) -> Any:
-    return _Number if name.startswith("numpy.") else _Placeholder
+    return Number if name.startswith("numpy.") else _Placeholder
 
 
 def _reason(error: Exception) -> str:
