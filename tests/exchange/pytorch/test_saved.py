@@ -220,9 +220,12 @@ def test_names_that_tell_nothing(tmp_path: Path, names: str, save: Any):
     save(state, tmp_path / "a.saved")
     network = read(tmp_path / "a.saved")
     assert same(network)
-    assert network.notes == (
-        f"names were told by order and shape, in the only way that fits: {', '.join(names)}",
+    how = (
+        "order and shape, in the only way that fits"
+        if names[0] == "0"
+        else "shape and, of layers of the same shapes, by their order in the file"
     )
+    assert network.notes == (f"names were told by {how}: {', '.join(names)}",)
 
 
 @pytest.mark.parametrize(
@@ -494,7 +497,9 @@ def test_quantised_tensors_are_refused_without_warnings(tmp_path: Path):
 def test_unknown_tensors_are_refused_with_the_nearest_network_and_what_to_do(tmp_path: Path):
     path = tmp_path / "a.pt"
     torch.save({**STATE, "head.weight": torch.zeros(3, 3)}, path)
-    with pytest.raises(ForeignFileError, match=r"all of 'smallcnn' is there, and more: if head.wei"):
+    with pytest.raises(
+        ForeignFileError, match=r"all of 'smallcnn' is there, and more: if head.wei"
+    ):
         read(path)
     torch.save({f"layers.{n}.weight": torch.zeros(7, n + 1) for n in range(60)}, path)
     with pytest.raises(ForeignFileError, match=r"layers\.11\.weight 7x12 and 48 more") as error:
@@ -511,3 +516,19 @@ def test_arrays_of_numpy_are_told_as_such(tmp_path: Path):
             ForeignFileError, match=r"got arrays of NumPy; save \{name: torch\.from"
         ):
             read(tmp_path / "s_0.pt")
+
+
+def test_what_the_file_s_order_told_is_said(tmp_path: Path):
+    """lenet5's layers differ, those of smallcnn do not: by numbers, by the file's order."""
+    for layers, note in (
+        (("a1", "a2", "a3"), "names were told by order and shape, in the only way that fits: a1"),
+        (("x", "y", "z"), "names were told by shape and, of layers of the same shapes, by their o"),
+    ):
+        names = dict(zip(("conv1", "conv2", "conv3"), layers, strict=True))
+        saved = renamed(
+            STATE, lambda name, names=names: names.get(name[:5], "out") + name[name.index(".") :]
+        )
+        torch.save(saved, tmp_path / "s_0.pt")
+        network = read(tmp_path / "s_0.pt")
+        assert same(network)
+        assert network.notes[0].startswith(note)

@@ -259,10 +259,15 @@ def fit(shapes: Shapes, source: str, *, ordered: bool) -> Fit:
             raise ForeignFileError(mismatch(shapes, candidates, source))
     for architecture in candidates:
         if _fits_shapes(list(shapes.values()), architecture):
-            order = in_order(shapes, architecture, source, ordered=ordered)
+            order, by_file = in_order(shapes, architecture, source, ordered=ordered)
             told = ", ".join(dict.fromkeys(layer_of(name) or name for name in order))
             own = {p.name: n for p, n in zip(architecture.parameters, order, strict=True)}
-            note = f"names were told by order and shape, in the only way that fits: {told[:200]}"
+            note = (
+                f"names were told by shape and, of layers of the same shapes, by their order in "
+                f"the file: {told[:200]}"
+                if by_file
+                else f"names were told by order and shape, in the only way that fits: {told[:200]}"
+            )
             return Fit(
                 # Whoever has names of one's own has modules of PyTorch's.
                 architecture=padded_symmetrically(architecture),

@@ -20,7 +20,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 def in_order(
     shapes: Shapes, architecture: Architecture, source: str, *, ordered: bool
-) -> list[str]:
+) -> tuple[list[str], bool]:
     """The file's names in the order of the architecture's table.
 
     Args:
@@ -28,6 +28,9 @@ def in_order(
         architecture: whose tensors these are.
         source: the file, for messages.
         ordered: whether the file's order is that in which the module has them.
+
+    Returns:
+        The names, and whether the file's order alone told some of them apart.
 
     Raises:
         ForeignFileError: the names fit in several ways, or tell of other layers.
@@ -49,13 +52,15 @@ def in_order(
         raise ForeignFileError(mismatch(shapes, [architecture], source))
     trusted = ordered and list(found.values()) == wanted
     queues = {layer: [own for own in found if found[own] == layer] for layer in set(wanted)}
+    by_file = False
     for layer, alike in queues.items():
         if len(alike) > 1:
             firsts = [names[f"{one}.{found[one][0][0]}"] for one in alike]
             called = [layer_of(name) or name for name in firsts]
-            queues[layer] = _alike(alike, called, source, architecture, trusted=trusted)
+            queues[layer], is_by_file = _alike(alike, called, source, architecture, trusted=trusted)
+            by_file = by_file or is_by_file
     order = [queues[layer].pop(0) for layer in wanted]
-    return [names[f"{own}.{kind}"] for own in order for kind, _ in found[own]]
+    return [names[f"{own}.{kind}"] for own in order for kind, _ in found[own]], by_file
 
 
 def _plain_names(shapes: Shapes) -> dict[str, str] | None:
@@ -78,7 +83,7 @@ def _plain_names(shapes: Shapes) -> dict[str, str] | None:
 
 def _by_order_alone(
     shapes: Shapes, architecture: Architecture, source: str, *, ordered: bool
-) -> list[str]:
+) -> tuple[list[str], bool]:
     """The names in order, where none says what it is: by their numbers, or as the file has them."""
     some = [name for name in shapes if _WORDS.search(name) or name.endswith(_KINDS)]
     # Four tensors of a normalisation have one shape, so that no order of theirs can be checked.
@@ -90,13 +95,13 @@ def _by_order_alone(
         )
     wanted = [parameter.shape for parameter in architecture.parameters]
     trusted = ordered and list(shapes.values()) == wanted
-    order = _alike(list(shapes), list(shapes), source, architecture, trusted=trusted)
+    order, by_file = _alike(list(shapes), list(shapes), source, architecture, trusted=trusted)
     if [shapes[name] for name in order] != wanted:
         raise ForeignFileError(
             f"{source}: {', '.join(order)[:200]} are not in the order of '{architecture.name}'; "
             + _remedy(architecture)
         )
-    return order
+    return order, by_file
 
 
 def _remedy(architecture: Architecture) -> str:
@@ -126,8 +131,11 @@ def layer_of(name: str) -> str:
 
 def _alike(
     layers: list[str], called: list[str], source: str, architecture: Architecture, *, trusted: bool
-) -> list[str]:
-    """Layers of the same shapes in order: by the file's order or by numbers in their names."""
+) -> tuple[list[str], bool]:
+    """Layers of the same shapes in order: by numbers in their names, else by the file's order.
+
+    And whether it was by the file's order.
+    """
     patterns = {_NUMBERS.sub("#", layer) for layer in layers}
     numbers = {layer: list(map(int, _NUMBERS.findall(layer))) for layer in layers}
     by_number = sorted(layers, key=lambda layer: numbers[layer]) if len(patterns) == 1 else None
@@ -140,7 +148,7 @@ def _alike(
             + ("their numbers and their order differ" if trusted else "their order is not known")
             + f"; {_remedy(architecture)}"
         )
-    return by_number or layers
+    return by_number or layers, by_number is None
 
 
 def mismatch(shapes: Shapes, candidates: Sequence[Architecture], source: str) -> str:
