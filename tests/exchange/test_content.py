@@ -134,7 +134,7 @@ def test_what_is_not_known_is_left_to_the_reader(tmp_path: Path):
         (b"<!doctype html><title>Sign in", "a web page; download the file itself again"),
         (gzip.compress(b"abc", mtime=0), r"compressed by gzip; unpack it first \(gunzip\)"),
         (b"", "an empty file; get it again"),
-        (b"\0" * 5000, "nothing but zeros where it begins; get it again"),
+        (b"\0" * 5000, "zeros alone where it begins; get it again"),
         ("<!doctype html>".encode("utf-16"), "a web page; download the file itself again"),
     ],
 )

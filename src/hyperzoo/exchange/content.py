@@ -29,7 +29,7 @@ class Content(Enum):
 
     ABSENT = ("no regular file", "give a file")
     EMPTY = ("an empty file", "get it again")
-    ZEROS = ("nothing but zeros where it begins", "get it again: a download may have broken off")
+    ZEROS = ("zeros alone where it begins", "get it again: a download may have broken off")
     LFS = ("a Git LFS pointer, not the file itself", "run git lfs pull where it was cloned")
     HTML = ("a web page", "download the file itself again")
     GZIP = ("compressed by gzip", "unpack it first (gunzip)")

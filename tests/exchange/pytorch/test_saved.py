@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.utils.prune
 from safetensors.torch import save_file
 
 from hyperzoo.architectures import get_architecture
+from hyperzoo.architectures.forward import build_module
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.importing import import_zoo
 from hyperzoo.exchange.network import ForeignNetwork
@@ -532,3 +534,24 @@ def test_what_the_file_s_order_told_is_said(tmp_path: Path):
         network = read(tmp_path / "s_0.pt")
         assert same(network)
         assert network.notes[0].startswith(note)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda layer: torch.nn.utils.prune.l1_unstructured(layer, "weight", 0.5),
+            "conv1.weight_mask is there in place of a weight: make the pruning final",
+        ),
+        (
+            torch.nn.utils.parametrizations.weight_norm,
+            r"conv1.parametrizations.weight.original0 is there .*remove_parametrizations\(layer",
+        ),
+    ],
+)
+def test_what_stands_in_place_of_a_weight_is_told(tmp_path: Path, change: Any, said: str):
+    module = build_module(get_architecture("smallcnn", 1))
+    change(module.get_submodule("conv1"))
+    torch.save(module.state_dict(), tmp_path / "s_0.pt")
+    with pytest.raises(ForeignFileError, match=said):
+        read(tmp_path / "s_0.pt")

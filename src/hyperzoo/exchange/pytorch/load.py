@@ -85,7 +85,7 @@ def load_torch(path: Path) -> object:
     known: set[str] = set()
     while True:
         try:
-            allowed = [(_stand_in(name), name) for name in known]
+            allowed: list[Any] = [(_stand_in(name), name) for name in known]
             with (
                 path.open("rb") as file,  # of a path torch looks at the suffix
                 torch.serialization.safe_globals(allowed),

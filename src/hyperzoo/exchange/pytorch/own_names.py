@@ -14,6 +14,14 @@ _WORDS = re.compile(
 """Words for weight and bias in other places of a name: conv1_w, W1, kernel_1."""
 _NUMBERS = re.compile(r"[0-9]{1,9}")
 _MOST_SHOWN = 12
+_REMEDIES = {
+    re.compile(r"_mask\Z"): "make the pruning final, torch.nn.utils.prune.remove(layer, 'weight')",
+    re.compile(r"(?:^|\.)parametrizations\."): (
+        "torch.nn.utils.parametrize.remove_parametrizations(layer, 'weight') makes it one again"
+    ),
+    re.compile(r"_[gv]\Z"): "torch.nn.utils.remove_weight_norm(layer) makes it one again",
+}
+"""What modules may have in place of a weight, and how it becomes one."""
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -178,9 +186,12 @@ def mismatch(shapes: Shapes, candidates: Sequence[Architecture], source: str) ->
 
 def _next(shapes: Shapes, nearest: Architecture) -> str:
     """What to do about tensors that are not those of a known network."""
-    missing = Counter(p.shape for p in nearest.parameters)
-    beyond = [name for name, shape in shapes.items() if not _taken(missing, shape)]
-    if beyond and not missing.total():
+    for pattern, remedy in _REMEDIES.items():
+        if name := next(filter(pattern.search, shapes), None):
+            return f"{name[:60]} is there in place of a weight: {remedy}, then save the state_dict"
+    wanted = Counter(p.shape for p in nearest.parameters)
+    beyond = [name for name, shape in shapes.items() if shape not in wanted]
+    if beyond and Counter(shape for shape in shapes.values() if shape in wanted) == wanted:
         names = ", ".join(name[:60] for name in beyond[:8]) + ", ..." * (len(beyond) > 8)
         return (
             f"all of '{nearest.name}' is there, and more: if {names} changes no answer of the "
@@ -190,10 +201,3 @@ def _next(shapes: Shapes, nearest: Architecture) -> str:
         "networks of other layers are read as whole Keras models (.keras, .h5), and from what "
         "hyperzoo exports; docs/formats.md has all that is read"
     )
-
-
-def _taken(missing: Counter[tuple[int, ...]], shape: tuple[int, ...]) -> bool:
-    """Whether a tensor of a shape is missing; it is no longer."""
-    found = missing[shape] > 0
-    missing[shape] -= found
-    return found
