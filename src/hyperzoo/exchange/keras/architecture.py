@@ -236,6 +236,8 @@ class _Reader:
             case "Rescaling":
                 entries += self._scaling(name, own)
             case "ZeroPadding2D":
+                if own.get("data_format", "channels_last") != "channels_last":
+                    raise self._refused(name, "has its channels first; expected channels last")
                 entries.append({"zeros": own["padding"]})
             case _ if class_name in _READERS:
                 if own.get("data_format", "channels_last") != "channels_last":

@@ -35,7 +35,7 @@ class PublishedPickle(Format):
         if look(path) is Content.PICKLE and not begins_as_list(path):
             raise ForeignFileError(
                 f"{path}: not one of the published pickles, which hold a list, but "
-                f"{told(path, Content.PICKLE)}"
+                f"{told(path, Content.PICKLE)}; if it is no network, move it away"
             )
         yield from super().read(path, meter, prefer)
 
