@@ -122,4 +122,17 @@ OVERLAPPING = own(
     {"pool": "average", "size": 3, "stride": 1},
 )
 
-EVERY = {**STRAIGHT, **BRANCHED, OVERLAPPING.name: OVERLAPPING}
+SYMMETRIC = own(
+    "symmetric",
+    (12, 13, 3),
+    {"conv": 6, "kernel": 3, "stride": 2, "padding": "symmetric", "activation": "relu"},
+    {"conv": 4, "kernel": 5, "stride": 2, "padding": "symmetric", "activation": "tanh"},
+    outputs=2,
+)
+
+EVERY = {
+    **STRAIGHT,
+    **BRANCHED,
+    OVERLAPPING.name: OVERLAPPING,
+    SYMMETRIC.name: SYMMETRIC,
+}

@@ -146,6 +146,19 @@ def test_a_mistake_is_named_with_its_place(layer: object, message: str):
     assert message in "\n".join(problems(layer, LAST))
 
 
+def test_symmetric_padding_is_pytorch_s():
+    entry = {"conv": 2, "kernel": 5, "stride": 3, "padding": "symmetric"}
+    (layer, _), _ = parse_layers([entry, LAST], SHAPE, 1)
+    assert isinstance(layer, Conv2d)
+    assert layer.pads(28) == (2, 2)
+    assert layer.output_shape((28, 31, 1)) == (10, 11, 2)
+    # In steps of one position it is "same", and no other network.
+    layers, _ = parse_layers([{"conv": 2, "kernel": 5, "padding": "symmetric"}, LAST], SHAPE, 1)
+    assert layers[0] == Conv2d(filters=2, kernel=5, padding="same")
+    (mistake,) = problems({"conv": 2, "kernel": 4, "padding": "symmetric", "stride": 2}, LAST)
+    assert "padding 'symmetric' needs an odd kernel, got 4; use padding 'same'" in mistake
+
+
 def test_equal_numbers_of_all_channels_are_one():
     told = {"normalize": "inputs", "mean": [0.5, 0.5, 0.5], "std": [1, 2, 3]}
     architecture = declared_architecture("x", [told, LAST], (4, 4, 3), 1)

@@ -1,6 +1,7 @@
 """What a file is by its first bytes, whatever it is called."""
 
 import bz2
+import collections
 import gzip
 import json
 import lzma
@@ -23,6 +24,7 @@ from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.content import Content, check_content, look, told
 from hyperzoo.exchange.finding import find_foreign
 from hyperzoo.exchange.importing import import_zoo
+from tests.exchange.pytorch.test_saved import random_state
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 12345\n"
 TENSORS = {"a": torch.zeros(3)}
@@ -59,6 +61,11 @@ def _npy(path: Path) -> None:
 
 WRITERS: list[tuple[Content, Callable[[Path], object]]] = [
     (Content.EMPTY, lambda path: path.write_bytes(b"")),
+    (Content.ZEROS, lambda path: path.write_bytes(b"\0" * 5000)),
+    (Content.HTML, lambda path: path.write_text("<!DOCTYPE html><html>", encoding="utf-16")),
+    (Content.JSON, lambda path: path.write_text('{"a": 1}', encoding="utf-16")),
+    (Content.TEXT, lambda path: path.write_text("a,b\n" * 400, encoding="utf-16")),
+    (Content.WORKBOOK, _zip("[Content_Types].xml", "xl/workbook.xml")),
     (Content.ABSENT, lambda path: path.mkdir()),
     (Content.ABSENT, lambda path: os.mkfifo(path)),
     (Content.LFS, lambda path: path.write_bytes(LFS)),
@@ -127,6 +134,8 @@ def test_what_is_not_known_is_left_to_the_reader(tmp_path: Path):
         (b"<!doctype html><title>Sign in", "a web page; download the file itself again"),
         (gzip.compress(b"abc", mtime=0), r"compressed by gzip; unpack it first \(gunzip\)"),
         (b"", "an empty file; get it again"),
+        (b"\0" * 5000, "zeros alone where it begins; get it again"),
+        ("<!doctype html>".encode("utf-16"), "a web page; download the file itself again"),
     ],
 )
 def test_import_says_what_it_is(tmp_path: Path, suffix: str, content: bytes, said: str):
@@ -226,3 +235,64 @@ def test_a_pickle_of_arrays_is_told_what_is_read(tmp_path: Path):
     assert told(path, look(path)).startswith("a pickle; of pickles only modelwise.pkl and layer")
     path.write_bytes(path.read_bytes()[:-20])
     assert told(path, look(path)) == "a pickle that was cut short; get it or save it again"
+
+
+@pytest.mark.parametrize("kind", [dict, collections.OrderedDict])
+def test_the_user_s_own_pickle_is_told_what_to_save(tmp_path: Path, kind: type):
+    """The same under every name, and nothing of trust: it is a state_dict."""
+    content = pickle.dumps(kind(a=torch.zeros(3)))
+    for name in ("cat_0.pkl", "cat_0.pt"):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ForeignFileError, match=r"but a pickle.*torch\.save\(module") as error:
+            import_zoo(tmp_path / name, tmp_path / "zoo")
+        assert "trusted" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("metrics.csv", LFS, "a Git LFS pointer, not the file itself; run git lfs pull"),
+        ("Metrics.CSV", b"<html>", "a web page; download the file itself again"),
+        ("metrics.csv", gzip.compress(b"Class,Count", mtime=0), "compressed by gzip; unpack it"),
+        ("metrics.csv", b"", "an empty file; get it again"),
+        ("results.csv", LFS, "a Git LFS pointer, not the file itself; run git lfs pull"),
+    ],
+)
+def test_metrics_that_are_no_table_do_not_vanish(
+    tmp_path: Path, name: str, content: bytes, said: str
+):
+    torch.save(random_state("smallcnn"), tmp_path / "cat_0.pt")
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(
+        ForeignFileError, match=rf"{name}: it has the name of a table.*but is {said}"
+    ):
+        import_zoo(tmp_path, tmp_path / "zoo")
+
+
+def test_metrics_in_a_workbook_do_not_vanish(tmp_path: Path):
+    torch.save(random_state("smallcnn"), tmp_path / "cat_0.pt")
+    _zip("[Content_Types].xml", "xl/workbook.xml")(tmp_path / "metrics.csv")
+    with pytest.raises(
+        ForeignFileError, match="is an Excel workbook; save it as CSV; if it is none"
+    ):
+        import_zoo(tmp_path, tmp_path / "zoo")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("metrics.csv", b"epoch,step,train_loss\n0,9,0.5\n"), ("notes.csv", b"")],
+)
+def test_tables_of_else_are_passed_over(tmp_path: Path, name: str, content: bytes):
+    """Lightning's table of losses has the same name."""
+    torch.save(random_state("smallcnn"), tmp_path / "cat_0.pt")
+    (tmp_path / name).write_bytes(content)
+    found = import_zoo(tmp_path, tmp_path / "zoo").found
+    assert found is not None
+    assert [file.name for file in found.others] == [name]
+
+
+def test_a_part_of_a_distributed_checkpoint(tmp_path: Path):
+    (tmp_path / "cat_0").mkdir()
+    torch.save(TENSORS, tmp_path / "cat_0" / "__0_0.distcp")
+    with pytest.raises(ForeignFileError, match=r"a part of a distributed.*dcp_to_torch_save\(fold"):
+        import_zoo(tmp_path, tmp_path / "zoo")

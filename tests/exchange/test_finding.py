@@ -16,8 +16,8 @@ from hyperzoo.exchange.keras.write import weights_template, whole_model_template
 
 Weights = dict[str, np.ndarray]
 BY_SHAPES = (
-    "the architecture was told by shapes alone; activations, pooling and scaling are taken to be "
-    "those of 'smallcnn'; check with --images"
+    "the architecture was told by shapes alone; activations, pooling, padding and scaling are "
+    "taken to be those of 'smallcnn'; check with --images"
 )
 
 
@@ -208,7 +208,10 @@ def test_trials_of_ray_tune(
 def test_trials_of_one_class(files: Path, tmp_path: Path):
     """Networks with one output are for one class: that of the folder of trials."""
     trials(files / "cats", outputs=1)
-    assert taken(import_zoo(files, tmp_path / "zoo")) == {"cats_0": 2, "cats_1": 4}
+    imported = import_zoo(files, tmp_path / "zoo")
+    assert taken(imported) == {"cats_0": 2, "cats_1": 4}
+    note = "2 networks: the class is the name of the folder that holds the trials"
+    assert note in imported.notes
 
 
 def test_upper_case_and_what_is_passed_over(files: Path, tmp_path: Path):

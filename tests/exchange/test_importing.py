@@ -20,6 +20,7 @@ from hyperzoo.errors import (
 from hyperzoo.exchange.exporting import export_zoo
 from hyperzoo.exchange.finding import find_foreign
 from hyperzoo.exchange.importing import import_zoo
+from hyperzoo.exchange.pickles.items import read_items
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.retrain import retrain_network
 from hyperzoo.train import train_zoo
@@ -224,8 +225,12 @@ def test_a_pickle_of_something_else(tmp_path: Path):
     with pytest.raises(ForeignFileError, match=r"expected the keys model, .*, got 'name'"):
         import_zoo(path, tmp_path / "zoo")
     path.write_bytes(pickle.dumps({str(number): bytes(2**20) for number in range(20)}))
-    with pytest.raises(ForeignFileError, match=r"before byte 16.*, expected a list, got something"):
+    with pytest.raises(
+        ForeignFileError, match=r"published pickles, which hold a list, but a pickl"
+    ):
         import_zoo(path, tmp_path / "zoo")
+    with pytest.raises(ForeignFileError, match=r"before byte 16.*, expected a list, got something"):
+        list(read_items(path))
 
 
 def test_a_folder_that_is_a_zoo(trained: Zoo, tmp_path: Path):

@@ -62,7 +62,7 @@ def test_a_network_is_called_as_its_model(name: Any, expected: str):
     assert architecture_of(model, source="x.h5")[0].name == expected
 
 
-@pytest.mark.parametrize("name", ["normalised", "residual", "even kernels", "scaled"])
+@pytest.mark.parametrize("name", ["normalised", "residual", "even kernels", "scaled", "symmetric"])
 @pytest.mark.parametrize("written", ["keras-h5", "pytorch"])
 def test_what_is_exported_comes_back_bit_for_bit(name: str, written: str, tmp_path: Path):
     zoo = own_zoo(tmp_path / "zoo", EVERY[name])
@@ -295,6 +295,41 @@ def test_a_sum_may_be_written_either_way_round():
         if layer["class_name"] == "Add":
             layer["inbound_nodes"][0].reverse()
     assert architecture_of(model, source="x.h5")[0].steps == EVERY["residual"].steps
+
+
+@pytest.mark.parametrize(
+    ("class_name", "settings", "message"),
+    [
+        (
+            "ZeroPadding2D",
+            {"padding": 2},
+            r"'conv2d' \(Conv2D\) has settings that hyperzoo has not",
+        ),
+        ("ZeroPadding2D", {"padding": [[0, 1], [0, 1]]}, r"'conv2d' \(Conv2D\) has settings"),
+        ("ZeroPadding2D", {"data_format": "channels_first"}, "'zero_padding2d' has its channels f"),
+        ("Conv2D", {"padding": "same"}, r"'conv2d' \(Conv2D\) has settings that hyperzoo has not"),
+        ("Conv2D", {"kernel_size": [5, 5]}, r"'conv2d' \(Conv2D\) has settings"),
+    ],
+)
+def test_zeros_that_are_not_pytorch_s_are_refused(
+    class_name: str, settings: dict[str, Any], message: str
+):
+    model = change(config(EVERY["symmetric"]), class_name, **settings)
+    with pytest.raises(ForeignFileError, match=message):
+        architecture_of(model, source="x.h5")
+
+
+def test_zeros_before_no_convolution_are_refused():
+    model = config(EVERY["symmetric"])
+    layers = model["config"]["layers"]
+    layers.append(layers.pop(1))  # behind the last
+    with pytest.raises(ForeignFileError, match="expected a dense layer of probabilities"):
+        architecture_of(model, source="x.h5")
+    layers.insert(-2, layers.pop())
+    with pytest.raises(
+        ForeignFileError, match="'flatten' follows a ZeroPadding2D; expected a conv"
+    ):
+        architecture_of(model, source="x.h5")
 
 
 def test_an_output_before_the_end_is_refused():

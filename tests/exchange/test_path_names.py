@@ -63,6 +63,10 @@ def test_states_are_no_class(path: str, expected: tuple[str, int, str, int | Non
         *("cat/epoch_5.pt", "cat/checkpoint-500.pt", "cat/ckpt_0.pt", "cat/step_100.pt"),
         *("cat/checkpoint-500/pytorch_model.bin", "epoch=25-step=100.ckpt", "best.pt"),
         *("cat_0-25.pt", "cat-0-25.pt", "cat_0_seed1.pt", "cat_epoch5_0.pt", "cat_0-v1.ckpt"),
+        # A hyper-parameter's number is no index, and the index no part of the class.
+        *("cat_0_lr1e-3.pt", "cat_0_bs_64.pt", "cat_0_size_32.pt", "cat_0_wd5e-4.pt"),
+        *("cat_lr1e-3.pt", "cat_fold0_1.pt", "cat_lr0.001_seed0.pt", "cat_0.5_drop_3.pt"),
+        *("cat_0_lr1e-3/seed_1/x.pt", "cat-0-bs-64.pt", "cat_seed1_2.pt", "cat_dropout=0.5_2.pt"),
         *("cat_0/seed_1/model.pt", "seed_3/cat.pt", "cat/x.pt", "foo/bar.pt", "seed0.pt"),
     ],
 )
@@ -87,6 +91,25 @@ def test_what_is_assumed_is_said():
     assert named("best_cat_0.pt").said == "'best' in names is no part of the class"
     assert named("cat_0_25.pt").said.startswith("names have two numbers, of which the last is the")
     assert named("cat_0.pt").said == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "class_name", "index"),
+    [
+        ("n01440764_5.pt", "n01440764", 5),
+        ("cat_3x3_0.pt", "cat_3x3", 0),
+        ("001.ak47_7.pt", "001.ak47", 7),
+        ("mp3_player-4.pt", "mp3_player", 4),
+    ],
+)
+def test_numbers_that_are_a_part_of_words_are_of_the_class(path: str, class_name: str, index: int):
+    assert named(path) == NetworkName(class_name=class_name, index=index)
+    assert named(path).said == ""
+
+
+def test_a_number_before_the_class_is_said():
+    assert named("17_flowers_3.pt").class_name == "17_flowers"
+    assert named("17_flowers_3.pt").said.startswith("names have two numbers, of which the last")
 
 
 def test_paths_are_shown_as_a_whole():

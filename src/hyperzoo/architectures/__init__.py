@@ -17,7 +17,7 @@ from hyperzoo.architectures.lenet5 import lenet5
 from hyperzoo.architectures.parameters import Parameter
 from hyperzoo.architectures.resnet import resnet8, resnet20
 from hyperzoo.architectures.smallcnn import smallcnn
-from hyperzoo.architectures.variants import varied
+from hyperzoo.architectures.variants import padded_symmetrically, varied
 
 __all__ = [
     "Architecture",
@@ -33,6 +33,7 @@ __all__ = [
     "known_as",
     "layer_tables",
     "lenet5",
+    "padded_symmetrically",
     "parse_layers",
     "resnet8",
     "resnet20",

@@ -147,7 +147,7 @@ _KINDS = {
         {
             "kernel": _whole(1, 64),
             "stride": _whole(1, 64),
-            "padding": _one_of("valid", "same"),
+            "padding": _one_of("valid", "same", "symmetric"),
             **_ACTIVATION,
             "bias": _truth,
         },
@@ -301,7 +301,10 @@ def _build(kind: str, entry: Mapping[str, Any], outputs: int) -> Layer:
     others: dict[str, Any] = {key: given for key, given in entry.items() if key != kind}
     match kind:
         case "conv":
-            return Conv2d(filters=value, **others)
+            convolution = Conv2d(filters=value, **others)
+            # In steps of one position both put their zeros in the same places.
+            alike = convolution.padding == "symmetric" and convolution.stride == 1
+            return replace(convolution, padding="same") if alike else convolution
         case "pool" if value == "global":
             return GlobalAveragePool(**others)
         case "pool":

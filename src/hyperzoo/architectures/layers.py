@@ -30,7 +30,9 @@ class Conv2d:
         kernel: height and width of the kernel.
         stride: step in both directions, 1 or more.
         padding: "valid" (none), or "same" as in Keras: the output has ceil(size / stride)
-            positions, and where the padding is uneven the extra zero is below and to the right.
+            positions, and where the padding is uneven the extra zero is below and to the right;
+            "symmetric" as PyTorch's `padding=kernel // 2`: as many positions, with an odd kernel,
+            and as many zeros before as after.
         activation: applied to the sums.
         bias: whether the sums have one; a batch normalisation that follows makes it idle.
     """
@@ -38,14 +40,18 @@ class Conv2d:
     filters: int
     kernel: int
     stride: int = 1
-    padding: Literal["same", "valid"] = "valid"
+    padding: Literal["same", "valid", "symmetric"] = "valid"
     activation: Activation = "linear"
     bias: bool = True
 
     def output_shape(self, shape: Shape) -> Shape:
         """The shape that comes out when `shape` goes in."""
         height, width, _ = shape
-        if self.padding == "same":
+        if self.padding == "symmetric" and self.kernel % 2 == 0:
+            raise ArchitectureError(
+                f"padding 'symmetric' needs an odd kernel, got {self.kernel}; use padding 'same'"
+            )
+        if self.padding != "valid":
             return -(-height // self.stride), -(-width // self.stride), self.filters
         if min(height, width) < self.kernel:
             raise ArchitectureError(
@@ -60,6 +66,8 @@ class Conv2d:
         """Zeros before and after an axis of `size` positions."""
         if self.padding == "valid":
             return 0, 0
+        if self.padding == "symmetric":
+            return self.kernel // 2, self.kernel // 2
         positions = -(-size // self.stride)
         total = max((positions - 1) * self.stride + self.kernel - size, 0)
         return total // 2, total - total // 2

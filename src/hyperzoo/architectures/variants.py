@@ -1,11 +1,12 @@
-"""One architecture with other activations and dropouts: what networks of a zoo may differ in."""
+"""One architecture with other activations, dropouts or padding, and the same tensors."""
 
+from collections.abc import Set
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from hyperzoo.architectures.architecture import Architecture
-from hyperzoo.architectures.layers import Dropout, Layer, Residual
+from hyperzoo.architectures.layers import Conv2d, Dropout, Layer, Residual
 
 
 @lru_cache(maxsize=1024)
@@ -33,6 +34,38 @@ def _changed(layer: Layer, activation: str | None, dropout: float | None) -> Lay
     if activation is not None and getattr(layer, "activation", "linear") != "linear":
         changes["activation"] = activation
     return replace(layer, **changes) if changes else layer
+
+
+def padded_symmetrically(architecture: Architecture) -> Architecture:
+    """The same layers with as many zeros before as after, as PyTorch's modules have them.
+
+    Args:
+        architecture: the layers.
+
+    Returns:
+        The architecture, "-symmetric" added to its name; itself where its zeros lie so already.
+    """
+    uneven = {
+        step.layer
+        for step in architecture.steps
+        if isinstance(step.layer, Conv2d)
+        and any(before != after for before, after in map(step.layer.pads, step.shape[:2]))
+        and step.layer.kernel % 2
+    }
+    if not uneven:
+        return architecture
+    layers = tuple(_padded(layer, uneven) for layer in architecture.layers)
+    return replace(architecture, name=f"{architecture.name}-symmetric", layers=layers)
+
+
+def _padded(layer: Any, uneven: Set[Layer]) -> Any:
+    if isinstance(layer, Residual):
+        return replace(
+            layer,
+            layers=tuple(_padded(own, uneven) for own in layer.layers),
+            shortcut=tuple(_padded(own, uneven) for own in layer.shortcut),
+        )
+    return replace(layer, padding="symmetric") if layer in uneven else layer
 
 
 def has_activation(layer: Layer) -> bool:

@@ -45,8 +45,8 @@ def import_(
     prefer: Annotated[
         str | None,
         typer.Option(
-            help="Of several files of one network: best, last, model, weights, or an epoch as "
-            "epoch7.",
+            help="Of several files of one network, or several states of it in one file: best, "
+            "last, ema, model, weights, or an epoch as epoch7.",
             show_default=False,
         ),
     ] = None,

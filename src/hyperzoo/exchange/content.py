@@ -29,6 +29,7 @@ class Content(Enum):
 
     ABSENT = ("no regular file", "give a file")
     EMPTY = ("an empty file", "get it again")
+    ZEROS = ("zeros alone where it begins", "get it again: a download may have broken off")
     LFS = ("a Git LFS pointer, not the file itself", "run git lfs pull where it was cloned")
     HTML = ("a web page", "download the file itself again")
     GZIP = ("compressed by gzip", "unpack it first (gunzip)")
@@ -48,6 +49,12 @@ class Content(Enum):
     KERAS_CUT = ("a Keras 3 model that was cut short or damaged", "get it or save it again")
     NPZ = ("arrays of NumPy (npz)", "docs/formats.md shows how to make a state_dict of arrays")
     NPZ_CUT = ("arrays of NumPy (npz) that were cut short or damaged", "get it or save it again")
+    SHARD = (
+        "a part of a distributed checkpoint of torch",
+        "make one file of its folder: torch.distributed.checkpoint.format_utils."
+        "dcp_to_torch_save(folder, path)",
+    )
+    WORKBOOK = ("an Excel workbook", "save it as CSV")
     ZIP = ("a zip archive", "unpack it first (unzip)")
     ZIP_CUT = ("a zip archive that was cut short or damaged", "get it again")
     HDF5 = ("an HDF5 file", "name it .h5, or .weights.h5 if save_weights of Keras 3 wrote it")
@@ -71,6 +78,9 @@ class Content(Enum):
 
 CUT = (Content.TORCH_CUT, Content.KERAS_CUT, Content.NPZ_CUT, Content.ZIP_CUT)
 """Archives without their end."""
+
+TEXTS = (Content.TEXT, Content.JSON, Content.PICKLE)
+"""What a table or JSON may look like: old pickles are letters too."""
 
 _STARTS = {
     b"\x89HDF\r\n\x1a\n": Content.HDF5,
@@ -123,6 +133,10 @@ def look(path: Path) -> Content:
     start = magic(path, _START)
     if not start:
         return Content.EMPTY if path.is_file() else Content.ABSENT
+    if path.suffix.lower() == ".distcp":
+        return Content.SHARD  # its bytes are those of several files of torch.save
+    if not start.strip(b"\0"):
+        return Content.ZEROS
     for begin, content in _STARTS.items():
         if start.startswith(begin):
             return content
@@ -178,6 +192,8 @@ def _look_into_zip(path: Path, start: bytes) -> Content:
     except (zipfile.BadZipFile, OSError, ValueError, LookupError, EOFError, struct.error,
             RuntimeError, OverflowError):  # fmt: skip
         return _look_at_first_member(start)
+    if "xl/workbook.xml" in names:
+        return Content.WORKBOOK
     if "config.json" in names or "model.weights.h5" in names:
         return Content.KERAS
     inner = {name.partition("/")[2] for name in names}
@@ -212,6 +228,8 @@ def _look_at_text(start: bytes) -> Content:
         return Content.PICKLE
     if _PROTOCOL_1.match(start):
         return Content.PICKLE
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        start = decoded(start, "replace").encode("utf-8", "replace")
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text[:15].lower().startswith((b"<!doctype html", b"<html", b"<?xml", b"<head", b"<!--")):
         return Content.HTML

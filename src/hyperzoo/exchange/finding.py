@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hyperzoo.errors import ForeignFileError, did_you_mean
 from hyperzoo.exchange.companions import is_companion
-from hyperzoo.exchange.content import CUT, Content, look, told
+from hyperzoo.exchange.content import CUT, TEXTS, Content, look, told
 from hyperzoo.exchange.format import Format
 from hyperzoo.exchange.names import name_files, name_of
 from hyperzoo.exchange.path_names import SUFFIXES, NetworkName
@@ -17,8 +17,10 @@ from hyperzoo.words import counted
 from hyperzoo.zoo import layout
 
 _MOST_KINDS = 12
-_DAMAGED = (Content.UNKNOWN, Content.EMPTY, Content.LFS, Content.HTML, *CUT)
+_DAMAGED = (Content.UNKNOWN, Content.EMPTY, Content.ZEROS, Content.LFS, Content.HTML, *CUT)
 """What a file without a suffix is that may have been a network."""
+_PERHAPS_TABLES = (Content.ABSENT, Content.EMPTY, Content.ZEROS, Content.UNKNOWN, *TEXTS)
+"""What a .csv file is that may be of anything; all else is no table, whatever it was to be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +198,11 @@ def _check_damaged(others: Sequence[Path], root: Path, pattern: str | None) -> N
         plain = not file.suffix or file.suffix[1:].isdigit()
         named = not plain and file.name.lower().endswith(SUFFIXES)
         content = look(file)
+        if _was_to_be_metrics(file, content):
+            raise ForeignFileError(
+                f"{file}: it has the name of a table, as metrics are, but is {told(file, content)};"
+                " if it is none of these networks, move it away"
+            )
         # Whole files of torch.save are read under any name.
         if not named and content is not Content.TORCH_CUT and not (plain and content in _DAMAGED):
             continue
@@ -205,6 +212,14 @@ def _check_damaged(others: Sequence[Path], root: Path, pattern: str | None) -> N
                 f"{file}: it has the name of a network, but is {told(file, content)}; {maybe}if it "
                 "is none, move it away"
             )
+
+
+def _was_to_be_metrics(file: Path, content: Content) -> bool:
+    """Whether a file is no table, though metrics of the networks may have been in it."""
+    if file.suffix.lower() != ".csv":
+        return False
+    named = "metrics" in file.stem.lower()
+    return content not in (_PERHAPS_TABLES if not named else TEXTS)
 
 
 def _some(files: Sequence[Path]) -> str:

@@ -215,7 +215,8 @@ def _told_by_shapes(read: RowsRead, images: ImageSet | None) -> Iterator[str]:
     if read.by_shapes and (architecture := read.rows.architecture) is not None:
         yield (
             f"{counted(read.by_shapes, 'network')}: the architecture was told by shapes alone; "
-            f"activations, pooling and scaling are taken to be those of '{architecture.name}'"
+            "activations, pooling, padding and scaling are taken to be those of "
+            f"'{architecture.name}'"
             + ("; check with --images" if images is None else ": compare the metrics on the images")
         )
 

@@ -49,6 +49,13 @@ _MEMBER = re.compile(
 )
 _TIME = re.compile(r"(?:epoch|ep|step|iter|iteration)=?[0-9]*", re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]{1,18}")
+_ANY_NUMBER = re.compile(r"[0-9][0-9.]*")
+_SETTING = re.compile(
+    r"(?:lr|wd|bs|l1|l2|reg|decay|batch|batchsize|size|width|depth|dim|hidden|dropout|drop|momentum"
+    r"|seed|run|trial|version|fold|split|rep(?:eat)?|member)=?[0-9][0-9.]*e?",
+    re.IGNORECASE,
+)
+"""A hyper-parameter or the like, its number right behind it: lr0.001, lr1e (of lr1e-3), fold0."""
 _CHECKPOINT = re.compile(r"checkpoint[_-](?P<epoch>[0-9]{1,9})")
 _TRIAL = re.compile(r"(?:.*_)?[0-9a-f]{5,8}_(?P<index>[0-9]{5})(?:_.*)?", re.DOTALL)
 
@@ -201,13 +208,17 @@ def _classed(part: Part, class_name: str, index: int, *, is_loose: bool = False)
         name = ""
     if any(_TIME.fullmatch(word) for word in re.split(r"[_.-]", name)):
         return None
-    has_number = re.search(r"[_-][0-9]+\Z", name) is not None
+    words_of_name = re.split(r"[_-]", name)
+    numbers = [bool(_ANY_NUMBER.fullmatch(word)) for word in words_of_name]
+    if any(map(_SETTING.fullmatch, words_of_name)) or any(numbers[1:-1]):
+        return None  # cat_0_bs_64, cat_0_lr1e-3, cat_fold0_1: which of the numbers is the index?
+    has_number = numbers[-1] and len(numbers) > 1
     if (name and not is_class(name)) or (has_number and (words or is_loose)):
         return None
     said = ""
     if name and words:
         said = f"{', '.join(map(repr, words))} in names is no part of the class"
-    elif has_number:
+    elif any(numbers) and len(numbers) > 1:
         said = (
             "names have two numbers, of which the last is the index and the other belongs to the "
             "class; if not, say how they are named: --name '{class}_{index}_{epoch}'"
@@ -247,6 +258,7 @@ def name_by_path(
             epoch=int(checkpoint["epoch"]),
             folder=all_folders[2],
             is_checkpoint=True,
+            said="the class is the name of the folder that holds the trials",
         )
     if checkpoint is None:
         return _with_folders(_read(stem), folders)

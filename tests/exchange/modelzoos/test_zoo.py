@@ -18,6 +18,7 @@ from hyperzoo.recipe import load_recipe
 from hyperzoo.zoo import verify_zoo
 from hyperzoo.zoo.layout import models_schema
 from tests.exchange.modelzoos.makers import NONLINEAR, SIZES, Net, config, make_trial
+from tests.exchange.test_content import LFS
 
 
 def pixels(size: int, channels: int) -> np.ndarray:
@@ -213,11 +214,27 @@ DAMAGES = {
     ),
     "a plain pickle": (
         changed(LAST, lambda path: path.write_bytes(pickle.dumps(Hostile()))),
-        "000003/checkpoints: torch can't load it",
+        "000003/checkpoints: not a file of torch.save but a pickle that asks for 'builtins.exec'",
     ),
     "a checkpoint cut short": (
         changed(LAST, lambda path: path.write_bytes(path.read_bytes()[:3000])),
-        "000003/checkpoints: torch can't load it",
+        "000003/checkpoints: not .* but a file of torch.save that was cut short or damaged",
+    ),
+    "a pointer": (
+        changed(LAST, lambda path: path.write_bytes(LFS)),
+        "000003/checkpoints: not a file of torch.save but a Git LFS pointer, .*git lfs pull",
+    ),
+    "a page": (
+        changed(LAST, lambda path: path.write_text("<html>404")),
+        "000003/checkpoints: not a file of torch.save but a web page; download",
+    ),
+    "a pointer for settings": (
+        changed("params.json", lambda path: path.write_bytes(LFS)),
+        "params.json: not JSON but a Git LFS pointer",
+    ),
+    "a pointer for results": (
+        changed("result.json", lambda path: path.write_bytes(LFS)),
+        "result.json: not lines of JSON but a Git LFS pointer",
     ),
     "no state_dict": (
         changed(LAST, lambda path: torch.save([1, 2], path)),

@@ -66,6 +66,52 @@ def test_what_may_be_a_layer_is_not_left_out(tmp_path: Path, name: str):
         imported(tmp_path, {**wrapped("model.", STATE), name: torch.ones(3)})
 
 
+@pytest.mark.parametrize(
+    "scaling",
+    [
+        {"normalize.mean": torch.tensor(0.1307), "normalize.std": torch.tensor(0.3081)},
+        {"mean": torch.tensor(0.5), "std": torch.tensor(0.25)},
+        {"net.mean": torch.tensor(0.5, dtype=torch.float64)},
+        {"net.norm.std": torch.full((3,), 0.5), "net.norm.mean": torch.zeros(3)},
+        {"pixel_mean": torch.full((1, 3, 1, 1), 0.4), "pixel_std": torch.ones(1)},
+        {"mean": torch.tensor(0.0), "std": torch.tensor(0.5)},
+    ],
+)
+@pytest.mark.parametrize("kind", ["torch", "safetensors"])
+def test_a_scaling_is_refused_whatever_its_shape_and_module(
+    tmp_path: Path, scaling: dict[str, torch.Tensor], kind: str
+):
+    state = {**wrapped("net.", STATE), **scaling}
+    path = tmp_path / f"cat_0.{kind}"
+    torch.save(state, path) if kind == "torch" else save_file(state, path)
+    with pytest.raises(ForeignFileError, match="scale the pixels before the network"):
+        import_zoo(path, tmp_path / "zoo")
+
+
+@pytest.mark.parametrize("name", ["temperature", "logit_scale", "model.alpha", "model.act.weight"])
+def test_a_number_that_may_be_of_the_function_is_refused(tmp_path: Path, name: str):
+    state = {**wrapped("model.", STATE), name: torch.tensor(0.05)}
+    with pytest.raises(ForeignFileError, match=rf"{name}: a number by itself may be a part of "):
+        imported(tmp_path, {"state_dict": state})
+
+
+@pytest.mark.parametrize("name", ["ema_decay", "best_score", "val_loss", "model.current_step"])
+def test_a_number_of_training_is_left_out(tmp_path: Path, name: str):
+    found = imported(tmp_path, {**wrapped("model.", STATE), name: torch.tensor(0.5)})
+    check(found, STATE)
+    assert f"1 network: tensors beside the network's were left out: {name}" in found.notes
+
+
+@pytest.mark.parametrize("layer", ["f1", "acc", "loss", "precision"])
+@pytest.mark.parametrize("beside", [{}, {"val_f1.tp": torch.zeros(2)}])
+def test_a_layer_may_be_called_as_a_metric(
+    tmp_path: Path, layer: str, beside: dict[str, torch.Tensor]
+):
+    """Without it the network is not whole, so that names fit in one way."""
+    state = {name.replace("fc1", layer): tensor for name, tensor in STATE.items()}
+    check(imported(tmp_path, {**state, **beside}), STATE)
+
+
 def test_a_scaling_is_refused(tmp_path: Path):
     state = {**wrapped("net.", STATE), "normalize.mean": torch.full((3, 1, 1), 0.5)}
     with pytest.raises(ForeignFileError, match=r"normalize.mean scale the pixels before the netw"):

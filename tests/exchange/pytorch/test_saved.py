@@ -3,6 +3,7 @@
 import io
 import sys
 import types
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.utils.prune
 from safetensors.torch import save_file
 
 from hyperzoo.architectures import get_architecture
+from hyperzoo.architectures.forward import build_module
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.importing import import_zoo
 from hyperzoo.exchange.network import ForeignNetwork
@@ -219,9 +222,12 @@ def test_names_that_tell_nothing(tmp_path: Path, names: str, save: Any):
     save(state, tmp_path / "a.saved")
     network = read(tmp_path / "a.saved")
     assert same(network)
-    assert network.notes == (
-        f"names were told by order and shape, in the only way that fits: {', '.join(names)}",
+    how = (
+        "order and shape, in the only way that fits"
+        if names[0] == "0"
+        else "shape and, of layers of the same shapes, by their order in the file"
     )
+    assert network.notes == (f"names were told by {how}: {', '.join(names)}",)
 
 
 @pytest.mark.parametrize(
@@ -457,7 +463,7 @@ def test_a_residual_network_of_other_names_goes_by_the_order_of_its_layers(tmp_p
     torch.save(saved, tmp_path / "all_0.pt")
     network = read(tmp_path / "all_0.pt")
     assert same(network, state)
-    assert network.notes[-1].startswith("names were told by order and shape")
+    assert network.notes[-2].startswith("names were told by order and shape")
     del saved["f.0.weight"]
     torch.save(saved, tmp_path / "all_0.pt")
     with pytest.raises(ForeignFileError, match="expected the tensors of a known architecture"):
@@ -469,3 +475,83 @@ def test_whole_numbers_are_no_weights(tmp_path: Path):
               tmp_path / "a.safetensors")  # fmt: skip
     with pytest.raises(ForeignFileError, match=r"got one of int64; save the weights as float32"):
         read(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize("old", [True, False])
+def test_a_file_of_torch_save_under_the_name_of_safetensors(tmp_path: Path, old: bool):
+    """Of a path torch itself goes by the suffix."""
+    path = tmp_path / "s_0.safetensors"
+    torch.save(STATE, path, _use_new_zipfile_serialization=not old)
+    assert same(read(path))
+    assert import_zoo(path, tmp_path / "zoo").zoo.ids == ["s_0"]
+
+
+def test_quantised_tensors_are_refused_without_warnings(tmp_path: Path):
+    """Warnings are errors here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tensor = torch.quantize_per_tensor(STATE["fc1.weight"], 0.1, 0, torch.qint8)
+        torch.save({**STATE, "fc1.weight": tensor}, tmp_path / "a.pt")
+    with pytest.raises(ForeignFileError, match=r"fc1.weight: expected a dense.* a quantised one"):
+        read(tmp_path / "a.pt")
+
+
+def test_unknown_tensors_are_refused_with_the_nearest_network_and_what_to_do(tmp_path: Path):
+    path = tmp_path / "a.pt"
+    torch.save({**STATE, "head.weight": torch.zeros(3, 3)}, path)
+    with pytest.raises(
+        ForeignFileError, match=r"all of 'smallcnn' is there, and more: if head.wei"
+    ):
+        read(path)
+    torch.save({f"layers.{n}.weight": torch.zeros(7, n + 1) for n in range(60)}, path)
+    with pytest.raises(ForeignFileError, match=r"layers\.11\.weight 7x12 and 48 more") as error:
+        read(path)
+    assert "other layers are read as whole Keras models (.keras, .h5)" in str(error.value)
+    assert len(str(error.value)) < 1500
+
+
+def test_arrays_of_numpy_are_told_as_such(tmp_path: Path):
+    arrays = {name: tensor.numpy() for name, tensor in STATE.items()}
+    for content in (arrays, {"state_dict": arrays}):
+        torch.save(content, tmp_path / "s_0.pt")
+        with pytest.raises(
+            ForeignFileError, match=r"got arrays of NumPy; save \{name: torch\.from"
+        ):
+            read(tmp_path / "s_0.pt")
+
+
+def test_what_the_file_s_order_told_is_said(tmp_path: Path):
+    """lenet5's layers differ, those of smallcnn do not: by numbers, by the file's order."""
+    for layers, note in (
+        (("a1", "a2", "a3"), "names were told by order and shape, in the only way that fits: a1"),
+        (("x", "y", "z"), "names were told by shape and, of layers of the same shapes, by their o"),
+    ):
+        names = dict(zip(("conv1", "conv2", "conv3"), layers, strict=True))
+        saved = renamed(
+            STATE, lambda name, names=names: names.get(name[:5], "out") + name[name.index(".") :]
+        )
+        torch.save(saved, tmp_path / "s_0.pt")
+        network = read(tmp_path / "s_0.pt")
+        assert same(network)
+        assert network.notes[0].startswith(note)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda layer: torch.nn.utils.prune.l1_unstructured(layer, "weight", 0.5),
+            "conv1.weight_mask is there in place of a weight: make the pruning final",
+        ),
+        (
+            torch.nn.utils.parametrizations.weight_norm,
+            r"conv1.parametrizations.weight.original0 is there .*remove_parametrizations\(layer",
+        ),
+    ],
+)
+def test_what_stands_in_place_of_a_weight_is_told(tmp_path: Path, change: Any, said: str):
+    module = build_module(get_architecture("smallcnn", 1))
+    change(module.get_submodule("conv1"))
+    torch.save(module.state_dict(), tmp_path / "s_0.pt")
+    with pytest.raises(ForeignFileError, match=said):
+        read(tmp_path / "s_0.pt")

@@ -12,6 +12,7 @@ import torch
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.exporting import export_zoo
 from hyperzoo.exchange.importing import import_zoo
+from hyperzoo.exchange.smallcnn_zoo.zoo import ASSUMED
 from hyperzoo.images import ImageSet
 from hyperzoo.recipe import load_recipe
 from hyperzoo.zoo import open_zoo, verify_zoo
@@ -26,6 +27,7 @@ from tests.exchange.smallcnn_zoo.makers import (
     rows_of,
     write_metrics,
 )
+from tests.exchange.test_content import LFS
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 1), dtype=np.uint8)
 
@@ -136,6 +138,7 @@ def test_runs_that_lack_something(files: Path, tmp_path: Path):
     make_zoo(files, rows, weights)
     imported = import_zoo(files, tmp_path / "zoo")
     assert imported.notes == (
+        ASSUMED,
         "1 network whose last checkpoint is not of epoch 86, which count as failed: all_1",
         "1 network without checkpoints of all epochs (40), which count as failed: all_2; "
         "--epochs last takes their last weights alone",
@@ -164,6 +167,7 @@ def test_activations_that_are_not_known(files: Path, tmp_path: Path):
     imported = import_zoo(files, tmp_path / "zoo", epochs="last")
     assert imported.zoo.ids == ["all_0", "all_2"]
     assert imported.notes == (
+        ASSUMED,
         "2 networks passed over, whose activation is not known here (leaky_relu, selu): "
         "all_1, all_3",
     )
@@ -182,6 +186,7 @@ def test_a_table_of_finished_networks(files: Path, tmp_path: Path):
     matrix = make_zoo(files, rows)
     imported = import_zoo(files, tmp_path / "zoo")
     assert imported.notes == (
+        ASSUMED,
         "the table has no column 'step': every row counts as a network after 86 epochs",
     )
     assert imported.zoo.architecture.layers[1].activation == "tanh"
@@ -218,6 +223,7 @@ def tested(files: Path) -> ImageSet:
 def test_accuracy_on_images_is_that_of_the_table(files: Path, tmp_path: Path, tested: ImageSet):
     imported = import_zoo(files, tmp_path / "zoo", images=tested)
     assert imported.notes == (
+        ASSUMED,
         "6 networks evaluated on made-up: accuracy on these images differs by 0.0000 in the "
         "median and 0.0000 at most from what the zoo tells",
     )
@@ -234,7 +240,7 @@ def test_a_wrong_activation_shows(files: Path, tmp_path: Path, tested: ImageSet)
         row["config.activation"] = wrong[row["config.activation"]]
     write_metrics(files, rows)
     imported = import_zoo(files, tmp_path / "zoo", images=tested)
-    (note,) = imported.notes
+    _, note = imported.notes
     assert "evaluated on made-up do not what the zoo tells" in note
     assert "tanh 0 of 2" in note
     assert "the order of axes or channels or the activation may be wrong" in note
@@ -288,7 +294,23 @@ DAMAGES = {
         r"metrics.csv.gz: its last line has no end, so it may be cut short",
     ),
     "a matrix cut short": (cut("weights.npy", 0.7), r"weights.npy: not a matrix .* or cut short"),
-    "no matrix": (cut("weights.npy", 0), "weights.npy: not a matrix that NumPy wrote"),
+    "no matrix": (cut("weights.npy", 0), "weights.npy: .* but an empty file; get it again"),
+    "a pointer for weights": (
+        lambda files, rows: (files / "weights.npy").write_bytes(LFS),
+        "weights.npy: not a matrix of NumPy .npy. but a Git LFS pointer, .*; run git lfs pull",
+    ),
+    "a pointer for the layout": (
+        lambda files, rows: (files / "layout.csv").write_bytes(LFS),
+        "layout.csv: not a table .csv. but a Git LFS pointer, .*; run git lfs pull",
+    ),
+    "a page for the table": (
+        lambda files, rows: (files / "metrics.csv.gz").write_text("<!DOCTYPE html><p>404"),
+        "metrics.csv.gz: not a table .*gzip. but a web page; download the file itself again",
+    ),
+    "packed weights": (
+        lambda files, rows: (files / "weights.npy").write_bytes(gzip.compress(b"a", mtime=0)),
+        "weights.npy: .* but compressed by gzip; unpack it first",
+    ),
     "a pickle": (pickled, "weights.npy: not a matrix that NumPy wrote.*Python objects"),
     "an overlap": (replaced("16,160,144", "15,159,144"), "variables overlap at column 15"),
     "a hole": (replaced("16,160,144", "17,161,144"), "variables leave a hole at column 16"),

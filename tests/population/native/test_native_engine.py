@@ -11,7 +11,7 @@ from hyperzoo.population import make_engine
 from hyperzoo.population.native import NativeEngine, library
 from hyperzoo.population.native.description import describe
 from hyperzoo.population.native.library import Network
-from tests.architectures.declarations import BRANCHED, OVERLAPPING, STRAIGHT
+from tests.architectures.declarations import BRANCHED, OVERLAPPING, STRAIGHT, SYMMETRIC
 from tests.population.declared import noise_images, planned_for, settings_for
 from tests.population.engine_contract import EngineContract, bits, network, run, settings
 from tests.population.training_by_definition import train_by_definition
@@ -77,6 +77,7 @@ def test_dropout_depends_on_the_network_alone():
     [
         (BRANCHED["residual"], "'residual' has residual blocks, which the native engine has not"),
         (OVERLAPPING, "pool1 of 'overlapping': the native engine pools over squares that neither"),
+        (SYMMETRIC, "conv1 of 'symmetric' pads symmetrically, which the native engine does not"),
     ],
     ids=lambda value: getattr(value, "name", ""),
 )

@@ -26,6 +26,7 @@ from hyperzoo.exchange.keras.effective import (
     check_model_class,
     is_called_plainly,
     is_of_keras,
+    sides,
     told_in_training_alone,
 )
 from hyperzoo.exchange.keras.layers import Facts, answer_of
@@ -245,6 +246,9 @@ class _Reader:
     def _append(self, name: str, entries: list[Facts]) -> None:
         """Add a layer to the entries, or its activation to the last of them."""
         class_name, own = self._layers[name]
+        zeros = entries.pop()["zeros"] if entries and "zeros" in entries[-1] else None
+        if zeros is not None and class_name != "Conv2D":
+            raise self._refused(name, "follows a ZeroPadding2D; expected a convolution")
         match class_name:
             case "Activation" | "ReLU" | "LeakyReLU" | "Softmax":
                 before: Facts = entries[-1] if entries else {"flatten": True}
@@ -259,10 +263,16 @@ class _Reader:
                 self._passed[class_name] = None
             case "Rescaling":
                 self._scale(name, own)
+            case "ZeroPadding2D":
+                if own.get("data_format", "channels_last") != "channels_last":
+                    raise self._refused(name, "has its channels first; expected channels last")
+                entries.append({"zeros": own["padding"]})
             case _ if class_name in _READERS:
                 if own.get("data_format", "channels_last") != "channels_last":
                     raise self._refused(name, "has its channels first; expected channels last")
                 entry = _READERS[class_name](own)
+                if entry is not None and zeros is not None:
+                    entry = _padded(entry, zeros)
                 if entry is not None and "norm" in entry and own["axis"] not in _axes(entries):
                     entry = None
                 if entry is None:
@@ -350,6 +360,15 @@ def _convolution(own: Facts) -> Facts | None:
         "activation": _activation(own),
         "bias": own["use_bias"],
     }
+
+
+def _padded(entry: Facts, zeros: Any) -> Facts | None:
+    """A convolution with the zeros of a layer before it."""
+    size, kernel = sides(zeros), entry["kernel"]
+    is_even = size is not None and len({*size[0], *size[1]}) == 1
+    if size is None or not is_even or entry["padding"] != "valid" or kernel != 2 * size[0][0] + 1:
+        return None
+    return entry | {"padding": "symmetric"}
 
 
 def _pool(kind: str, own: Facts) -> Facts | None:

@@ -228,7 +228,7 @@ class Folding:
             )
 
     def _zero_padding(self, config: Facts, place: str) -> None:
-        padding = _sides(config.get("padding"))
+        padding = sides(config.get("padding"))
         if padding == ((0, 0), (0, 0)):
             return
         layers = self._architecture.layers
@@ -344,7 +344,7 @@ def _channels_last(config: Facts) -> bool:
     return config.get("data_format") in (None, "channels_last")
 
 
-def _sides(padding: Any) -> tuple[tuple[int, int], tuple[int, int]] | None:
+def sides(padding: Any) -> tuple[tuple[int, int], tuple[int, int]] | None:
     """Zeros before and after each axis, in any of the forms that Keras takes."""
     match padding:
         case int(each):

@@ -73,7 +73,10 @@ def open_hdf5(content: bytes, source: str) -> Iterator[Any]:
     """
     h5py = import_h5py()
     if not content.startswith(MAGIC):
-        raise ForeignFileError(f"{source}: not an HDF5 file: it does not begin as one")
+        raise ForeignFileError(
+            f"{source}: not an HDF5 file: it does not begin as one, nor as a file of any "
+            "other known kind; get it again, or move it away if it is no network"
+        )
     check_global_heaps(content, source)
     try:
         with h5py.File(h5py.h5f.open_file_image(content), "r") as file:

@@ -29,6 +29,7 @@ Facts = dict[str, Any]
 _POOLS = {"average": "AveragePooling2D", "max": "MaxPooling2D"}
 _SNAKE_CASE = {
     "Conv2D": "conv2d",
+    "ZeroPadding2D": "zero_padding2d",
     "AveragePooling2D": "average_pooling2d",
     "MaxPooling2D": "max_pooling2d",
     "GlobalAveragePooling2D": "global_average_pooling2d",
@@ -94,13 +95,16 @@ def _settings(step: Step, last: bool, outputs: int) -> Iterator[tuple[str, Facts
         case Conv2d() as layer:
             own = "linear" if layer.activation == "leaky_relu" else layer.activation
             activation = "leaky_relu" if layer.activation == "leaky_relu" else "linear"
+            if layer.padding == "symmetric":
+                zeros = [list(layer.pads(size)) for size in step.shape[:2]]
+                yield "ZeroPadding2D", {"padding": zeros, "data_format": "channels_last"}
             yield (
                 "Conv2D",
                 {
                     "filters": layer.filters,
                     "kernel_size": [layer.kernel, layer.kernel],
                     "strides": [layer.stride, layer.stride],
-                    "padding": layer.padding,
+                    "padding": "valid" if layer.padding == "symmetric" else layer.padding,
                     "data_format": "channels_last",
                     "dilation_rate": [1, 1],
                     "groups": 1,

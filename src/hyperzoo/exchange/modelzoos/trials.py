@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hyperzoo.errors import ForeignFileError
-from hyperzoo.exchange.content import decoded
+from hyperzoo.exchange.content import TEXTS, Content, check_content, decoded
 from hyperzoo.words import printable
 
 PARAMS, RESULT, CHECKPOINT = "params.json", "result.json", "checkpoints"
@@ -143,6 +143,7 @@ def _text(path: Path) -> str:
     size = path.stat().st_size
     if size > _MAX_BYTES:
         raise ForeignFileError(f"{path}: expected at most {_MAX_BYTES} bytes, got {size}")
+    check_content(path, "JSON", TEXTS)
     try:
         return decoded(path.read_bytes())
     except UnicodeDecodeError as error:
@@ -176,6 +177,7 @@ def _results(path: Path) -> tuple[list[dict[str, Any]], bool]:
     """One JSON object a line; and whether the last is cut short."""
     if not _is_file(path):
         return [], False
+    check_content(path, "lines of JSON", (Content.EMPTY, *TEXTS))
     lines = list(_lines(path))
     found = []
     for number, line in enumerate(lines, start=1):

@@ -131,3 +131,17 @@ def first_key(path: Path) -> str | None:
                 return values[2] if isinstance(values[2], str) else None
     except RefusedError:
         return None
+
+
+def begins_as_list(path: Path) -> bool:
+    """Whether the first object that a pickle makes is a list; True where that can't be seen.
+
+    Runs nothing and raises nothing, whatever the file is.
+    """
+    try:
+        for opcode, _, _ in pickletools.genops(magic(path, 512)):
+            if opcode.name not in ("PROTO", "FRAME", "MARK"):
+                return opcode.name in ("EMPTY_LIST", "LIST")
+    except (ValueError, OverflowError):
+        pass
+    return True

@@ -1,11 +1,14 @@
 """What both published pickles have in common."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from hyperzoo.exchange.content import Content
-from hyperzoo.exchange.format import Format
-from hyperzoo.exchange.pickles.items import first_key
+from hyperzoo.errors import ForeignFileError
+from hyperzoo.exchange.content import Content, look, told
+from hyperzoo.exchange.format import Format, Meter
+from hyperzoo.exchange.network import ForeignNetwork
+from hyperzoo.exchange.pickles.items import begins_as_list, first_key
 
 
 class PublishedPickle(Format):
@@ -24,6 +27,17 @@ class PublishedPickle(Format):
     contents = (Content.PICKLE, Content.TEXT, Content.JSON)
     suffixes = (".pkl", ".pickle", ".p")
     keys: ClassVar[tuple[str, ...]]
+
+    def read(
+        self, path: Path, meter: Meter | None = None, prefer: str | None = None
+    ) -> Iterator[ForeignNetwork]:
+        """Read the networks of a file, but of none that somebody pickled in another form."""
+        if look(path) is Content.PICKLE and not begins_as_list(path):
+            raise ForeignFileError(
+                f"{path}: not one of the published pickles, which hold a list, but "
+                f"{told(path, Content.PICKLE)}; if it is no network, move it away"
+            )
+        yield from super().read(path, meter, prefer)
 
     def recognises(self, path: Path) -> bool:
         """By the suffix, and by the first key of the first dict."""

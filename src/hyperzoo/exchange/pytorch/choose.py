@@ -10,10 +10,11 @@ from hyperzoo.architectures import (
     architecture_from,
     architecture_names,
     get_architecture,
+    padded_symmetrically,
 )
 from hyperzoo.errors import ArchitectureError, ForeignFileError
 from hyperzoo.exchange.pytorch.beside import without_beside
-from hyperzoo.exchange.pytorch.load import COUNTED
+from hyperzoo.exchange.pytorch.load import COUNTED, Number
 from hyperzoo.exchange.pytorch.own_names import Shapes, in_order, layer_of, mismatch
 
 OF_SEVERAL = "of several networks in one file that of"
@@ -66,11 +67,12 @@ def inner_tensors(
             f"{source}: expected a state_dict, got {type(content).__name__} without one; save "
             "`module.state_dict()`"
         )
-    fitting = {
-        path: own
-        for path, (own, _) in found.items()
-        if any(_fits_shapes(list(map(_shape, own.values())), a) for a in _architectures(own))
-    }
+    if not found and _has_stand_ins(content):
+        raise ForeignFileError(
+            f"{source}: expected tensors of torch, got arrays of NumPy; save "
+            "{name: torch.from_numpy(array) for name, array in ...}"
+        )
+    fitting = {path: own for path, (own, _) in found.items() if _is_network(own)}
     if not fitting:
         # The message shows the tensors of the first that is no optimizer's.
         likely = {p: t for p, t in found.items() if not _is_optimizer(p)} or found
@@ -86,6 +88,14 @@ def inner_tensors(
     own, beside = found[first]
     notes += _left(content, own, beside, first, same)
     return own, tuple(notes)
+
+
+def _has_stand_ins(content: object, levels: int = _MOST_LEVELS) -> bool:
+    """Whether something of NumPy lies where tensors should."""
+    inner = content.values() if isinstance(content, Mapping) else ()
+    return isinstance(content, Number) or (
+        levels >= 0 and any(_has_stand_ins(value, levels - 1) for value in inner)
+    )
 
 
 def has_tensors(content: object) -> bool:
@@ -173,7 +183,7 @@ def _dicts(
             if isinstance(value, torch.Tensor) and key.rpartition(".")[2] != COUNTED
         }
         if own:
-            kept, beside = without_beside(own)
+            kept, beside = without_beside(own, is_whole)
             parts = _networks_by_name(kept)
             if len(parts) > 1:
                 for first, part in parts.items():
@@ -244,16 +254,46 @@ def fit(shapes: Shapes, source: str, *, ordered: bool) -> Fit:
         table = {p.name: p.shape for p in architecture.parameters}
         if table.keys() == names.keys():
             if all(shapes[names[name]] == shape for name, shape in table.items()):
+                notes = (*notes, *_padding(architecture, by_name=True))
                 return Fit(architecture=architecture, names=names, notes=notes)
             raise ForeignFileError(mismatch(shapes, candidates, source))
     for architecture in candidates:
         if _fits_shapes(list(shapes.values()), architecture):
-            order = in_order(shapes, architecture, source, ordered=ordered)
+            order, by_file = in_order(shapes, architecture, source, ordered=ordered)
             told = ", ".join(dict.fromkeys(layer_of(name) or name for name in order))
             own = {p.name: n for p, n in zip(architecture.parameters, order, strict=True)}
-            note = f"names were told by order and shape, in the only way that fits: {told[:200]}"
-            return Fit(architecture=architecture, names=own, notes=(*notes, note))
+            note = (
+                f"names were told by shape and, of layers of the same shapes, by their order in "
+                f"the file: {told[:200]}"
+                if by_file
+                else f"names were told by order and shape, in the only way that fits: {told[:200]}"
+            )
+            return Fit(
+                # Whoever has names of one's own has modules of PyTorch's.
+                architecture=padded_symmetrically(architecture),
+                names=own,
+                notes=(*notes, note, *_padding(architecture, by_name=False)),
+            )
     raise ForeignFileError(mismatch(shapes, candidates, source))
+
+
+def _padding(architecture: Architecture, *, by_name: bool) -> Iterator[str]:
+    """Where the zeros of strided convolutions are taken to lie, if there is a choice."""
+    other = padded_symmetrically(architecture)
+    if other == architecture:
+        return
+    if by_name:
+        yield (
+            f"all names are hyperzoo's, so the zeros around strided convolutions are taken to lie "
+            f"as in its '{architecture.name}', the uneven one below and to the right (Keras's "
+            "'same'); PyTorch's padding=1 is another function, and is taken under any other names"
+        )
+    else:
+        yield (
+            "the zeros around strided convolutions are taken to lie on all sides, as PyTorch's "
+            f"padding=1 puts them ('{other.name}'); where they lie below and to the right, as in "
+            f"Keras's 'same', give the tensors the names that zoos of '{architecture.name}' have"
+        )
 
 
 def declared_fit(shapes: Shapes, said: Mapping[str, Any], source: str) -> Fit:
@@ -286,11 +326,17 @@ def _networks_by_name(tensors: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     parts: dict[str, dict[str, Any]] = {}
     for name, tensor in tensors.items():
         parts.setdefault(name.partition(".")[0], {})[name] = tensor
-    fits = all(
-        any(_fits_shapes(list(map(_shape, own.values())), a) for a in _architectures(own))
-        for own in parts.values()
-    )
-    return parts if len(parts) > 1 and fits else {}
+    return parts if len(parts) > 1 and all(map(_is_network, parts.values())) else {}
+
+
+def is_whole(tensors: Mapping[str, Any]) -> bool:
+    """Whether tensors have the shapes of a known network, or of several, and no others."""
+    return _is_network(tensors) or bool(_networks_by_name(tensors))
+
+
+def _is_network(tensors: Mapping[str, Any]) -> bool:
+    shapes = list(map(_shape, tensors.values()))
+    return any(_fits_shapes(shapes, architecture) for architecture in _architectures(tensors))
 
 
 def _architectures(shapes: Mapping[str, Any]) -> list[Architecture]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.errors import ForeignFileError, ZooFormatError
-from hyperzoo.exchange.content import Content, look
+from hyperzoo.exchange.content import Content, look, told
 from hyperzoo.zoo import layout
 from hyperzoo.zoo.tensors import Place, open_tensors
 
@@ -57,7 +57,7 @@ class _Placeholder:
         return OrderedDict[str, object]()
 
 
-class _Number:
+class Number:
     """Stands for a number of NumPy, or its type; it holds nothing."""
 
     def __init__(self, *arguments: object) -> None:
@@ -79,15 +79,21 @@ def load_torch(path: Path) -> object:
     """
     import torch
 
+    if (content := look(path)) is not Content.TORCH:
+        raise ForeignFileError(f"{path}: not a file of torch.save but {told(path, content)}")
     _check_archive(path)
     known: set[str] = set()
     while True:
         try:
             allowed: list[Any] = [(_stand_in(name), name) for name in known]
-            with torch.serialization.safe_globals(allowed), warnings.catch_warnings():
-                # Of the pickle's protocol: whether torch can read it shows at once.
-                warnings.filterwarnings("ignore", message="Detected pickle protocol")
-                return torch.load(path, map_location="cpu", weights_only=True)
+            with (
+                path.open("rb") as file,  # of a path torch looks at the suffix
+                torch.serialization.safe_globals(allowed),
+                warnings.catch_warnings(),
+            ):
+                # What torch warns of is refused in words, or does not matter to weights.
+                warnings.simplefilter("ignore")
+                return torch.load(file, map_location="cpu", weights_only=True)
         except Exception as error:
             # Whatever torch stumbles over in a stranger's file: it names its own errors poorly.
             named = _GLOBAL.search(str(error))
@@ -104,7 +110,7 @@ def load_torch(path: Path) -> object:
 
 
 def _stand_in(name: str) -> Any:
-    return _Number if name.startswith("numpy.") else _Placeholder
+    return Number if name.startswith("numpy.") else _Placeholder
 
 
 def _reason(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """Tensors under names of one's own: which is which, by names, numbers, order and shape."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from hyperzoo.architectures import Architecture
@@ -12,13 +13,22 @@ _WORDS = re.compile(
 )
 """Words for weight and bias in other places of a name: conv1_w, W1, kernel_1."""
 _NUMBERS = re.compile(r"[0-9]{1,9}")
+_MOST_SHOWN = 12
+_REMEDIES = {
+    re.compile(r"_mask\Z"): "make the pruning final, torch.nn.utils.prune.remove(layer, 'weight')",
+    re.compile(r"(?:^|\.)parametrizations\."): (
+        "torch.nn.utils.parametrize.remove_parametrizations(layer, 'weight') makes it one again"
+    ),
+    re.compile(r"_[gv]\Z"): "torch.nn.utils.remove_weight_norm(layer) makes it one again",
+}
+"""What modules may have in place of a weight, and how it becomes one."""
 
 Shapes = Mapping[str, tuple[int, ...]]
 
 
 def in_order(
     shapes: Shapes, architecture: Architecture, source: str, *, ordered: bool
-) -> list[str]:
+) -> tuple[list[str], bool]:
     """The file's names in the order of the architecture's table.
 
     Args:
@@ -26,6 +36,9 @@ def in_order(
         architecture: whose tensors these are.
         source: the file, for messages.
         ordered: whether the file's order is that in which the module has them.
+
+    Returns:
+        The names, and whether the file's order alone told some of them apart.
 
     Raises:
         ForeignFileError: the names fit in several ways, or tell of other layers.
@@ -47,13 +60,15 @@ def in_order(
         raise ForeignFileError(mismatch(shapes, [architecture], source))
     trusted = ordered and list(found.values()) == wanted
     queues = {layer: [own for own in found if found[own] == layer] for layer in set(wanted)}
+    by_file = False
     for layer, alike in queues.items():
         if len(alike) > 1:
             firsts = [names[f"{one}.{found[one][0][0]}"] for one in alike]
             called = [layer_of(name) or name for name in firsts]
-            queues[layer] = _alike(alike, called, source, architecture, trusted=trusted)
+            queues[layer], is_by_file = _alike(alike, called, source, architecture, trusted=trusted)
+            by_file = by_file or is_by_file
     order = [queues[layer].pop(0) for layer in wanted]
-    return [names[f"{own}.{kind}"] for own in order for kind, _ in found[own]]
+    return [names[f"{own}.{kind}"] for own in order for kind, _ in found[own]], by_file
 
 
 def _plain_names(shapes: Shapes) -> dict[str, str] | None:
@@ -76,7 +91,7 @@ def _plain_names(shapes: Shapes) -> dict[str, str] | None:
 
 def _by_order_alone(
     shapes: Shapes, architecture: Architecture, source: str, *, ordered: bool
-) -> list[str]:
+) -> tuple[list[str], bool]:
     """The names in order, where none says what it is: by their numbers, or as the file has them."""
     some = [name for name in shapes if _WORDS.search(name) or name.endswith(_KINDS)]
     # Four tensors of a normalisation have one shape, so that no order of theirs can be checked.
@@ -88,13 +103,13 @@ def _by_order_alone(
         )
     wanted = [parameter.shape for parameter in architecture.parameters]
     trusted = ordered and list(shapes.values()) == wanted
-    order = _alike(list(shapes), list(shapes), source, architecture, trusted=trusted)
+    order, by_file = _alike(list(shapes), list(shapes), source, architecture, trusted=trusted)
     if [shapes[name] for name in order] != wanted:
         raise ForeignFileError(
             f"{source}: {', '.join(order)[:200]} are not in the order of '{architecture.name}'; "
             + _remedy(architecture)
         )
-    return order
+    return order, by_file
 
 
 def _remedy(architecture: Architecture) -> str:
@@ -124,8 +139,11 @@ def layer_of(name: str) -> str:
 
 def _alike(
     layers: list[str], called: list[str], source: str, architecture: Architecture, *, trusted: bool
-) -> list[str]:
-    """Layers of the same shapes in order: by the file's order or by numbers in their names."""
+) -> tuple[list[str], bool]:
+    """Layers of the same shapes in order: by numbers in their names, else by the file's order.
+
+    And whether it was by the file's order.
+    """
     patterns = {_NUMBERS.sub("#", layer) for layer in layers}
     numbers = {layer: list(map(int, _NUMBERS.findall(layer))) for layer in layers}
     by_number = sorted(layers, key=lambda layer: numbers[layer]) if len(patterns) == 1 else None
@@ -138,22 +156,48 @@ def _alike(
             + ("their numbers and their order differ" if trusted else "their order is not known")
             + f"; {_remedy(architecture)}"
         )
-    return by_number or layers
+    return by_number or layers, by_number is None
 
 
 def mismatch(shapes: Shapes, candidates: Sequence[Architecture], source: str) -> str:
-    """What to say of tensors that are those of none of some architectures."""
+    """What to say of tensors that are those of none of some architectures: what the nearest has."""
 
     def shown(table: Sequence[tuple[str, tuple[int, ...]]]) -> str:
-        listed = ", ".join(f"{n[:60]} {'x'.join(map(str, s)) or '()'}" for n, s in table[:24])
-        return listed + ", ..." * (len(table) > 24)
+        listed = ", ".join(
+            f"{n[:60]} {'x'.join(map(str, s)) or '()'}" for n, s in table[:_MOST_SHOWN]
+        )
+        return listed + f" and {len(table) - _MOST_SHOWN} more" * (len(table) > _MOST_SHOWN)
 
-    first = {a.name: a for a in reversed(candidates)}
-    expected = "; ".join(
-        f"{name}: {shown([(p.name, p.shape) for p in first[name].parameters])}"
-        for name in reversed(first)
-    )
+    own = Counter(shapes.values())
+
+    def differing(architecture: Architecture) -> int:
+        wanted = Counter(p.shape for p in architecture.parameters)
+        return ((own - wanted) + (wanted - own)).total()
+
+    nearest = min(candidates, key=differing)
+    known = ", ".join(dict.fromkeys(architecture.name for architecture in candidates))
     return (
-        f"{source}: expected the tensors of a known architecture\n  expected {expected}\n"
-        f"  found    {shown(list(shapes.items())) or 'none'}"
+        f"{source}: expected the tensors of a known architecture ({known})\n  expected "
+        f"{nearest.name}: {shown([(p.name, p.shape) for p in nearest.parameters])}\n"
+        f"  found    {shown(list(shapes.items())) or 'none'}\n"
+        f"{_next(shapes, nearest)}"
+    )
+
+
+def _next(shapes: Shapes, nearest: Architecture) -> str:
+    """What to do about tensors that are not those of a known network."""
+    for pattern, remedy in _REMEDIES.items():
+        if name := next(filter(pattern.search, shapes), None):
+            return f"{name[:60]} is there in place of a weight: {remedy}, then save the state_dict"
+    wanted = Counter(p.shape for p in nearest.parameters)
+    beyond = [name for name, shape in shapes.items() if shape not in wanted]
+    if beyond and Counter(shape for shape in shapes.values() if shape in wanted) == wanted:
+        names = ", ".join(name[:60] for name in beyond[:8]) + ", ..." * (len(beyond) > 8)
+        return (
+            f"all of '{nearest.name}' is there, and more: if {names} changes no answer of the "
+            "network, save the state_dict without it"
+        )
+    return (
+        "networks of other layers are read as whole Keras models (.keras, .h5), and from what "
+        "hyperzoo exports; docs/formats.md has all that is read"
     )

@@ -10,13 +10,14 @@ from hyperzoo.exchange.companions import is_companion
 from hyperzoo.exchange.content import Content, check_content, look
 from hyperzoo.exchange.format import Export, Meter, OneNetworkFormat, no_meter
 from hyperzoo.exchange.network import ForeignNetwork
-from hyperzoo.exchange.pytorch.beside import check_scaling, without_beside
+from hyperzoo.exchange.pytorch.beside import check_function, without_beside
 from hyperzoo.exchange.pytorch.choose import (
     OF_SEVERAL,
     declared_fit,
     fit,
     has_tensors,
     inner_tensors,
+    is_whole,
     listed,
 )
 from hyperzoo.exchange.pytorch.load import (
@@ -82,7 +83,10 @@ class Pytorch(OneNetworkFormat):
         if safe := is_safetensors(path):
             everything, notes, said = load_safetensors(path)
             # What hyperzoo wrote says itself what its tensors are.
-            tensors, without = (everything, ()) if "layers" in said else without_beside(everything)
+            tensors: dict[str, Any] = everything
+            without: tuple[str, ...] = ()
+            if "layers" not in said:
+                tensors, without = without_beside(everything, is_whole)
             if without:
                 notes = (*notes, f"tensors beside the network's were left out: {listed(without)}")
             check_floating(tensors, source)
@@ -95,7 +99,7 @@ class Pytorch(OneNetworkFormat):
         if "layers" in said:
             fitted = declared_fit(shapes, said, source)
         else:
-            check_scaling(shapes, source)
+            check_function(shapes, source)
             fitted = fit(shapes, source, ordered=not safe)
         return ForeignNetwork(
             name=path.name,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hyperzoo.architectures import Architecture, architecture_facts, architecture_from
 from hyperzoo.architectures.layers import ACTIVATIONS
 from hyperzoo.errors import ForeignFileError
+from hyperzoo.exchange.content import TEXTS, Content, check_content
 from hyperzoo.exchange.runs.foreign_zoo import Block, ForeignZoo, check_epochs, settle, some
 from hyperzoo.exchange.smallcnn_zoo.layout import Layout, read_layout
 from hyperzoo.exchange.smallcnn_zoo.metrics import LAST_EPOCH, Table, number_in, read_metrics
@@ -24,6 +25,11 @@ NAME = "small-cnn-zoo"
 WEIGHTS, LAYOUT, TABLES = "weights.npy", "layout.csv", ("metrics.csv.gz", "metrics.csv")
 BATCH = 512
 """Images a step, which the table does not tell: the default of the script that made the zoo."""
+
+ASSUMED = (
+    f"pixels are taken to be scaled to values from -1 to 1, and batches to have {BATCH} images, as "
+    "by the script that made the published zoo: its files tell neither"
+)
 
 _NUMBERS = {
     "learning_rate": "learning_rate",
@@ -75,11 +81,15 @@ def read_zoo(folder: Path) -> ForeignZoo:
         ForeignFileError: a file is damaged, the files do not fit together, or no network can be
             computed here.
     """
+    path = next(folder / name for name in TABLES if (folder / name).is_file())
+    check_content(folder / WEIGHTS, "a matrix of NumPy (npy)", (Content.NPY,))
+    check_content(folder / LAYOUT, "a table (csv)", TEXTS)
+    check_content(path, "a table (csv, compressed by gzip)", (Content.GZIP, *TEXTS))
     layout = read_layout(folder / LAYOUT)
     matrix = _Matrix(folder / WEIGHTS, layout)
-    path = next(folder / name for name in TABLES if (folder / name).is_file())
     table = read_metrics(path, matrix.rows)
-    runs, notes = _known_runs(table, path)
+    runs, left = _known_runs(table, path)
+    notes = [ASSUMED, *left]
     last_epoch = _last_epoch(table, path)
     check_epochs(last_epoch, str(path))
     epochs = table.epochs if table.has_epochs else np.full(len(table.epochs), last_epoch)

@@ -72,6 +72,11 @@ def _described(architecture: Architecture, step: Step) -> Iterator[_Fields]:
         case Conv2d() as layer:
             fused = layer.activation in _FUSED
             code, own = (_ACTIVATIONS[layer.activation], own) if fused else (0, layer.activation)
+            if layer.padding == "symmetric":
+                raise EngineError(
+                    f"{step.name} of '{architecture.name}' pads symmetrically, which the native "
+                    "engine does not; use engine 'torch'"
+                )
             same = int(layer.padding == "same")
             bias = int(layer.bias)
             yield 1, layer.kernel, layer.filters, layer.stride, same, code, bias
