@@ -9,7 +9,12 @@ import pytest
 
 from hyperzoo.architectures import get_architecture
 from hyperzoo.errors import ForeignFileError
-from hyperzoo.exchange.keras.config import check_config, model_config
+from hyperzoo.exchange.keras.config import (
+    check_config,
+    keras_layers,
+    model_config,
+    names_in_keras_order,
+)
 
 SMALL = get_architecture("smallcnn", 1)
 
@@ -226,3 +231,23 @@ def test_settings_that_are_not_there():
     del own["activation"]
     with pytest.raises(ForeignFileError, match=r"activation does not: expected 'relu', got None"):
         check(model)
+
+
+def test_layers_that_are_joined_come_in_the_order_of_keras():
+    """By which Keras reads weights from HDF5; of a loaded resnet8, Keras 3.15's `model.layers`."""
+    resnet = get_architecture("resnet8", 10)
+    weighted = {
+        name for _, name, own in keras_layers(resnet) if name[:4] in ("conv", "batc", "dens")
+    }
+    names = [name for name in names_in_keras_order(resnet) if name in weighted]
+    assert (
+        names
+        == (
+            "conv2d batch_normalization conv2d_1 batch_normalization_1 conv2d_2 batch_normalization_2 "
+            "conv2d_3 batch_normalization_3 conv2d_4 conv2d_5 batch_normalization_4 "
+            "batch_normalization_5 conv2d_6 batch_normalization_6 conv2d_7 conv2d_8 "
+            "batch_normalization_7 batch_normalization_8 dense"
+        ).split()
+    )
+    straight = get_architecture("lenet5", 1)
+    assert names_in_keras_order(straight) == [name for _, name, _ in keras_layers(straight)]

@@ -39,6 +39,30 @@ def keras_layers(architecture: Architecture) -> Iterator[tuple[str, str, Facts]]
         yield layer.class_name, layer.name, layer.settings
 
 
+def names_in_keras_order(architecture: Architecture) -> list[str]:
+    """The layers' names as Keras's `model.layers` has them, by which it reads weights from HDF5.
+
+    Of layers that join that is the longest way to the output, falling; among equals, which of them
+    comes first on the way back from the output (`map_graph_network` of Keras 2, `map_graph` of 3).
+    """
+    layers = {layer.name: layer for layer in keras_model(architecture)}
+    if architecture.is_straight:
+        return list(layers)
+    depths = dict.fromkeys(layers, 0)
+    for name, layer in reversed(layers.items()):  # every layer comes after those that it takes
+        for other in layer.inputs:
+            if other in depths:
+                depths[other] = max(depths[other], depths[name] + 1)
+    met: list[str] = []
+    waiting = [list(layers)[-1]]
+    while waiting:
+        name = waiting.pop()
+        if name in layers and name not in met:
+            met.append(name)
+            waiting += reversed(layers[name].inputs)
+    return sorted(met, key=lambda name: -depths[name])
+
+
 def model_config(architecture: Architecture) -> str:
     """The JSON from which `load_model` of Keras 2 and of Keras 3 builds the model."""
     shape = [None, *architecture.input_shape]

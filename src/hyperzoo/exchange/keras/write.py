@@ -20,6 +20,7 @@ from hyperzoo.exchange.keras.config import (
     MODEL_NAME,
     keras_layers,
     model_config,
+    names_in_keras_order,
     padded_rate,
     training_config,
 )
@@ -80,7 +81,7 @@ def whole_model_template(architecture: Architecture, *, adam: bool = True) -> Te
         if adam:
             file.attrs["training_config"] = training_config(architecture, None)
         group = file.create_group("model_weights")
-        names = [name for _, name, _ in keras_layers(architecture)]
+        names = names_in_keras_order(architecture)
         group.attrs["layer_names"] = _bytes(names)
         group.attrs["backend"] = "tensorflow"
         group.attrs["keras_version"] = KERAS_VERSION
