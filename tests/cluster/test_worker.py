@@ -221,7 +221,7 @@ def test_no_room_is_noticed_before_a_part_is_begun(
 
 
 def test_what_a_part_takes_on_disk(reference: Path):
-    training = open_training(reference)
+    training = open_training(reference, images=images())
     files = [file for file in reference.rglob("part-*") if file.is_file()]
     taken = sum(file.stat().st_size for file in files)
     assert taken < training.bytes_needed(training.pieces) < taken + 3e6
@@ -406,7 +406,7 @@ def test_what_workers_refuse(tmp_path: Path, reference: Path):
     with pytest.raises(ZooMismatchError, match="give the same images with --images"):
         open_training(reference, images=few(images(), 140, 60))
     with pytest.raises(ClusterError, match="its parts are part-00000 to part-00005"):
-        open_training(reference).bytes_needed(["part-00006"])
+        open_training(reference, images=images()).bytes_needed(["part-00006"])
 
 
 def test_images_are_kept_once_for_all_workers(tmp_path: Path):
