@@ -128,9 +128,7 @@ class _Native:
         if self._network is None:  # the first step tells how much room it needs
             self._network = self._make(self._description, len(rows))
             self._network.load(self._start)
-        self._network.train(
-            self._images, self._logits, rows, 0, len(rows), rate, 1e9, self._sums
-        )
+        self._network.train(self._images, self._logits, rows, 0, len(rows), rate, 1e9, self._sums)
 
     def get(self) -> dict[str, NDArray[np.float32]]:
         flat = self._start if self._network is None else self._network.save()

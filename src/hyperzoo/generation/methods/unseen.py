@@ -87,7 +87,6 @@ class Batches:
         drawn = zip(self._pools, counts, strict=True)
         return np.concatenate([self._generator.choice(pool, some) for pool, some in drawn])
 
-
     def drawn(self, count: int) -> Iterator[NDArray[np.int64]]:
         """The rows of one step after another, without end."""
         while True:
