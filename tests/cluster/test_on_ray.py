@@ -1,6 +1,8 @@
 """The Ray driver as far as it needs no Ray: a stand-in says when which task is done."""
 
+import socket
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -269,6 +271,46 @@ def test_without_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(MissingExtraError, match=r'pip install "hyperzoo\[ray\]"'):
         train_zoo(tiny(1), tmp_path / "zoo", images=images(), on=OnRay())
     assert not (tmp_path / "zoo").exists()
+
+
+@pytest.mark.parametrize("form", ["127.0.0.1:{}", "localhost:{}", "ray://127.0.0.1:{}", "[::1]:{}"])
+def test_an_address_where_nothing_listens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+):
+    def init(*_arguments: Any, **_options: Any) -> None:
+        raise AssertionError("Ray would try for a quarter of an hour")
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=init, __version__="2.60.0"))
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        address = form.format(unheard.getsockname()[1])
+        with pytest.raises(ClusterError, match="can't reach a Ray cluster at") as caught:
+            train_zoo(tiny(1), tmp_path / "zoo", images=images(), on=OnRay(address=address))
+    assert address in str(caught.value)
+    assert "check that it runs" in str(caught.value)
+
+
+def test_what_listens_but_is_no_ray_is_waited_for_with_a_word(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(on_ray, "_SAY_AFTER", 0.0)
+    said = threading.Event()
+    monkeypatch.setattr(on_ray._logger, "handle", lambda record: said.set())
+
+    def init(*_arguments: Any, **_options: Any) -> None:
+        assert said.wait(60)
+        raise ConnectionError("no Ray")
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=init, __version__="2.60.0"))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(ClusterError, match="no Ray"), OnRay(address=address)._connected():
+            raise AssertionError
+
+
+@pytest.mark.parametrize("address", ["auto", "local", "a/b:1", "node:99999", "node"])
+def test_addresses_of_which_nothing_can_be_said_are_left_to_ray(address: str):
+    on_ray._knock(address)
 
 
 def test_an_engine_can_not_travel(tmp_path: Path):

@@ -2,12 +2,14 @@
 
 import logging
 import math
+import re
 import signal
+import socket
 import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from types import ModuleType
@@ -32,6 +34,10 @@ PARTS_A_GPU = 10
 """Parts that a GPU trains at once: it wants many networks, and results wait for all of them."""
 _QUEUED_A_SLOT = 2
 """Batches submitted for each that can run, so that no slot waits for the driver."""
+_HOST_AND_PORT = re.compile(r"(?:ray://)?(\[[0-9A-Fa-f:.]+\]|[^\[\]:/]+):([0-9]{1,5})")
+_KNOCK_SECONDS = 10.0
+_SAY_AFTER = 20.0
+"""Seconds until it is said that Ray has not connected yet."""
 
 
 _logger = logging.getLogger(__name__)
@@ -93,7 +99,9 @@ class OnRay(Machines):
         in_main = threading.current_thread() is threading.main_thread()
         handler = signal.getsignal(signal.SIGTERM)
         try:
-            with _on_loopback(ray) if self.address is None else nullcontext():
+            if self.address is not None:
+                _knock(self.address)
+            with _on_loopback(ray) if self.address is None else _say_if_it_waits(self.address):
                 ray.init(self.address or "local", **options)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             raise ClusterError(
@@ -113,6 +121,41 @@ class OnRay(Machines):
             yield ray
         finally:
             ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Try whether anything listens at an address; Ray itself would try for a quarter of an hour.
+
+    Args:
+        address: as Ray takes it; only of "host:port" something can be said.
+
+    Raises:
+        OSError: nothing does.
+    """
+    match = _HOST_AND_PORT.fullmatch(address)
+    if match is not None and int(match[2]) < 2**16:
+        socket.create_connection((match[1].strip("[]"), int(match[2])), _KNOCK_SECONDS).close()
+
+
+@contextmanager
+def _say_if_it_waits(address: str) -> Iterator[None]:
+    """Say what it waits for, should Ray take long to connect."""
+    timer = threading.Timer(
+        _SAY_AFTER,
+        _logger.warning,
+        (
+            "waiting for the Ray cluster at %s, which has not answered for %d s; it may be "
+            "something else that listens there, or an ended cluster's address (Ctrl-C ends this)",
+            address,
+            int(_SAY_AFTER),
+        ),
+    )
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager

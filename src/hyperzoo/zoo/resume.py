@@ -138,7 +138,7 @@ def _shown(value: Any) -> str:
 
 
 def merged(found: ZooDocument | None, wanted: ZooDocument) -> ZooDocument:
-    """The zoo that is there, grown to what is wanted, with what it did not say of the same images."""
+    """The zoo that is there, grown to what is wanted; it learns how many images there are."""
     if found is None:
         return wanted
     if found.image_counts is None:
