@@ -9,7 +9,7 @@ import typer
 from hyperzoo.cli.console import err, out
 from hyperzoo.cli.progress import counting_meter, duration
 from hyperzoo.cluster.status import Failure, Status, zoo_status
-from hyperzoo.cluster.tasks import LOGS_FOLDER, Queue, submissions
+from hyperzoo.cluster.tasks import LOGS_FOLDER, Queue, note_begin, submissions
 from hyperzoo.cluster.training import open_training
 from hyperzoo.cluster.work import Shard, parse_shard, read_pieces
 from hyperzoo.cluster.worker import run_worker
@@ -54,6 +54,8 @@ def work(
     share = parse_shard(shard)
     training = open_training(folder, images=images, engine=engine, device=device, workers=workers)
     listed = training.pieces if pieces is None else read_pieces(pieces)
+    if pieces is not None:
+        note_begin(pieces)
     steps = 0
     with counting_meter("epoch trained", "epochs trained") as meter:
 
