@@ -12,7 +12,7 @@ from hyperzoo.cli.work import seconds_of
 from hyperzoo.cluster import slurm
 from hyperzoo.cluster.submission import Request, Submission, submit_zoo
 from hyperzoo.cluster.work import read_pieces
-from hyperzoo.errors import ClusterError
+from hyperzoo.errors import ClusterError, ImageError, ZooWriteError
 from hyperzoo.images.npz import write_npz
 from hyperzoo.zoo.document import read_document
 from tests.cluster.makers import assert_same, images, prepared, stand_in, tiny
@@ -142,6 +142,29 @@ def test_a_collector_that_is_refused_is_told_with_the_jobs_that_run(
     script = (tmp_path / "zoo/.cluster/run-0001/collect.sh").read_text()
     assert "#SBATCH --account=abc" in script
     assert "#SBATCH --time=10\n" in script
+
+
+@pytest.mark.parametrize("where", ["the images", "the submission's folder"])
+def test_a_full_disk_is_told_with_what_can_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+):
+    def full(*_arguments: object, **_options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    pictures, zoo = tmp_path / "images.npz", tmp_path / "zoo"
+    write_npz(images(), pictures)
+    if where == "the images":
+        monkeypatch.setattr("numpy.savez", full)
+        expected = rf"can't write {zoo}/.cluster/images.npz: No space left on device; make room"
+    else:
+        make = Path.mkdir
+        monkeypatch.setattr(
+            Path, "mkdir", lambda path, **o: (full if "run-" in path.name else make)(path, **o)
+        )
+        expected = rf"can't write {zoo}/.cluster/run-0001: No space left on device; make room"
+    with pytest.raises((ImageError, ZooWriteError), match=expected) as caught:
+        submit_zoo(tiny(), zoo, request(), images=pictures, dry_run=True)
+    assert "HYPERZOO_CACHE" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

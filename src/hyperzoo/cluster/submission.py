@@ -11,7 +11,7 @@ from hyperzoo.cluster import slurm
 from hyperzoo.cluster.tasks import LOGS_FOLDER, PIECES_FILE, submitted_states, write_submission
 from hyperzoo.cluster.training import CLUSTER_FOLDER, prepare_zoo
 from hyperzoo.cluster.work import write_pieces
-from hyperzoo.errors import ClusterError
+from hyperzoo.errors import ClusterError, ZooWriteError
 from hyperzoo.recipe import Recipe
 from hyperzoo.zoo import layout
 from hyperzoo.zoo.bundle import lying_bundles
@@ -188,10 +188,15 @@ def _new_folder(zoo: Path) -> Path:
         folder = zoo / CLUSTER_FOLDER / f"run-{number:04}"
         try:
             folder.mkdir(parents=True)
+            (folder / LOGS_FOLDER).mkdir()
         except FileExistsError:
             number += 1
+        except OSError as error:
+            raise ZooWriteError(
+                f"can't write {folder}: {error.strerror or error}; make room or mend the cause, "
+                "then submit again"
+            ) from error
         else:
-            (folder / LOGS_FOLDER).mkdir()
             return folder
 
 
