@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hyperzoo.errors import ZooLockedError, ZooWriteError
+from hyperzoo.errors import BundleError, ZooLockedError, ZooWriteError
 from hyperzoo.exchange.exporting import export_zoo
 from hyperzoo.exchange.importing import import_zoo
 from hyperzoo.recipe import Recipe
@@ -24,9 +24,11 @@ from hyperzoo.zoo.bundle import (
     INCOMING_FOLDER,
     RECORD_FILE,
     Bundle,
+    check_deliverable,
     deliver,
     lying_bundles,
     refused_bundles,
+    sweep,
 )
 from hyperzoo.zoo.document import read_document
 from hyperzoo.zoo.files import place_files
@@ -267,6 +269,31 @@ def test_a_full_disk_leaves_no_bundle(tmp_path: Path, monkeypatch: pytest.Monkey
         with pytest.raises(ZooWriteError, match="No space left on device"):
             deliver(part, zoo)
     assert list((zoo / INCOMING_FOLDER).iterdir()) == []
+
+
+def test_incoming_as_a_link_is_refused(tmp_path: Path):
+    """Nothing outside of the zoo is taken, removed or written."""
+    zoo, elsewhere = started(tmp_path / "zoo"), tmp_path / "elsewhere"
+    delivered = deliver(bundle(zoo, 0), zoo)
+    second = deliver(bundle(zoo, 0), zoo)
+    (second.parent / ".part-00000.x.partial").mkdir()
+    (zoo / INCOMING_FOLDER).rename(elsewhere)
+    before = everything(elsewhere)
+    (zoo / INCOMING_FOLDER).symlink_to(elsewhere)
+    for call in (
+        lambda: collect_bundles(zoo),
+        lambda: lying_bundles(zoo),
+        lambda: refused_bundles(zoo),
+        lambda: check_deliverable(zoo),
+        lambda: deliver(bundle(zoo, 0), zoo),
+        lambda: sweep(zoo),
+    ):
+        with pytest.raises(BundleError, match=rf"{zoo}/.incoming is a link: expected a folder"):
+            call()
+    assert everything(elsewhere) == before
+    assert delivered.name in {path.name for path in elsewhere.iterdir()}
+    (zoo / INCOMING_FOLDER).unlink()
+    assert collect_bundles(zoo).parts == ()
 
 
 def test_a_file_placed_twice(tmp_path: Path):

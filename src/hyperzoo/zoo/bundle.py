@@ -73,8 +73,9 @@ def deliver(bundle: Bundle, folder: Path) -> Path:
 
     Raises:
         ZooWriteError: the disk refused; nothing of the bundle is left.
+        BundleError: the incoming folder is a link.
     """
-    path = folder / INCOMING_FOLDER / f"{bundle.piece}.{uuid4().hex}"
+    path = _incoming(folder) / f"{bundle.piece}.{uuid4().hex}"
     temporary = temporary_for(path)
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in bundle.files.items()}
     record = {
@@ -106,8 +107,9 @@ def check_deliverable(folder: Path) -> None:
 
     Raises:
         ZooWriteError: the folder can't be written to.
+        BundleError: it is a link.
     """
-    probe = temporary_for(folder / INCOMING_FOLDER / f"probe.{uuid4().hex}")
+    probe = temporary_for(_incoming(folder) / f"probe.{uuid4().hex}")
     try:
         probe.parent.mkdir(exist_ok=True)
         probe.mkdir()
@@ -122,7 +124,11 @@ def check_deliverable(folder: Path) -> None:
 
 
 def lying_bundles(folder: Path) -> list[Lying]:
-    """The bundles that wait to be taken, in order of their pieces' names."""
+    """The bundles that wait to be taken, in order of their pieces' names.
+
+    Raises:
+        BundleError: the incoming folder is a link, or can't be read.
+    """
     return sorted(
         (
             Lying(match[1], folder / INCOMING_FOLDER / name)
@@ -134,14 +140,30 @@ def lying_bundles(folder: Path) -> list[Lying]:
 
 
 def refused_bundles(folder: Path) -> list[Path]:
-    """The bundles that were refused and set aside."""
+    """The bundles that were refused and set aside.
+
+    Raises:
+        BundleError: as for `lying_bundles`.
+    """
     names = _names(folder)
     return sorted(folder / INCOMING_FOLDER / name for name in names if name.endswith(_REFUSED))
 
 
+def _incoming(folder: Path) -> Path:
+    """The folder for bundles; never one elsewhere, from which things would be taken and removed."""
+    incoming = folder / INCOMING_FOLDER
+    if incoming.is_symlink():
+        raise BundleError(
+            f"{incoming} is a link: expected a folder; bundles are neither left nor taken through "
+            "it. Remove the link, then run the same command again"
+        )
+    return incoming
+
+
 def _names(folder: Path) -> list[str]:
+    incoming = _incoming(folder)
     try:
-        return os.listdir(folder / INCOMING_FOLDER)  # noqa: PTH208  (one call, also of thousands)
+        return os.listdir(incoming)  # noqa: PTH208  (one call, also of thousands)
     except (FileNotFoundError, NotADirectoryError):
         return []
 
