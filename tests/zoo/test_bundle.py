@@ -38,6 +38,8 @@ from tests.helpers import part_files
 from tests.zoo.makers import PROVENANCE, finished, make_zoo, recipe, writer
 from tests.zoo.test_write import everything
 
+WEIGHTS = "weights/part-00000.safetensors"
+
 
 def started(folder: Path, chosen: Recipe | None = None) -> Path:
     writer(folder, chosen, provenance=None).close()
@@ -296,6 +298,63 @@ def test_incoming_as_a_link_is_refused(tmp_path: Path):
     assert collect_bundles(zoo).parts == ()
 
 
+def denied(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
+    """Refuse to open a file or list a folder, as to anybody but root."""
+    error = PermissionError(13, "Permission denied", str(place))
+    real = {(module, name): getattr(module, name) for module, name in OPENERS}
+
+    def guarded(key: tuple[Any, str]) -> Callable[..., Any]:
+        def call(path: Any, *arguments: Any, **options: Any) -> Any:
+            if isinstance(path, (str, Path)) and Path(path).is_relative_to(place):
+                raise error
+            return real[key](path, *arguments, **options)
+
+        return call
+
+    for key in real:
+        monkeypatch.setattr(*key, guarded(key))
+
+
+OPENERS = [(os, "open"), (os, "listdir"), (os, "scandir"), (Path, "open"), (Path, "iterdir")]
+
+
+@pytest.mark.parametrize(
+    "place", ["", RECORD_FILE, "weights", WEIGHTS, "models/part-00000.parquet"]
+)
+def test_a_bundle_that_can_not_be_read_is_left(
+    tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch, place: str
+):
+    zoo = started(tmp_path / "zoo")
+    delivered = deliver(bundle(zoo, 0), zoo)
+    with monkeypatch.context() as patch:
+        denied(patch, delivered / place)
+        taken = collect_bundles(zoo)
+    message = f"bundle {delivered.name} can't be read: Permission denied"
+    assert (taken.parts, taken.refused, taken.unreadable) == ((), (), (message,))
+    assert [lying.path for lying in lying_bundles(zoo)] == [delivered]
+    assert collect_bundles(zoo).parts == (0,)
+    assert part_files(zoo).keys() <= part_files(whole).keys()
+
+
+def test_an_incoming_that_can_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    zoo = started(tmp_path / "zoo")
+    deliver(bundle(zoo, 0), zoo)
+    with monkeypatch.context() as patch:
+        denied(patch, zoo / INCOMING_FOLDER)
+        with pytest.raises(BundleError, match=r"\.incoming can't be read: Permission denied; mend"):
+            collect_bundles(zoo)
+    assert collect_bundles(zoo).parts == (0,)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can read a file of mode 000")
+def test_a_file_of_a_mode_that_nobody_may_read(tmp_path: Path):
+    zoo = started(tmp_path / "zoo")
+    (deliver(bundle(zoo, 0), zoo) / WEIGHTS).chmod(0)
+    assert collect_bundles(zoo).parts == (0,)
+    assert (zoo / WEIGHTS).stat().st_mode & 0o400
+    assert verify_zoo(zoo).problems == ()
+
+
 def test_a_file_placed_twice(tmp_path: Path):
     (tmp_path / "a").write_text("content")
     for _ in range(2):
@@ -321,7 +380,6 @@ def rewrite(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps(record | {"seal": _seal(record)}))
 
 
-WEIGHTS = "weights/part-00000.safetensors"
 DAMAGES: list[tuple[Callable[[Path], object], str]] = [
     (lambda b: flip(b / WEIGHTS), f"{WEIGHTS}: the SHA-256 is "),
     (lambda b: flip(b / "models/part-00000.parquet", 100), "models/part-00000.parquet is cut"),

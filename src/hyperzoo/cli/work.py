@@ -116,7 +116,7 @@ def collect(
 ) -> None:
     """Put in place what workers have delivered; they do so themselves while they run.
 
-    Where bundles are refused, the others are put in place, and the exit status is 1.
+    Where bundles are refused, or can't be read, the others are put in place; the exit status is 1.
     """
     before = refused_bundles(folder)
     taken = collect_bundles(folder, break_lock=break_lock)
@@ -136,6 +136,13 @@ def collect(
             f"{counted(len(refused), 'bundle')} refused, and kept in {folder / INCOMING_FOLDER} "
             f"for you to look at; run the same `submit` or `train` again, which makes the parts "
             f"anew, and then delete them:\n  {listed}"
+        )
+    if taken.unreadable:
+        listed = "\n  ".join(taken.unreadable)
+        raise BundleError(
+            f"{counted(len(taken.unreadable), 'bundle')} can't be read, and may be sound: left in "
+            f"{folder / INCOMING_FOLDER}; make them readable (do they belong to another user?), "
+            f"then run `hyperzoo collect {folder}` again:\n  {listed}"
         )
 
 
