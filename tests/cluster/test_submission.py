@@ -12,7 +12,7 @@ from hyperzoo.cli.work import seconds_of
 from hyperzoo.cluster import slurm
 from hyperzoo.cluster.submission import Request, Submission, submit_zoo
 from hyperzoo.cluster.work import read_pieces
-from hyperzoo.errors import ClusterError, ImageError, ZooWriteError
+from hyperzoo.errors import ClusterError, ImageError, ZooLockedError, ZooWriteError
 from hyperzoo.images.npz import write_npz
 from hyperzoo.zoo.document import read_document
 from tests.cluster.makers import assert_same, images, prepared, stand_in, tiny
@@ -199,6 +199,22 @@ def test_epochs_drop_late_checkpoints_as_train_does(
     trained, submitted = read_document(tmp_path / "trained").origin, read_document(zoo).origin
     assert trained.recipe_digest == submitted.recipe_digest
     assert read_document(zoo).checkpoint_epochs == (1,)
+
+
+def test_a_lock_that_a_killed_run_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("hyperzoo.cluster.training.PATIENCE", 0.0)
+    zoo, pictures = prepared(tmp_path / "zoo", parts=1), tmp_path / "images.npz"
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(
+        'name = "tiny"\nnetworks_per_class = 1\n[images]\nsource = "digits"\nchannels = 1\n'
+        '[architecture]\nname = "smallcnn"\n[training]\nepochs = 1\ncheckpoint_epochs = [1]\n'
+    )
+    write_npz(images(), pictures)
+    (zoo / ".lock-owner").write_text("somebody")
+    with pytest.raises(ZooLockedError, match="--break-lock"):
+        submit(str(recipe), zoo, tasks=1, images=pictures, dry_run=True)
+    submit(str(recipe), zoo, tasks=1, images=pictures, dry_run=True, break_lock=True)
+    assert not (zoo / ".lock-owner").exists()
 
 
 def test_what_is_no_time_or_no_option():

@@ -77,6 +77,7 @@ def submit_zoo(
     images: Path | None = None,
     dry_run: bool = False,
     anyway: bool = False,
+    break_lock: bool = False,
 ) -> Submission | None:
     """Submit arrays of workers for a zoo's missing parts, and a collector after them.
 
@@ -88,6 +89,7 @@ def submit_zoo(
         dry_run: make zoo, script and list ready, but submit nothing.
         anyway: also while an earlier submission runs. Parts are then made twice, which does no
             harm but takes time.
+        break_lock: as for `train_zoo`.
 
     Returns:
         What was submitted; None if the zoo lacks no part.
@@ -100,7 +102,7 @@ def submit_zoo(
     if not dry_run and not anyway:
         _check_idle(zoo)
     largest = _largest_array(dry_run)
-    prepare_zoo(recipe, zoo, images=images)
+    prepare_zoo(recipe, zoo, images=images, break_lock=break_lock)
     names = _missing(zoo)
     if not names:
         return None
