@@ -19,7 +19,7 @@ from hyperzoo.errors import BundleError, ZooLockedError, ZooWriteError
 from hyperzoo.exchange.exporting import export_zoo
 from hyperzoo.exchange.importing import import_zoo
 from hyperzoo.recipe import Recipe
-from hyperzoo.zoo import open_zoo, verify_zoo
+from hyperzoo.zoo import layout, open_zoo, verify_zoo, write
 from hyperzoo.zoo.bundle import (
     INCOMING_FOLDER,
     RECORD_FILE,
@@ -28,6 +28,7 @@ from hyperzoo.zoo.bundle import (
     deliver,
     lying_bundles,
     refused_bundles,
+    set_aside,
     sweep,
 )
 from hyperzoo.zoo.document import read_document
@@ -353,6 +354,60 @@ def test_a_file_of_a_mode_that_nobody_may_read(tmp_path: Path):
     assert collect_bundles(zoo).parts == (0,)
     assert (zoo / WEIGHTS).stat().st_mode & 0o400
     assert verify_zoo(zoo).problems == ()
+
+
+@pytest.mark.parametrize("moment", ["before it is checked", "before it is placed"])
+def test_locks_that_do_not_hold_beyond_one_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+):
+    """Another process takes the bundles that this one is about to take."""
+    zoo, other = grown(tmp_path / "zoo"), tmp_path / "other"
+    for part in (0, 1):
+        deliver(bundle(zoo, part), zoo)
+    shutil.copytree(zoo, other)
+    assert collect_bundles(other).parts == (0, 1)
+    monkeypatch.setattr("hyperzoo.zoo.lock.fcntl.flock", lambda *_: None)
+    name = "check_part_bundle" if "checked" in moment else "place_files"
+    real = getattr(write, name)
+    seen = 0
+
+    def meanwhile(*arguments: Any) -> Any:
+        nonlocal seen
+        seen += 1
+        if seen == 1:
+            # It has put part 0 in place, and looks at the second one.
+            for file in layout.part_files(0, (1,)):
+                (zoo / file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(other / file, zoo / file)
+            shutil.rmtree(lying_bundles(zoo)[0].path)
+        return real(*arguments)
+
+    monkeypatch.setattr(write, name, meanwhile)
+    monkeypatch.setattr(write, "_THREADS", 1)
+    taken = collect_bundles(zoo)
+    assert taken.refused == ()
+    assert 1 in taken.parts
+    assert part_files(zoo) == part_files(other)
+    assert not (zoo / INCOMING_FOLDER).exists()
+
+
+def test_a_bundle_that_another_process_sets_aside(tmp_path: Path):
+    zoo = started(tmp_path / "zoo")
+    set_aside(zoo / INCOMING_FOLDER / f"part-00000.{0:032x}")
+
+
+def test_a_disk_that_refuses_is_not_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    zoo = started(tmp_path / "zoo")
+    deliver(bundle(zoo, 0), zoo)
+
+    def refuse(*_: Any) -> None:
+        raise ZooWriteError("can't write")
+
+    monkeypatch.setattr(write, "place_files", refuse)
+    with pytest.raises(ZooWriteError, match="can't write"):
+        collect_bundles(zoo)
 
 
 def test_a_file_placed_twice(tmp_path: Path):

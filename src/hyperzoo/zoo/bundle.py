@@ -187,6 +187,8 @@ def set_aside(path: Path) -> None:
     """
     try:
         path.rename(path.with_name(path.name + _REFUSED))
+    except FileNotFoundError:
+        pass  # another process was faster
     except OSError as error:
         raise ZooWriteError(
             f"can't set {path} aside: {error.strerror or error}; delete it"

@@ -228,6 +228,8 @@ class ZooWriter:
                 if isinstance(found, BundleUnreadableError):
                     unreadable.append(str(found))
                     _say_once(lying.path.parent, str(found))
+                elif isinstance(found, BundleError) and self._taken_by_another(lying):
+                    needless.append(lying.path)
                 elif isinstance(found, BundleError):
                     refused.append(str(found))
                     where = lying.path.parent
@@ -235,7 +237,7 @@ class ZooWriter:
                     set_aside(lying.path)
                 else:
                     sound.append(found)
-            self._place(sound)
+            self._place_or_find(sound)
             list(pool.map(discard, [*needless, *(bundle.path for bundle in sound)]))
         if not self._unwritten:
             sweep(self.path)
@@ -250,6 +252,32 @@ class ZooWriter:
             return check_part_bundle(lying, self._document, self.parts)
         except BundleError as error:
             return error
+
+    def _taken_by_another(self, lying: Lying) -> bool:
+        """Whether a bundle is unsound only because another process is taking it.
+
+        Only one does at a time, unless the file system's locks do not hold beyond one machine.
+        """
+        there = layout.marked_parts(self.path)
+        self._unwritten -= there
+        return piece_part(lying.piece) in there or not lying.path.exists()
+
+    def _place_or_find(self, bundles: Sequence[PartBundle]) -> None:
+        """Put parts in place, but for those that another process has put there meanwhile.
+
+        Raises:
+            ZooWriteError: the disk refused.
+        """
+        while True:
+            try:
+                return self._place(bundles)
+            except ZooWriteError:
+                there = layout.marked_parts(self.path)
+                missing = [bundle for bundle in bundles if bundle.part not in there]
+                if len(missing) == len(bundles):
+                    raise
+                self._unwritten -= there
+                bundles = missing
 
     def _place(self, bundles: Sequence[PartBundle]) -> None:
         # What trained a part must be known before it counts.
