@@ -35,7 +35,7 @@ from hyperzoo.zoo import open_zoo
 from hyperzoo.zoo.bundle import INCOMING_FOLDER, deliver, lying_bundles
 from hyperzoo.zoo.document import read_document
 from hyperzoo.zoo.lock import take_lock
-from hyperzoo.zoo.write import collect_bundles, collector
+from hyperzoo.zoo.write import Taken, collect_bundles, collector
 from tests.cluster.makers import (
     PARTS,
     assert_same,
@@ -341,6 +341,19 @@ def test_collect_ends_with_an_error_if_a_bundle_is_refused(
     run_worker(training, training.pieces)
     collect(zoo)  # what is made again is refused no more
     assert open_zoo(zoo).is_complete
+
+
+def test_collect_ends_with_an_error_if_a_bundle_can_not_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    zoo = prepared(tmp_path / "zoo", parts=1)
+    found = Taken(parts=(), refused=(), unreadable=("bundle part-00000.x can't be read: why",))
+    monkeypatch.setattr("hyperzoo.cli.work.collect_bundles", lambda *_, **__: found)
+    with pytest.raises(BundleError, match=r"^1 bundle can't be read, and may be sound") as left:
+        collect(zoo)
+    assert f"then run `hyperzoo collect {zoo}` again:\n  bundle part-00000.x can't" in str(
+        left.value
+    )
 
 
 def test_a_zoo_that_can_not_be_written_to_is_noticed_before_training(tmp_path: Path):
