@@ -12,6 +12,7 @@
     │   ├── ZooLockedError     (RuntimeError)  another run writes to the folder
     │   ├── ZooWriteError      (OSError)       the disk refused: full, read-only, ...
     │   ├── BundleError        (ValueError)    a worker's result that can't be taken into the zoo
+    │   │   └── BundleUnreadableError          one that can't be read, though it may be sound
     │   └── NetworkNotFoundError (KeyError)    an id, a class or a parameter that the zoo has not
     ├── VerificationError      (ValueError)    a zoo whose content is not what it should be
     ├── ForeignFileError       (ValueError)    another format's file that can't be read or trusted
@@ -78,6 +79,10 @@ class ZooWriteError(ZooError, OSError):
 
 class BundleError(ZooError, ValueError):
     """A bundle is cut short, has been changed, or belongs to another zoo or another part."""
+
+
+class BundleUnreadableError(BundleError):
+    """A bundle that can't be read, though it may be sound."""
 
 
 class NetworkNotFoundError(ZooError, KeyError):

@@ -72,7 +72,8 @@ class Machines(ABC):
             images: its images.
             engine: the name of an engine.
             device: where it computes.
-            told: is told of epochs, summed over networks, when their part is in place.
+            told: is told of epochs, summed over networks, as they are trained, and of the last
+                ones of a part when it is in place.
         """
 
 

@@ -14,6 +14,7 @@ import pytest
 from hyperzoo.cluster.training import prepare_zoo
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.recipe import Recipe, parse_recipe
+from hyperzoo.train import train_zoo
 from hyperzoo.zoo import verify_zoo
 from tests.helpers import few, part_files
 
@@ -43,6 +44,13 @@ def prepared(folder: Path, parts: int = PARTS, epochs: int = 1) -> Path:
     """A zoo of so many parts of 10 networks, none of them trained."""
     for size in range(1, parts + 1):
         prepare_zoo(tiny(size, epochs), folder, images=images())
+    return folder
+
+
+def trained(folder: Path, parts: int = PARTS, epochs: int = 1) -> Path:
+    """The same zoo, complete, by nothing of `hyperzoo.cluster`."""
+    for size in range(1, parts + 1):
+        train_zoo(tiny(size, epochs), folder, images=images())
     return folder
 
 

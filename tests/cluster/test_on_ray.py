@@ -1,6 +1,8 @@
 """The Ray driver as far as it needs no Ray: a stand-in says when which task is done."""
 
+import socket
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from hyperzoo.cluster import on_ray
+from hyperzoo.cluster import on_ray, ray_steps
 from hyperzoo.cluster.on_ray import OnRay, _Driver
+from hyperzoo.cluster.ray_steps import RaySteps, teller
 from hyperzoo.errors import ClusterError, EngineError, MissingExtraError
 from hyperzoo.population.torch_engine import TorchEngine
 from hyperzoo.train import Machines, train_zoo
@@ -24,13 +27,18 @@ class StandIn:
         self.hang, self.cpus = list(hang), cpus
         self.tasks: dict[int, Any] = {}
         self.cancelled: list[int] = []
+        self.tells: list[tuple[Any, int, float]] = []
         self.most_out = 0
         self.far_is_lost = False
         self.exceptions = SimpleNamespace(RayTaskError=OSError, RayError=RuntimeError)
 
     def remote(self, **_options: Any) -> Any:
         def decorate(_function: Any) -> Any:
-            def call(maker: list[Any], names: Sequence[str], _version: str) -> int:
+            if isinstance(_function, type):
+                return SimpleNamespace(options=lambda **_options: self.started(_function))
+
+            def call(maker: list[Any], names: Sequence[str], _version: str, tell: Any) -> int:
+                self.tells.append(tell)
                 number = len(self.tasks)
                 hangs = names[0] in self.hang
                 if hangs:
@@ -41,6 +49,10 @@ class StandIn:
             return SimpleNamespace(remote=call)
 
         return decorate
+
+    def started(self, actor: type) -> Any:
+        """An actor that does at once what it is called for; an answer is its own reference."""
+        raise RuntimeError("none can be started")
 
     def put(self, value: Any) -> Any:
         return value
@@ -130,6 +142,96 @@ def test_that_all_nodes_are_lost_is_said_once(tmp_path: Path, caplog: pytest.Log
     assert back == "the Ray cluster has nodes again"
 
 
+class WithActors(StandIn):
+    """One on which actors can be started."""
+
+    lost = False
+
+    def started(self, actor: type) -> Any:
+        it = actor()
+
+        def method(name: str) -> Any:
+            return SimpleNamespace(remote=lambda *arguments: self.answer(it, name, *arguments))
+
+        return SimpleNamespace(
+            remote=lambda: SimpleNamespace(tell=method("tell"), take=method("take"))
+        )
+
+    def answer(self, actor: Any, name: str, *arguments: Any) -> Any:
+        if self.lost:
+            raise RuntimeError("the actor died")
+        return (getattr(actor, name)(*arguments),)
+
+    def wait(self, tasks: list[Any], num_returns: int, timeout: float) -> tuple[list, list]:
+        if isinstance(tasks[0], tuple):
+            return tasks, []
+        return super().wait(tasks, num_returns, timeout)
+
+    def get(self, task: Any) -> Any:
+        return task[0] if isinstance(task, tuple) else super().get(task)
+
+
+class LongTrials(Trials):
+    """Trials of ten steps."""
+
+    def steps(self, name: str) -> int:
+        return 10
+
+
+@pytest.mark.parametrize(
+    ("lost_after", "expected"), [(99, [10] * 4 + [3, 2, 2, 3, 0]), (3, [10] * 4 + [3, 2, 5])]
+)
+def test_steps_are_told_while_they_are_done_and_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost_after: int, expected: list[int]
+):
+    """Of a part that is made twice, the copy that is ahead counts; the rest when it is there."""
+    ray, work, told = WithActors(["trial-4"] * 9), LongTrials(tmp_path), []
+    monkeypatch.setattr(on_ray, "_LEAST_SECONDS", 0.0)
+    monkeypatch.setattr(on_ray, "STRAGGLES_AFTER", 0.0)
+    script = iter([(0, 3), (1, 2), (0, 5), (1, 4), (1, 7), (0, 99), (0, 1)])
+    said = 0
+
+    def wait(tasks: list[Any], num_returns: int, timeout: float) -> tuple[list, list]:
+        nonlocal said
+        copies = [tell for tell in ray.tells if tell[1] == 4]
+        if timeout == 1.0 and len(copies) > 1:  # nothing else is out
+            copy, steps = next(script, (0, 0))
+            if not steps:
+                ray.tasks[4] = list(work.maker.make(["trial-4"], print))
+            elif not ray.lost:
+                copies[copy][0].tell.remote(4, steps)
+                said += 1
+                ray.lost = said > lost_after
+        return WithActors.wait(ray, tasks, num_returns, timeout)
+
+    ray.wait = wait  # type: ignore[method-assign]
+    _Driver(ray, work, {"CPU": 1, "GPU": 0}, 1, work.collect, told.append).run()
+    assert sorted(work.taken) == work.pieces
+    assert told == expected
+
+
+def test_a_task_tells_how_many_steps_there_were_since_its_begin(monkeypatch: pytest.MonkeyPatch):
+    seconds, messages = 0.0, []
+    monkeypatch.setattr(ray_steps.time, "monotonic", lambda: seconds)
+
+    def tell(*message: int) -> None:
+        messages.append(message)
+        if len(messages) == 2:
+            raise ConnectionError
+
+    told = teller(SimpleNamespace(tell=SimpleNamespace(remote=tell)), 7, 2.0)
+    for seconds in (0.0, 1.0, 2.0, 3.0, 4.0):  # noqa: B007
+        told(10)
+    assert messages == [(7, 10), (7, 30), (7, 50)]
+    teller(None, 7, 2.0)(10)  # where no actor could be started
+
+
+def test_the_more_tasks_the_more_seldom_each_tells():
+    steps = RaySteps(WithActors([]))  # type: ignore[arg-type]
+    assert steps.told_by(3, 2)[1:] == (3, 1.0)
+    assert steps.told_by(3, 10_000)[1:] == (3, 50.0)
+
+
 def test_an_interrupt_cancels_what_is_out(tmp_path: Path):
     ray, work = StandIn(["trial-1"]), Trials(tmp_path)
 
@@ -169,6 +271,46 @@ def test_without_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(MissingExtraError, match=r'pip install "hyperzoo\[ray\]"'):
         train_zoo(tiny(1), tmp_path / "zoo", images=images(), on=OnRay())
     assert not (tmp_path / "zoo").exists()
+
+
+@pytest.mark.parametrize("form", ["127.0.0.1:{}", "localhost:{}", "ray://127.0.0.1:{}", "[::1]:{}"])
+def test_an_address_where_nothing_listens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+):
+    def init(*_arguments: Any, **_options: Any) -> None:
+        raise AssertionError("Ray would try for a quarter of an hour")
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=init, __version__="2.60.0"))
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        address = form.format(unheard.getsockname()[1])
+        with pytest.raises(ClusterError, match="can't reach a Ray cluster at") as caught:
+            train_zoo(tiny(1), tmp_path / "zoo", images=images(), on=OnRay(address=address))
+    assert address in str(caught.value)
+    assert "check that it runs" in str(caught.value)
+
+
+def test_what_listens_but_is_no_ray_is_waited_for_with_a_word(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(on_ray, "_SAY_AFTER", 0.0)
+    said = threading.Event()
+    monkeypatch.setattr(on_ray._logger, "handle", lambda record: said.set())
+
+    def init(*_arguments: Any, **_options: Any) -> None:
+        assert said.wait(60)
+        raise ConnectionError("no Ray")
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(init=init, __version__="2.60.0"))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(ClusterError, match="no Ray"), OnRay(address=address)._connected():
+            raise AssertionError
+
+
+@pytest.mark.parametrize("address", ["auto", "local", "a/b:1", "node:99999", "node"])
+def test_addresses_of_which_nothing_can_be_said_are_left_to_ray(address: str):
+    on_ray._knock(address)
 
 
 def test_an_engine_can_not_travel(tmp_path: Path):

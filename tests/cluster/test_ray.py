@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,6 +98,40 @@ def test_a_node_and_then_the_driver_killed(site: Site, tmp_path: Path, long_refe
         assert_same(zoo, long_reference)
     finally:
         near.leave()
+
+
+ENDS_WITH_THE_FIRST_STEPS = """
+from hyperzoo.cluster.on_ray import OnRay
+from hyperzoo.train import train_zoo
+from tests.cluster.makers import images, tiny
+
+def meter(progress):
+    if progress.epochs:
+        print(progress.networks, progress.epochs, flush=True)
+        raise SystemExit
+
+train_zoo(tiny(1, 2000), {zoo!r}, images=images(), on=OnRay(address={address!r}), meter=meter)
+"""
+
+
+def test_progress_shows_before_a_part_is_done(site: Site, tmp_path: Path):
+    node = site.start_node(0)
+    code = ENDS_WITH_THE_FIRST_STEPS.format(zoo=str(tmp_path / "zoo"), address=ADDRESS)
+    try:
+        done = subprocess.run(
+            site.inside([sys.executable, "-c", code]),
+            capture_output=True,
+            text=True,
+            env=site.environment,
+            timeout=350,
+            check=False,
+        )
+    finally:
+        node.leave()
+    assert done.returncode == 0, done.stderr
+    networks, epochs = map(int, done.stdout.split())
+    assert networks == 0
+    assert 0 < epochs < 10 * 2000
 
 
 @pytest.mark.usefixtures("interruptible")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hyperzoo.cli.status import status
 from hyperzoo.cluster.beats import WORKERS_FOLDER
 from hyperzoo.cluster.status import Status, zoo_status
-from hyperzoo.cluster.tasks import submitted_tasks, write_submission
+from hyperzoo.cluster.tasks import note_begin, submitted_tasks, write_submission
 from hyperzoo.cluster.work import CLUSTER_FOLDER, write_pieces
 from hyperzoo.zoo import layout
 from hyperzoo.zoo.bundle import INCOMING_FOLDER
@@ -68,6 +68,11 @@ def done(zoo: Path, number: int) -> None:
 
 def lies(zoo: Path, number: int, ending: str = "") -> None:
     (zoo / INCOMING_FOLDER / f"{part(number)}.{number:032x}{ending}").mkdir(parents=True)
+
+
+def done_at(zoo: Path, number: int, time: float) -> None:
+    done(zoo, number)
+    os.utime(zoo / layout.models_file(number), (time, time))
 
 
 def numbers(found: Status) -> tuple[int, int, int, int]:
@@ -195,6 +200,54 @@ def test_a_refused_bundle_until_its_part_is_made_again(zoo: Path):
     done(zoo, 1)
     assert numbers(zoo_status(zoo)) == (1, 0, 5, 0)
     assert told(zoo_status(zoo)) == {f"bundle {part(1)}.{1:032x}.refused": ("it was refused", ())}
+
+
+def test_the_rate_counts_from_when_the_first_worker_began(
+    zoo: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Two workers that began together finish together: four parts in 200 s, not in 102 or less."""
+    pieces = submitted(zoo, 1, ["7"], 2).parent / "pieces"
+    assert zoo_status(zoo).seconds_a_part is None
+    for number, time in enumerate((1100, 1101, 1199, 1200)):
+        done_at(zoo, number, time)
+    assert zoo_status(zoo).seconds_a_part is None  # waits in the queue
+    note_begin(pieces)
+    began = pieces.parent / "began"
+    os.utime(began, (1000, 1000))
+    note_begin(pieces)  # by the second worker
+    assert began.stat().st_mtime == 1000
+    found = zoo_status(zoo)
+    assert (found.seconds_a_part, found.seconds_left) == (50, 100)
+    status(zoo)
+    assert "rate      72 parts an hour, 1 min 40 s left\n" in capsys.readouterr().out
+    # What a later submission does is judged by itself: one part in 80 s.
+    later = submitted(zoo, 2, ["8"], 2).parent
+    assert zoo_status(zoo).seconds_a_part == 50  # none of its workers has begun
+    note_begin(later / "pieces")
+    os.utime(later / "began", (2000, 2000))
+    assert zoo_status(zoo).seconds_a_part is None
+    done_at(zoo, 4, 2080)
+    assert zoo_status(zoo).seconds_a_part == 80
+
+
+def test_the_rate_of_workers_that_nobody_submitted(zoo: Path):
+    (zoo / CLUSTER_FOLDER).mkdir()
+    for number, time in enumerate((1100, 1101, 1200, 1200)):
+        done_at(zoo, number, time)
+    assert zoo_status(zoo).seconds_a_part is None
+    for number, began in ((4, 1000), (5, 1050)):
+        sign(zoo, number)
+        file = zoo / WORKERS_FOLDER / f"{part(number)}.a"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"began": began}))
+    assert zoo_status(zoo).seconds_a_part == 50
+    note_begin(zoo.parent / "pieces")  # a list of one's own: nothing is noted beside it
+    assert not (zoo.parent / "began").exists()
+
+
+def test_the_rate_of_one_process(zoo: Path):
+    for number, time in enumerate((1000, 1100, 1200, 99_000, 99_100)):  # left alone for a day
+        done_at(zoo, number, time)
+    assert zoo_status(zoo).seconds_a_part == 100
 
 
 FACTS = ("done", "lies", "refused", "sign", "old sign", "old sign of a task", "sign of a task")

@@ -2,19 +2,23 @@
 
 import os
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hyperzoo.cli.submit import _words, submit
 from hyperzoo.cli.train import train
 from hyperzoo.cli.work import seconds_of
-from hyperzoo.cluster import slurm
+from hyperzoo.cluster import slurm, submission
 from hyperzoo.cluster.submission import Request, Submission, submit_zoo
 from hyperzoo.cluster.work import read_pieces
-from hyperzoo.errors import ClusterError
+from hyperzoo.errors import ClusterError, ImageError, ZooLockedError, ZooWriteError
 from hyperzoo.images.npz import write_npz
 from hyperzoo.zoo.document import read_document
+from hyperzoo.zoo.lock import take_lock
 from tests.cluster.makers import assert_same, images, prepared, stand_in, tiny
 
 
@@ -144,6 +148,69 @@ def test_a_collector_that_is_refused_is_told_with_the_jobs_that_run(
     assert "#SBATCH --time=10\n" in script
 
 
+@pytest.mark.parametrize("where", ["the images", "the submission's folder"])
+def test_a_full_disk_is_told_with_what_can_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+):
+    def full(*_arguments: object, **_options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    pictures, zoo = tmp_path / "images.npz", tmp_path / "zoo"
+    write_npz(images(), pictures)
+    if where == "the images":
+        monkeypatch.setattr("numpy.savez", full)
+        expected = rf"can't write {zoo}/.cluster/images.npz: No space left on device; make room"
+    else:
+        make = Path.mkdir
+        monkeypatch.setattr(
+            Path, "mkdir", lambda path, **o: (full if "run-" in path.name else make)(path, **o)
+        )
+        expected = rf"can't write {zoo}/.cluster/run-0001: No space left on device; make room"
+    with pytest.raises((ImageError, ZooWriteError), match=expected) as caught:
+        submit_zoo(tiny(), zoo, request(), images=pictures, dry_run=True)
+    assert "HYPERZOO_CACHE" not in str(caught.value)
+
+
+def test_two_submissions_at_the_same_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Both find the zoo idle; the second to have the lock looks again, and is refused."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    jobs, pictures, zoo = tmp_path / "jobs", tmp_path / "images.npz", tmp_path / "zoo"
+    stand_in(tmp_path, "sbatch", f"sleep 0.2; echo x >> {jobs}; wc -l < {jobs}")
+    stand_in(tmp_path, "scontrol", "echo 'MaxArraySize = 20'")
+    stand_in(tmp_path, "squeue", "echo '1_0 RUNNING None'")
+    write_npz(images(), pictures)
+    prepared(zoo)
+    ready, prepare = threading.Barrier(2), submission.prepare_zoo
+
+    def together(*arguments: Any, **options: Any) -> None:
+        ready.wait(100)
+        prepare(*arguments, **options)
+
+    monkeypatch.setattr(submission, "prepare_zoo", together)
+
+    def attempt(_number: int) -> str:
+        try:
+            submit_zoo(tiny(), zoo, request(), images=pictures)
+        except ClusterError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = sorted(pool.map(attempt, range(2)))
+    assert first == ""
+    assert f"an earlier submission for {zoo} is not over (1 running)" in second
+    assert jobs.read_text() == "x\n" * 2  # an array and its collector
+    assert [path.name for path in zoo.glob(".cluster/run-*")] == ["run-0001"]
+
+
+def test_while_somebody_else_submits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(submission, "PATIENCE", 0.0)
+    write_npz(images(), tmp_path / "images.npz")
+    zoo = prepared(tmp_path / "zoo", parts=1)
+    with take_lock(zoo / ".cluster"), pytest.raises(ClusterError, match="somebody else is submit"):
+        submit_zoo(tiny(1), zoo, request(), images=tmp_path / "images.npz", dry_run=True)
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
@@ -176,6 +243,22 @@ def test_epochs_drop_late_checkpoints_as_train_does(
     trained, submitted = read_document(tmp_path / "trained").origin, read_document(zoo).origin
     assert trained.recipe_digest == submitted.recipe_digest
     assert read_document(zoo).checkpoint_epochs == (1,)
+
+
+def test_a_lock_that_a_killed_run_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("hyperzoo.cluster.training.PATIENCE", 0.0)
+    zoo, pictures = prepared(tmp_path / "zoo", parts=1), tmp_path / "images.npz"
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(
+        'name = "tiny"\nnetworks_per_class = 1\n[images]\nsource = "digits"\nchannels = 1\n'
+        '[architecture]\nname = "smallcnn"\n[training]\nepochs = 1\ncheckpoint_epochs = [1]\n'
+    )
+    write_npz(images(), pictures)
+    (zoo / ".lock-owner").write_text("somebody")
+    with pytest.raises(ZooLockedError, match="--break-lock"):
+        submit(str(recipe), zoo, tasks=1, images=pictures, dry_run=True)
+    submit(str(recipe), zoo, tasks=1, images=pictures, dry_run=True, break_lock=True)
+    assert not (zoo / ".lock-owner").exists()
 
 
 def test_what_is_no_time_or_no_option():

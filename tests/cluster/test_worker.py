@@ -36,7 +36,7 @@ from hyperzoo.zoo import open_zoo
 from hyperzoo.zoo.bundle import INCOMING_FOLDER, deliver, lying_bundles
 from hyperzoo.zoo.document import read_document
 from hyperzoo.zoo.lock import take_lock
-from hyperzoo.zoo.write import collect_bundles, collector
+from hyperzoo.zoo.write import Taken, collect_bundles, collector
 from tests.cluster.makers import (
     PARTS,
     assert_same,
@@ -222,7 +222,7 @@ def test_no_room_is_noticed_before_a_part_is_begun(
 
 
 def test_what_a_part_takes_on_disk(reference: Path):
-    training = open_training(reference)
+    training = open_training(reference, images=images())
     files = [file for file in reference.rglob("part-*") if file.is_file()]
     taken = sum(file.stat().st_size for file in files)
     assert taken < training.bytes_needed(training.pieces) < taken + 3e6
@@ -344,6 +344,19 @@ def test_collect_ends_with_an_error_if_a_bundle_is_refused(
     assert open_zoo(zoo).is_complete
 
 
+def test_collect_ends_with_an_error_if_a_bundle_can_not_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    zoo = prepared(tmp_path / "zoo", parts=1)
+    found = Taken(parts=(), refused=(), unreadable=("bundle part-00000.x can't be read: why",))
+    monkeypatch.setattr("hyperzoo.cli.work.collect_bundles", lambda *_, **__: found)
+    with pytest.raises(BundleError, match=r"^1 bundle can't be read, and may be sound") as left:
+        collect(zoo)
+    assert f"then run `hyperzoo collect {zoo}` again:\n  bundle part-00000.x can't" in str(
+        left.value
+    )
+
+
 def test_a_zoo_that_can_not_be_written_to_is_noticed_before_training(tmp_path: Path):
     zoo = prepared(tmp_path / "zoo", parts=1)
     (zoo / INCOMING_FOLDER).touch()  # in the way: root may write to a folder that is read-only
@@ -407,7 +420,7 @@ def test_what_workers_refuse(tmp_path: Path, reference: Path):
     with pytest.raises(ZooMismatchError, match="give the same images with --images"):
         open_training(reference, images=few(images(), 140, 60))
     with pytest.raises(ClusterError, match="its parts are part-00000 to part-00005"):
-        open_training(reference).bytes_needed(["part-00006"])
+        open_training(reference, images=images()).bytes_needed(["part-00006"])
 
 
 def test_images_are_kept_once_for_all_workers(tmp_path: Path):

@@ -15,18 +15,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hyperzoo.errors import ZooLockedError, ZooWriteError
+from hyperzoo.errors import BundleError, ZooLockedError, ZooWriteError
 from hyperzoo.exchange.exporting import export_zoo
 from hyperzoo.exchange.importing import import_zoo
 from hyperzoo.recipe import Recipe
-from hyperzoo.zoo import open_zoo, verify_zoo
+from hyperzoo.zoo import layout, open_zoo, verify_zoo, write
 from hyperzoo.zoo.bundle import (
     INCOMING_FOLDER,
     RECORD_FILE,
     Bundle,
+    check_deliverable,
     deliver,
     lying_bundles,
     refused_bundles,
+    set_aside,
+    sweep,
 )
 from hyperzoo.zoo.document import read_document
 from hyperzoo.zoo.files import place_files
@@ -35,6 +38,8 @@ from hyperzoo.zoo.write import collect_bundles, collector
 from tests.helpers import part_files
 from tests.zoo.makers import PROVENANCE, finished, make_zoo, recipe, writer
 from tests.zoo.test_write import everything
+
+WEIGHTS = "weights/part-00000.safetensors"
 
 
 def started(folder: Path, chosen: Recipe | None = None) -> Path:
@@ -269,6 +274,142 @@ def test_a_full_disk_leaves_no_bundle(tmp_path: Path, monkeypatch: pytest.Monkey
     assert list((zoo / INCOMING_FOLDER).iterdir()) == []
 
 
+def test_incoming_as_a_link_is_refused(tmp_path: Path):
+    """Nothing outside of the zoo is taken, removed or written."""
+    zoo, elsewhere = started(tmp_path / "zoo"), tmp_path / "elsewhere"
+    delivered = deliver(bundle(zoo, 0), zoo)
+    second = deliver(bundle(zoo, 0), zoo)
+    (second.parent / ".part-00000.x.partial").mkdir()
+    (zoo / INCOMING_FOLDER).rename(elsewhere)
+    before = everything(elsewhere)
+    (zoo / INCOMING_FOLDER).symlink_to(elsewhere)
+    for call in (
+        lambda: collect_bundles(zoo),
+        lambda: lying_bundles(zoo),
+        lambda: refused_bundles(zoo),
+        lambda: check_deliverable(zoo),
+        lambda: deliver(bundle(zoo, 0), zoo),
+        lambda: sweep(zoo),
+    ):
+        with pytest.raises(BundleError, match=rf"{zoo}/.incoming is a link: expected a folder"):
+            call()
+    assert everything(elsewhere) == before
+    assert delivered.name in {path.name for path in elsewhere.iterdir()}
+    (zoo / INCOMING_FOLDER).unlink()
+    assert collect_bundles(zoo).parts == ()
+
+
+def denied(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
+    """Refuse to open a file or list a folder, as to anybody but root."""
+    error = PermissionError(13, "Permission denied", str(place))
+    real = {(module, name): getattr(module, name) for module, name in OPENERS}
+
+    def guarded(key: tuple[Any, str]) -> Callable[..., Any]:
+        def call(path: Any, *arguments: Any, **options: Any) -> Any:
+            if isinstance(path, (str, Path)) and Path(path).is_relative_to(place):
+                raise error
+            return real[key](path, *arguments, **options)
+
+        return call
+
+    for key in real:
+        monkeypatch.setattr(*key, guarded(key))
+
+
+OPENERS = [(os, "open"), (os, "listdir"), (os, "scandir"), (Path, "open"), (Path, "iterdir")]
+
+
+@pytest.mark.parametrize(
+    "place", ["", RECORD_FILE, "weights", WEIGHTS, "models/part-00000.parquet"]
+)
+def test_a_bundle_that_can_not_be_read_is_left(
+    tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch, place: str
+):
+    zoo = started(tmp_path / "zoo")
+    delivered = deliver(bundle(zoo, 0), zoo)
+    with monkeypatch.context() as patch:
+        denied(patch, delivered / place)
+        taken = collect_bundles(zoo)
+    message = f"bundle {delivered.name} can't be read: Permission denied"
+    assert (taken.parts, taken.refused, taken.unreadable) == ((), (), (message,))
+    assert [lying.path for lying in lying_bundles(zoo)] == [delivered]
+    assert collect_bundles(zoo).parts == (0,)
+    assert part_files(zoo).keys() <= part_files(whole).keys()
+
+
+def test_an_incoming_that_can_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    zoo = started(tmp_path / "zoo")
+    deliver(bundle(zoo, 0), zoo)
+    with monkeypatch.context() as patch:
+        denied(patch, zoo / INCOMING_FOLDER)
+        with pytest.raises(BundleError, match=r"\.incoming can't be read: Permission denied; mend"):
+            collect_bundles(zoo)
+    assert collect_bundles(zoo).parts == (0,)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can read a file of mode 000")
+def test_a_file_of_a_mode_that_nobody_may_read(tmp_path: Path):
+    zoo = started(tmp_path / "zoo")
+    (deliver(bundle(zoo, 0), zoo) / WEIGHTS).chmod(0)
+    assert collect_bundles(zoo).parts == (0,)
+    assert (zoo / WEIGHTS).stat().st_mode & 0o400
+    assert verify_zoo(zoo).problems == ()
+
+
+@pytest.mark.parametrize("moment", ["before it is checked", "before it is placed"])
+def test_locks_that_do_not_hold_beyond_one_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+):
+    """Another process takes the bundles that this one is about to take."""
+    zoo, other = grown(tmp_path / "zoo"), tmp_path / "other"
+    for part in (0, 1):
+        deliver(bundle(zoo, part), zoo)
+    shutil.copytree(zoo, other)
+    assert collect_bundles(other).parts == (0, 1)
+    monkeypatch.setattr("hyperzoo.zoo.lock.fcntl.flock", lambda *_: None)
+    name = "check_part_bundle" if "checked" in moment else "place_files"
+    real = getattr(write, name)
+    seen = 0
+
+    def meanwhile(*arguments: Any) -> Any:
+        nonlocal seen
+        seen += 1
+        if seen == 1:
+            # It has put part 0 in place, and looks at the second one.
+            for file in layout.part_files(0, (1,)):
+                (zoo / file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(other / file, zoo / file)
+            shutil.rmtree(lying_bundles(zoo)[0].path)
+        return real(*arguments)
+
+    monkeypatch.setattr(write, name, meanwhile)
+    monkeypatch.setattr(write, "_THREADS", 1)
+    taken = collect_bundles(zoo)
+    assert taken.refused == ()
+    assert 1 in taken.parts
+    assert part_files(zoo) == part_files(other)
+    assert not (zoo / INCOMING_FOLDER).exists()
+
+
+def test_a_bundle_that_another_process_sets_aside(tmp_path: Path):
+    zoo = started(tmp_path / "zoo")
+    set_aside(zoo / INCOMING_FOLDER / f"part-00000.{0:032x}")
+
+
+def test_a_disk_that_refuses_is_not_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    zoo = started(tmp_path / "zoo")
+    deliver(bundle(zoo, 0), zoo)
+
+    def refuse(*_: Any) -> None:
+        raise ZooWriteError("can't write")
+
+    monkeypatch.setattr(write, "place_files", refuse)
+    with pytest.raises(ZooWriteError, match="can't write"):
+        collect_bundles(zoo)
+
+
 def test_a_file_placed_twice(tmp_path: Path):
     (tmp_path / "a").write_text("content")
     for _ in range(2):
@@ -294,7 +435,6 @@ def rewrite(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps(record | {"seal": _seal(record)}))
 
 
-WEIGHTS = "weights/part-00000.safetensors"
 DAMAGES: list[tuple[Callable[[Path], object], str]] = [
     (lambda b: flip(b / WEIGHTS), f"{WEIGHTS}: the SHA-256 is "),
     (lambda b: flip(b / "models/part-00000.parquet", 100), "models/part-00000.parquet is cut"),

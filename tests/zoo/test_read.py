@@ -282,14 +282,17 @@ def test_the_number_of_images(tmp_path: Path):
     assert document["image_set"]["training_images"] == 300
     assert document["image_set"]["validation_images"] == 60
     assert open_zoo(tmp_path / "new").image_counts == (300, 60)
-    # An older zoo does not tell, opens, and is gone on with.
+    # An older zoo does not tell, and opens; whoever goes on with it, of the same images, adds it.
     with writer(tmp_path / "old"):
         pass
     assert "training_images" not in (tmp_path / "old" / "zoo.json").read_text()
     assert open_zoo(tmp_path / "old").image_counts is None
     with writer(tmp_path / "old", image_counts=(300, 60)):
         pass
-    assert open_zoo(tmp_path / "old").image_counts is None
+    assert open_zoo(tmp_path / "old").image_counts == (300, 60)
+    with writer(tmp_path / "old"):  # such as a collector, which has no images
+        pass
+    assert open_zoo(tmp_path / "old").image_counts == (300, 60)
 
 
 def test_a_byte_order_mark_is_no_matter(folder: Path, tmp_path: Path):

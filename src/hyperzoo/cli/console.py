@@ -10,9 +10,10 @@ MINIMAL_WIDTH = 120
 """Columns that a table may take: a narrow terminal wraps its lines rather than lose figures."""
 
 # soft_wrap keeps a message on one line, so that it can be searched for and copied.
-out = Console(highlight=False, soft_wrap=True)
+# Without emoji a text stays what it is: "root:x:0" is no cross.
+out = Console(highlight=False, soft_wrap=True, emoji=False)
 out.width = max(out.width, MINIMAL_WIDTH)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 _WIDEST = 10_000

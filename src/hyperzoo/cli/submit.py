@@ -55,6 +55,13 @@ def submit(
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Even while an earlier submission runs.")
     ] = False,
+    break_lock: Annotated[
+        bool,
+        typer.Option(
+            "--break-lock",
+            help="Take the lock that a killed run left, on file systems without locks.",
+        ),
+    ] = False,
 ) -> None:
     """Train a zoo on Slurm: arrays of workers, and a collector after them. Again: resumes."""
     seconds = None if time is None else seconds_of(time)
@@ -72,7 +79,15 @@ def submit(
     )
     image_set = recipe_images(chosen, images)
     introduce(image_set)
-    done = submit_zoo(chosen, folder, request, images=image_set, dry_run=dry_run, anyway=anyway)
+    done = submit_zoo(
+        chosen,
+        folder,
+        request,
+        images=image_set,
+        dry_run=dry_run,
+        anyway=anyway,
+        break_lock=break_lock,
+    )
     if done is None:
         out.print(f"{folder} lacks no part; nothing to submit", markup=False)
         return

@@ -8,6 +8,7 @@ import typer
 
 from hyperzoo.cli.console import err, out
 from hyperzoo.cli.progress import counting_meter
+from hyperzoo.cluster.tasks import note_begin
 from hyperzoo.cluster.training import open_training
 from hyperzoo.cluster.work import Shard, parse_shard, read_pieces
 from hyperzoo.cluster.worker import run_worker
@@ -51,6 +52,8 @@ def work(
     share = parse_shard(shard)
     training = open_training(folder, images=images, engine=engine, device=device, workers=workers)
     listed = training.pieces if pieces is None else read_pieces(pieces)
+    if pieces is not None:
+        note_begin(pieces)
     steps = 0
     with counting_meter("epoch trained", "epochs trained") as meter:
 
@@ -111,7 +114,7 @@ def collect(
 ) -> None:
     """Put in place what workers have delivered; they do so themselves while they run.
 
-    Where bundles are refused, the others are put in place, and the exit status is 1.
+    Where bundles are refused, or can't be read, the others are put in place; the exit status is 1.
     """
     before = refused_bundles(folder)
     taken = collect_bundles(folder, break_lock=break_lock)
@@ -131,4 +134,11 @@ def collect(
             f"{counted(len(refused), 'bundle')} refused, and kept in {folder / INCOMING_FOLDER} "
             f"for you to look at; run the same `submit` or `train` again, which makes the parts "
             f"anew, and then delete them:\n  {listed}"
+        )
+    if taken.unreadable:
+        listed = "\n  ".join(taken.unreadable)
+        raise BundleError(
+            f"{counted(len(taken.unreadable), 'bundle')} can't be read, and may be sound: left in "
+            f"{folder / INCOMING_FOLDER}; make them readable (do they belong to another user?), "
+            f"then run `hyperzoo collect {folder}` again:\n  {listed}"
         )

@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -30,6 +31,7 @@ class Beat:
         process: the process's number there.
         job: the batch system's job, e.g. "4711_3"; "" outside of one.
         pieces: what it works on now.
+        began: when it began, by its own clock, in seconds since 1970; None where it does not say.
         age: seconds since the last sign.
     """
 
@@ -37,6 +39,7 @@ class Beat:
     process: int
     job: str
     pieces: tuple[str, ...]
+    began: float | None = None
     age: float = 0.0
 
     @property
@@ -55,6 +58,7 @@ class Heart:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / WORKERS_FOLDER
         self._token = uuid4().hex
+        self._began = time.time()
         self._files: tuple[Path, ...] = ()
         self._left = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True)
@@ -66,6 +70,7 @@ class Heart:
             process=os.getpid(),
             job=_job(),
             pieces=tuple(pieces),
+            began=self._began,
         )
         old = self._files
         self._files = tuple(self._folder / f"{piece}.{self._token}" for piece in pieces)
@@ -140,7 +145,7 @@ def forget_workers(folder: Path) -> None:
 
 
 def _parse(entries: dict[str, object], age: float) -> Beat:
-    pieces = entries["pieces"]
+    pieces, began = entries["pieces"], entries.get("began")
     if not isinstance(pieces, list):
         raise ValueError("pieces must be a list")
     texts = [str(entries["host"]), str(entries["job"]), *map(str, pieces)]
@@ -151,6 +156,7 @@ def _parse(entries: dict[str, object], age: float) -> Beat:
         process=int(str(entries["process"])),
         job=texts[1],
         pieces=tuple(texts[2:]),
+        began=None if began is None else float(str(began)),
         age=age,
     )
 

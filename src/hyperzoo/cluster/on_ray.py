@@ -2,17 +2,20 @@
 
 import logging
 import math
+import re
 import signal
+import socket
 import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from types import ModuleType
 from typing import Any
 
+from hyperzoo.cluster.ray_steps import RaySteps
 from hyperzoo.cluster.training import Training, TrainingMaker
 from hyperzoo.cluster.work import Work
 from hyperzoo.errors import ClusterError, HyperzooError, MissingExtraError
@@ -31,6 +34,10 @@ PARTS_A_GPU = 10
 """Parts that a GPU trains at once: it wants many networks, and results wait for all of them."""
 _QUEUED_A_SLOT = 2
 """Batches submitted for each that can run, so that no slot waits for the driver."""
+_HOST_AND_PORT = re.compile(r"(?:ray://)?(\[[0-9A-Fa-f:.]+\]|[^\[\]:/]+):([0-9]{1,5})")
+_KNOCK_SECONDS = 10.0
+_SAY_AFTER = 20.0
+"""Seconds until it is said that Ray has not connected yet."""
 
 
 _logger = logging.getLogger(__name__)
@@ -92,7 +99,9 @@ class OnRay(Machines):
         in_main = threading.current_thread() is threading.main_thread()
         handler = signal.getsignal(signal.SIGTERM)
         try:
-            with _on_loopback(ray) if self.address is None else nullcontext():
+            if self.address is not None:
+                _knock(self.address)
+            with _on_loopback(ray) if self.address is None else _say_if_it_waits(self.address):
                 ray.init(self.address or "local", **options)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             raise ClusterError(
@@ -112,6 +121,41 @@ class OnRay(Machines):
             yield ray
         finally:
             ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Try whether anything listens at an address; Ray itself would try for a quarter of an hour.
+
+    Args:
+        address: as Ray takes it; only of "host:port" something can be said.
+
+    Raises:
+        OSError: nothing does.
+    """
+    match = _HOST_AND_PORT.fullmatch(address)
+    if match is not None and int(match[2]) < 2**16:
+        socket.create_connection((match[1].strip("[]"), int(match[2])), _KNOCK_SECONDS).close()
+
+
+@contextmanager
+def _say_if_it_waits(address: str) -> Iterator[None]:
+    """Say what it waits for, should Ray take long to connect."""
+    timer = threading.Timer(
+        _SAY_AFTER,
+        _logger.warning,
+        (
+            "waiting for the Ray cluster at %s, which has not answered for %d s; it may be "
+            "something else that listens there, or an ended cluster's address (Ctrl-C ends this)",
+            address,
+            int(_SAY_AFTER),
+        ),
+    )
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager
@@ -150,8 +194,10 @@ def _import_ray() -> ModuleType:
 class _Batch:
     """Pieces that one task makes, and the copies of that task that are out."""
 
+    number: int
     names: tuple[str, ...]
     tasks: dict[Any, float] = field(default_factory=dict)  # task -> when it was submitted
+    told: int = 0  # steps that were told of
 
     @property
     def newest(self) -> float:
@@ -181,6 +227,7 @@ class _Driver:
             num_gpus=resources["GPU"],
         )(_task())
         self._maker = ray.put(work.maker)
+        self._steps = RaySteps(ray)
         self._out: list[_Batch] = []
         self._alive = self._alive_nodes()
         self._lost_one = -math.inf  # when a node was last missed
@@ -189,11 +236,11 @@ class _Driver:
 
     def run(self) -> None:
         """Make all pieces that wait; an interrupt cancels what is out."""
-        todo = self._batches()
+        todo = [_Batch(*batch) for batch in enumerate(self._batches())]
         try:
             while todo or self._out:
                 while todo and len(self._out) < max(1, self._slots() * _QUEUED_A_SLOT):
-                    batch = _Batch(todo.pop(0))
+                    batch = todo.pop(0)
                     self._submit(batch)
                     self._out.append(batch)
                 self._miss_nodes()
@@ -228,7 +275,8 @@ class _Driver:
 
     def _submit(self, batch: _Batch) -> None:
         # In a list, so that it is unpacked by the task, after it has looked at the node.
-        task = self._make.remote([self._maker], batch.names, VERSION)
+        tell = self._steps.told_by(batch.number, self._slots())
+        task = self._make.remote([self._maker], batch.names, VERSION, tell)
         batch.tasks[task] = time.monotonic()
 
     def _alive_nodes(self) -> set[str]:
@@ -277,6 +325,20 @@ class _Driver:
                 self._out.remove(batch)
                 self._cancel(batch)
                 self._deliver(bundles)
+                self._told(self._whole(batch) - batch.told)
+        self._tell_of_what_is_out()
+
+    def _whole(self, batch: _Batch) -> int:
+        return sum(map(self._work.steps, batch.names))
+
+    def _tell_of_what_is_out(self) -> None:
+        """Tell how many steps are done of what is not, by whichever copy is ahead."""
+        news, more = self._steps.news(), 0
+        for batch in self._out:
+            steps = max(batch.told, min(news.get(batch.number, 0), self._whole(batch)))
+            more, batch.told = more + steps - batch.told, steps
+        if more:
+            self._told(more)
 
     def _result(self, task: Any) -> list[Bundle]:
         try:
@@ -295,7 +357,6 @@ class _Driver:
             if bundle.piece not in finished:
                 deliver(bundle, self._work.folder)
         self._take()
-        self._told(sum(self._work.steps(bundle.piece) for bundle in bundles))
 
     def _cancel(self, batch: _Batch) -> None:
         for task in batch.tasks:
@@ -310,7 +371,9 @@ def _task() -> Callable[..., list[Bundle]]:
     one, can say so.
     """
 
-    def make(maker: list[Any], names: Sequence[str], version: str) -> list[Any]:
+    def make(
+        maker: list[Any], names: Sequence[str], version: str, tell: tuple[Any, int, float]
+    ) -> list[Any]:
         import socket
 
         try:
@@ -327,6 +390,8 @@ def _task() -> Callable[..., list[Bundle]]:
                 f"node {socket.gethostname()} has hyperzoo {VERSION_THERE}, the driver has "
                 f"{version}: bits may differ, so install the same version on all nodes"
             )
-        return list(ray.get(maker[0]).make(names, lambda steps: None))
+        from hyperzoo.cluster.ray_steps import teller
+
+        return list(ray.get(maker[0]).make(names, teller(*tell)))
 
     return make

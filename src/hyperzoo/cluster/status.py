@@ -6,15 +6,14 @@ from itertools import pairwise
 from pathlib import Path
 
 from hyperzoo.cluster.beats import Beat, beats
-from hyperzoo.cluster.tasks import Queue, Task, failure, submitted_tasks
+from hyperzoo.cluster.tasks import Queue, Task, failure, first_began, submissions, submitted_tasks
+from hyperzoo.cluster.work import CLUSTER_FOLDER
 from hyperzoo.words import counted
 from hyperzoo.zoo import layout
 from hyperzoo.zoo.bundle import lying_bundles, refused_bundles
 from hyperzoo.zoo.document import read_document
 from hyperzoo.zoo.part_bundle import piece_name
 
-_RECENT = 50
-"""Parts by which the rate is judged."""
 _LONGEST_PAUSE = 6 * 3600.0
 """Seconds between two parts, after which a zoo was left alone rather than slow."""
 
@@ -55,7 +54,8 @@ class Status:
         failures: those tasks, workers and bundles.
         workers: the workers that show a sign of life.
         queue: what Slurm has of the zoo's submissions.
-        seconds_a_part: by the parts finished last; None where too few are.
+        seconds_a_part: of all workers together, since the first of them began; None where that, or
+            a part that was finished since, is not known.
     """
 
     networks: int
@@ -116,7 +116,7 @@ def zoo_status(folder: Path) -> Status:
         failures=tuple(failures),
         workers=alive,
         queue=queue,
-        seconds_a_part=_seconds_a_part(folder, numbers),
+        seconds_a_part=_seconds_a_part(folder, numbers, _beginning(folder, alive)),
     )
 
 
@@ -182,15 +182,30 @@ def _worker(beat: Beat) -> str:
     return f"process {beat.process} on {beat.host}{job}"
 
 
-def _seconds_a_part(folder: Path, parts: set[int]) -> float | None:
-    """Mean time between the last parts, by when their marks were written by those who made them."""
+def _beginning(folder: Path, alive: Sequence[Beat]) -> float | None:
+    """When the workers of the latest submission began, or of those that live the first."""
+    for submission in reversed(submissions(folder)):
+        if (began := first_began(submission)) is not None:
+            return began
+    return min((beat.began for beat in alive if beat.began is not None), default=None)
+
+
+def _seconds_a_part(folder: Path, parts: set[int], began: float | None) -> float | None:
+    """Mean time between parts, by when their marks were written by those who made them.
+
+    Workers that began together finish together: without the time before their first parts, these
+    would seem to have been made at once.
+    """
+    if began is None and (folder / CLUSTER_FOLDER).exists():
+        return None
     times = []
     for number in parts:
         try:
             times.append((folder / layout.models_file(number)).stat().st_mtime)
         except OSError:
             continue
-    recent = sorted(times)[-_RECENT:]
-    pauses = [later - earlier for earlier, later in pairwise(recent)]
+    if began is not None:
+        times = [began, *(time for time in times if time > began)]
+    pauses = [later - earlier for earlier, later in pairwise(sorted(times))]
     working = [pause for pause in pauses if pause < _LONGEST_PAUSE]
     return sum(working) / len(working) if working else None

@@ -3,22 +3,31 @@
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from hyperzoo.cluster import slurm
-from hyperzoo.cluster.tasks import LOGS_FOLDER, PIECES_FILE, submitted_states, write_submission
+from hyperzoo.cluster.tasks import (
+    LOGS_FOLDER,
+    PIECES_FILE,
+    submissions,
+    submitted_states,
+    write_submission,
+)
 from hyperzoo.cluster.training import prepare_zoo
 from hyperzoo.cluster.work import CLUSTER_FOLDER, write_pieces
-from hyperzoo.errors import ClusterError
+from hyperzoo.errors import ClusterError, ZooLockedError, ZooWriteError
 from hyperzoo.images import ImageSet
 from hyperzoo.recipe import Recipe
 from hyperzoo.zoo import layout
 from hyperzoo.zoo.bundle import lying_bundles
 from hyperzoo.zoo.document import read_document
 from hyperzoo.zoo.files import write_file
+from hyperzoo.zoo.lock import take_lock
 from hyperzoo.zoo.part_bundle import piece_name
+from hyperzoo.zoo.write import PATIENCE
 
 _LEAVE = 60.0
 """Seconds of a job's time that are for starting and leaving."""
@@ -78,6 +87,7 @@ def submit_zoo(
     images: ImageSet | Path | None = None,
     dry_run: bool = False,
     anyway: bool = False,
+    break_lock: bool = False,
 ) -> Submission | None:
     """Submit arrays of workers for a zoo's missing parts, and a collector after them.
 
@@ -89,6 +99,7 @@ def submit_zoo(
         dry_run: make zoo, script and list ready, but submit nothing.
         anyway: also while an earlier submission runs. Parts are then made twice, which does no
             harm but takes time.
+        break_lock: as for `train_zoo`.
 
     Returns:
         What was submitted; None if the zoo lacks no part.
@@ -98,10 +109,43 @@ def submit_zoo(
         ImageError, ZooMismatchError, ZooLockedError, ZooWriteError: as for `train_zoo`.
     """
     zoo = zoo.resolve()
+    earlier = submissions(zoo)
     if not dry_run and not anyway:
         _check_idle(zoo)
     largest = _largest_array(dry_run)
-    prepare_zoo(recipe, zoo, images=images)
+    prepare_zoo(recipe, zoo, images=images, break_lock=break_lock)
+    with _one_at_a_time(zoo, break_lock):
+        if not dry_run and not anyway and submissions(zoo) != earlier:
+            _check_idle(zoo)  # somebody else has submitted meanwhile
+        return _submit_missing(zoo, request, largest, dry_run=dry_run)
+
+
+@contextmanager
+def _one_at_a_time(zoo: Path, break_lock: bool) -> Iterator[None]:
+    """Hold a lock of submissions' own: the zoo's is for workers, which may begin at once."""
+    try:
+        lock = take_lock(zoo / CLUSTER_FOLDER, break_lock=break_lock, seconds=PATIENCE)
+    except ZooLockedError as error:
+        raise ClusterError(
+            f"somebody else is submitting {zoo} at this moment ({error}); see `hyperzoo status "
+            f"{zoo}`, then submit again"
+        ) from error
+    except OSError as error:
+        raise _refused_by_disk(zoo / CLUSTER_FOLDER, error) from error
+    with lock:
+        yield
+
+
+def _refused_by_disk(path: Path, error: OSError) -> ZooWriteError:
+    return ZooWriteError(
+        f"can't write {path}: {error.strerror or error}; make room or mend the cause, then submit "
+        "again"
+    )
+
+
+def _submit_missing(
+    zoo: Path, request: Request, largest: int, *, dry_run: bool
+) -> Submission | None:
     names = _missing(zoo)
     if not names:
         return None
@@ -189,10 +233,12 @@ def _new_folder(zoo: Path) -> Path:
         folder = zoo / CLUSTER_FOLDER / f"run-{number:04}"
         try:
             folder.mkdir(parents=True)
+            (folder / LOGS_FOLDER).mkdir()
         except FileExistsError:
             number += 1
+        except OSError as error:
+            raise _refused_by_disk(folder, error) from error
         else:
-            (folder / LOGS_FOLDER).mkdir()
             return folder
 
 

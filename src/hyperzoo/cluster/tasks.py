@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from hyperzoo.zoo.files import read_file, write_file
 PIECES_FILE = "pieces"
 LOGS_FOLDER = "logs"
 _RECORD = "submission.json"
+_BEGAN = "began"
 _MAX_BYTES = 2**20
 _TAIL = 4000
 """Bytes of a log's end that are read."""
@@ -79,6 +81,26 @@ def write_submission(folder: Path, jobs: Sequence[str], tasks: int, largest: int
     """
     record = {"jobs": list(jobs), "tasks": tasks, "largest": largest}
     write_file(folder / _RECORD, (json.dumps(record) + "\n").encode())
+
+
+def note_begin(pieces: Path) -> None:
+    """Note that a worker has begun, if it is the first of its submission.
+
+    Args:
+        pieces: the list of pieces that it was given: a submission's, or any other, of which nothing
+            is noted.
+    """
+    if (pieces.parent / LOGS_FOLDER).is_dir():
+        with suppress(OSError):  # another was the first, or the rate will be unknown
+            (pieces.parent / _BEGAN).open("x").close()
+
+
+def first_began(submission: Path) -> float | None:
+    """When the first worker of a submission began, by the file system's clock; None if none has."""
+    try:
+        return (submission / _BEGAN).stat().st_mtime
+    except OSError:
+        return None
 
 
 def submitted_states(zoo: Path) -> Counter[str]:

@@ -262,6 +262,7 @@ def prepare_zoo(
         image_classes=image_set.class_names,
         image_fingerprint=image_set.fingerprint,
         images_name=image_set.name,
+        image_counts=(len(image_set.train_images), len(image_set.validation_images)),
         architecture=recipe_architecture(recipe, image_set),
         provenance=None,
         break_lock=break_lock,

@@ -64,7 +64,7 @@ def load_imagenette(
         return _decode(path, size, channels, meter=None)
     cached = _cached(path, size, channels, cache_folder)
     if path is not None and not cached.is_file():
-        write_npz(_decode(path, size, channels, meter=None), cached)
+        _keep(_decode(path, size, channels, meter=None), cached)
     if not cached.is_file():
         command = f"hyperzoo images prepare imagenette --size {size} --channels {channels}"
         raise ImageError(
@@ -103,8 +103,15 @@ def prepare_imagenette(
     prepared = _cached(None, size, channels, folder)
     with file_errors():
         path = _download(folder) if from_path is None else Path(from_path).expanduser()
-        write_npz(_decode(path, size, channels, meter), prepared)
+        _keep(_decode(path, size, channels, meter), prepared)
     return prepared
+
+
+def _keep(images: ImageSet, cached: Path) -> None:
+    try:
+        write_npz(images, cached)
+    except ImageError as error:
+        raise ImageError(f"{error} (HYPERZOO_CACHE sets another cache folder)") from error
 
 
 def _cached(archive: Path | None, size: int, channels: int, folder: Path | None) -> Path:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hyperzoo.errors import ImageError
 from hyperzoo.images.described import described
-from hyperzoo.images.files import file_errors, replacing
+from hyperzoo.images.files import replacing
 from hyperzoo.images.fit import RawImages, fit_images
 from hyperzoo.images.image_set import ImageSet
 from hyperzoo.images.keys import Keys, choose_keys
@@ -79,8 +79,14 @@ def write_npz(images: ImageSet, path: Path) -> None:
         "validation_labels": images.validation_labels,
         "class_names": np.array(images.class_names),
     }
-    with file_errors(), replacing(path) as file:
-        np.savez(file, allow_pickle=False, **arrays)
+    try:
+        with replacing(path) as file:
+            np.savez(file, allow_pickle=False, **arrays)
+    except OSError as error:
+        raise ImageError(
+            f"can't write {path}: {error.strerror or error}; make room or mend the cause, then run "
+            "the same command again"
+        ) from error
 
 
 def _check_headers(archive: zipfile.ZipFile, size: int, channels: int) -> tuple[Keys, list[str]]:

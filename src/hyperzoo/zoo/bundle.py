@@ -5,6 +5,7 @@ folder with the files that the piece comes to, and a record of who made them of 
 the lock checks it and puts the files in place.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -12,14 +13,14 @@ import re
 import reprlib
 import shutil
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from hyperzoo.errors import BundleError, ZooWriteError
+from hyperzoo.errors import BundleError, BundleUnreadableError, ZooWriteError
 from hyperzoo.zoo.files import is_temporary, read_file, sync_folder, temporary_for, write_file
 
 INCOMING_FOLDER = ".incoming"
@@ -73,8 +74,9 @@ def deliver(bundle: Bundle, folder: Path) -> Path:
 
     Raises:
         ZooWriteError: the disk refused; nothing of the bundle is left.
+        BundleError: the incoming folder is a link.
     """
-    path = folder / INCOMING_FOLDER / f"{bundle.piece}.{uuid4().hex}"
+    path = _incoming(folder) / f"{bundle.piece}.{uuid4().hex}"
     temporary = temporary_for(path)
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in bundle.files.items()}
     record = {
@@ -106,8 +108,9 @@ def check_deliverable(folder: Path) -> None:
 
     Raises:
         ZooWriteError: the folder can't be written to.
+        BundleError: it is a link.
     """
-    probe = temporary_for(folder / INCOMING_FOLDER / f"probe.{uuid4().hex}")
+    probe = temporary_for(_incoming(folder) / f"probe.{uuid4().hex}")
     try:
         probe.parent.mkdir(exist_ok=True)
         probe.mkdir()
@@ -122,7 +125,11 @@ def check_deliverable(folder: Path) -> None:
 
 
 def lying_bundles(folder: Path) -> list[Lying]:
-    """The bundles that wait to be taken, in order of their pieces' names."""
+    """The bundles that wait to be taken, in order of their pieces' names.
+
+    Raises:
+        BundleError: the incoming folder is a link, or can't be read.
+    """
     return sorted(
         (
             Lying(match[1], folder / INCOMING_FOLDER / name)
@@ -134,16 +141,37 @@ def lying_bundles(folder: Path) -> list[Lying]:
 
 
 def refused_bundles(folder: Path) -> list[Path]:
-    """The bundles that were refused and set aside."""
+    """The bundles that were refused and set aside.
+
+    Raises:
+        BundleError: as for `lying_bundles`.
+    """
     names = _names(folder)
     return sorted(folder / INCOMING_FOLDER / name for name in names if name.endswith(_REFUSED))
 
 
+def _incoming(folder: Path) -> Path:
+    """The folder for bundles; never one elsewhere, from which things would be taken and removed."""
+    incoming = folder / INCOMING_FOLDER
+    if incoming.is_symlink():
+        raise BundleError(
+            f"{incoming} is a link: expected a folder; bundles are neither left nor taken through "
+            "it. Remove the link, then run the same command again"
+        )
+    return incoming
+
+
 def _names(folder: Path) -> list[str]:
+    incoming = _incoming(folder)
     try:
-        return os.listdir(folder / INCOMING_FOLDER)  # noqa: PTH208  (one call, also of thousands)
+        return os.listdir(incoming)  # noqa: PTH208  (one call, also of thousands)
     except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        raise BundleError(
+            f"{incoming} can't be read: {error.strerror or error}; mend that (does it belong to "
+            "another user?), then run the same command again"
+        ) from error
 
 
 def discard(path: Path) -> None:
@@ -159,6 +187,8 @@ def set_aside(path: Path) -> None:
     """
     try:
         path.rename(path.with_name(path.name + _REFUSED))
+    except FileNotFoundError:
+        pass  # another process was faster
     except OSError as error:
         raise ZooWriteError(
             f"can't set {path} aside: {error.strerror or error}; delete it"
@@ -183,8 +213,10 @@ def read_record(lying: Lying) -> dict[str, Any]:
 
     Raises:
         BundleError: the record is missing, was changed, or is that of another piece.
+        BundleUnreadableError: it can't be read.
     """
     name = lying.path.name
+    _check_readable(lying, RECORD_FILE)
     flaw = f"bundle {name}: {RECORD_FILE} is missing, cut short or has been changed"
     try:
         if lying.path.is_symlink() or (lying.path / RECORD_FILE).is_symlink():
@@ -221,16 +253,44 @@ def check_names(lying: Lying, digests: Mapping[str, Any], expected: Collection[s
 
     Raises:
         BundleError: with the file that is missing or does not belong.
+        BundleUnreadableError: the folder or a file can't be read.
     """
     name = lying.path.name
     try:
         found = _regular_files(lying.path) - {RECORD_FILE}
     except OSError as error:
-        raise BundleError(f"bundle {name} can't be read: {error.strerror or error}") from error
+        raise _unreadable(lying, error) from error
     for where, names in (("among its files", found), ("in its record", set(digests))):
         for other in sorted(names ^ set(expected)):
             what = "is missing" if other in expected else "does not belong"
             raise BundleError(f"bundle {name}: {other!r:.100} {what} {where}")
+    for file in sorted(expected):
+        _check_readable(lying, file)
+
+
+def _check_readable(lying: Lying, file: str) -> None:
+    """Tell what can't be read, which may be sound, from what is damaged.
+
+    Raises:
+        BundleUnreadableError: the file is there, or may be, but can't be opened.
+    """
+    try:
+        # So that neither a link is followed nor a pipe waited for.
+        os.close(os.open(lying.path / file, os.O_RDONLY | _UNFOLLOWED))
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO):  # a link, a socket: told of elsewhere
+            raise _unreadable(lying, error) from error
+
+
+_UNFOLLOWED = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+def _unreadable(lying: Lying, error: OSError) -> BundleUnreadableError:
+    return BundleUnreadableError(
+        f"bundle {lying.path.name} can't be read: {error.strerror or error}"
+    )
 
 
 def check_digest(lying: Lying, digests: Mapping[str, Any], file: str) -> None:
@@ -238,13 +298,14 @@ def check_digest(lying: Lying, digests: Mapping[str, Any], file: str) -> None:
 
     Raises:
         BundleError: it is not.
+        BundleUnreadableError: that can't be told.
     """
     name = lying.path.name
     try:
         with (lying.path / file).open("rb") as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError as error:
-        raise BundleError(f"bundle {name} can't be read: {error.strerror or error}") from error
+        raise _unreadable(lying, error) from error
     if digest != digests[file]:
         raise BundleError(
             f"bundle {name}: {file} is cut short or has been changed: its SHA-256 is "
@@ -255,13 +316,21 @@ def check_digest(lying: Lying, digests: Mapping[str, Any], file: str) -> None:
 def _regular_files(path: Path) -> set[str]:
     """The files of a bundle; a link, a pipe or a device among them is refused unopened."""
     names = set()
-    for file in path.rglob("*"):
+    for file in _below(path):
         name = file.relative_to(path).as_posix()
         if file.is_symlink() or not (file.is_dir() or file.is_file()):
             raise BundleError(f"bundle {path.name}: {name!r} is no regular file")
         if file.is_file():
             names.add(name)
     return names
+
+
+def _below(path: Path) -> Iterator[Path]:
+    """All that is in a folder; one within it that can't be read is an error, not an empty one."""
+    for file in path.iterdir():
+        yield file
+        if file.is_dir() and not file.is_symlink():
+            yield from _below(file)
 
 
 def _seal(record: Mapping[str, Any]) -> str:

@@ -82,6 +82,8 @@ def _place_file(source: Path, path: Path) -> None:
         _make_folder(path.parent)
         try:
             temporary.unlink(missing_ok=True)
+            if not source.stat().st_mode & stat.S_IRUSR:
+                raise PermissionError  # a second name would be as unreadable: a copy is not
             os.link(source, temporary, follow_symlinks=False)
             temporary.replace(path)
         finally:

@@ -138,9 +138,11 @@ def _shown(value: Any) -> str:
 
 
 def merged(found: ZooDocument | None, wanted: ZooDocument) -> ZooDocument:
-    """The zoo that is there, grown to what is wanted."""
+    """The zoo that is there, grown to what is wanted; it learns how many images there are."""
     if found is None:
         return wanted
+    if found.image_counts is None:
+        found = replace(found, image_counts=wanted.image_counts)
     if isinstance(found.origin, Imported) or wanted.sizes[-1] == found.sizes[-1]:
         return found
     origin = found.origin.grown(wanted.sizes[-1])

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,6 +12,7 @@ from typing import Self
 from hyperzoo.architectures import Architecture
 from hyperzoo.errors import (
     BundleError,
+    BundleUnreadableError,
     HyperzooError,
     ZooLockedError,
     ZooMismatchError,
@@ -52,10 +54,12 @@ class Taken:
     Attributes:
         parts: numbers of the parts that were put in place.
         refused: why others were refused, each by the bundle's name.
+        unreadable: why others can't be read, each by the bundle's name; they lie where they lay.
     """
 
     parts: tuple[int, ...]
     refused: tuple[str, ...]
+    unreadable: tuple[str, ...] = ()
 
 
 class ZooWriter:
@@ -199,10 +203,12 @@ class ZooWriter:
         """Put the parts in place that workers have delivered.
 
         A bundle of a part that is there already is removed. One that is refused is set aside and
-        named in a warning. Killed at any moment, it goes on from the bundles, which go last.
+        named in a warning; one that can't be read may be sound, and is left. Killed at any moment,
+        it goes on from the bundles, which go last.
 
         Raises:
             ZooWriteError: the disk refused; or the lock is not held any more.
+            BundleError: `.incoming` is a link, or can't be read.
         """
         if not self._lock.is_held:
             raise ZooWriteError(f"can't take bundles into {self.path}: another run has the lock")
@@ -216,27 +222,62 @@ class ZooWriter:
                 first.setdefault(lying.piece, lying)
         unchecked = list(first.values())
         sound: list[PartBundle] = []
-        refused = []
+        refused, unreadable = [], []
         with ThreadPoolExecutor(_THREADS) as pool:
             for lying, found in zip(unchecked, pool.map(self._checked, unchecked), strict=True):
-                if isinstance(found, BundleError):
+                if isinstance(found, BundleUnreadableError):
+                    unreadable.append(str(found))
+                    _say_once(lying.path.parent, str(found))
+                elif isinstance(found, BundleError) and self._taken_by_another(lying):
+                    needless.append(lying.path)
+                elif isinstance(found, BundleError):
                     refused.append(str(found))
                     where = lying.path.parent
                     _logger.warning("refused, and set aside in %s: %s", where, found)
                     set_aside(lying.path)
                 else:
                     sound.append(found)
-            self._place(sound)
+            self._place_or_find(sound)
             list(pool.map(discard, [*needless, *(bundle.path for bundle in sound)]))
         if not self._unwritten:
             sweep(self.path)
-        return Taken(parts=tuple(bundle.part for bundle in sound), refused=tuple(refused))
+        return Taken(
+            parts=tuple(bundle.part for bundle in sound),
+            refused=tuple(refused),
+            unreadable=tuple(unreadable),
+        )
 
     def _checked(self, lying: Lying) -> PartBundle | BundleError:
         try:
             return check_part_bundle(lying, self._document, self.parts)
         except BundleError as error:
             return error
+
+    def _taken_by_another(self, lying: Lying) -> bool:
+        """Whether a bundle is unsound only because another process is taking it.
+
+        Only one does at a time, unless the file system's locks do not hold beyond one machine.
+        """
+        there = layout.marked_parts(self.path)
+        self._unwritten -= there
+        return piece_part(lying.piece) in there or not lying.path.exists()
+
+    def _place_or_find(self, bundles: Sequence[PartBundle]) -> None:
+        """Put parts in place, but for those that another process has put there meanwhile.
+
+        Raises:
+            ZooWriteError: the disk refused.
+        """
+        while True:
+            try:
+                return self._place(bundles)
+            except ZooWriteError:
+                there = layout.marked_parts(self.path)
+                missing = [bundle for bundle in bundles if bundle.part not in there]
+                if len(missing) == len(bundles):
+                    raise
+                self._unwritten -= there
+                bundles = missing
 
     def _place(self, bundles: Sequence[PartBundle]) -> None:
         # What trained a part must be known before it counts.
@@ -273,6 +314,12 @@ class ZooWriter:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+@cache
+def _say_once(folder: Path, found: str) -> None:
+    """Say that a bundle can't be read; once a process, which may look at it for every part."""
+    _logger.warning("left in %s: %s", folder, found)
 
 
 def collector(folder: str | Path, *, break_lock: bool = False) -> ZooWriter:
@@ -331,6 +378,7 @@ def collect_bundles(folder: str | Path, *, break_lock: bool = False, once: bool 
     """
     parts: tuple[int, ...] = ()
     refused: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
     seen: set[Path] = set()
     while True:
         try:
@@ -339,11 +387,12 @@ def collect_bundles(folder: str | Path, *, break_lock: bool = False, once: bool 
         except ZooLockedError:
             if not seen:
                 raise
-            return Taken(parts=parts, refused=refused)
+            return Taken(parts=parts, refused=refused, unreadable=unreadable)
         parts, refused, break_lock = parts + taken.parts, refused + taken.refused, False
+        unreadable = taken.unreadable
         left = {lying.path for lying in lying_bundles(Path(folder))}
         if once or left <= seen:
-            return Taken(parts=parts, refused=refused)
+            return Taken(parts=parts, refused=refused, unreadable=unreadable)
         seen |= left
 
 

@@ -240,14 +240,26 @@ def test_layers_that_are_joined_come_in_the_order_of_keras():
         name for _, name, own in keras_layers(resnet) if name[:4] in ("conv", "batc", "dens")
     }
     names = [name for name in names_in_keras_order(resnet) if name in weighted]
-    assert (
-        names
-        == (
-            "conv2d batch_normalization conv2d_1 batch_normalization_1 conv2d_2 batch_normalization_2 "
-            "conv2d_3 batch_normalization_3 conv2d_4 conv2d_5 batch_normalization_4 "
-            "batch_normalization_5 conv2d_6 batch_normalization_6 conv2d_7 conv2d_8 "
-            "batch_normalization_7 batch_normalization_8 dense"
-        ).split()
-    )
+    assert names == [
+        "conv2d",
+        "batch_normalization",
+        "conv2d_1",
+        "batch_normalization_1",
+        "conv2d_2",
+        "batch_normalization_2",
+        "conv2d_3",
+        "batch_normalization_3",
+        "conv2d_4",
+        "conv2d_5",
+        "batch_normalization_4",
+        "batch_normalization_5",
+        "conv2d_6",
+        "batch_normalization_6",
+        "conv2d_7",
+        "conv2d_8",
+        "batch_normalization_7",
+        "batch_normalization_8",
+        "dense",
+    ]
     straight = get_architecture("lenet5", 1)
     assert names_in_keras_order(straight) == [name for _, name, _ in keras_layers(straight)]
