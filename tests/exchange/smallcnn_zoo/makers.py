@@ -48,7 +48,7 @@ def rows_of(runs: int, epochs: Sequence[int] = EPOCHS) -> list[Row]:
             "step": epoch,
             "config.activation": ACTIVATIONS[run % 3],
             "config.b_init": "zeros",
-            "config.dataset": "mnist",
+            "config.dataset": "cifar10",
             "config.dnn_architecture": "cnn",
             "config.dropout": round(0.01 * run, 3),
             "config.epochs": 86,
@@ -95,7 +95,7 @@ def answers(row: np.ndarray, activation: str, images: np.ndarray) -> np.ndarray:
     Args:
         row: float32 [4970].
         activation: its name.
-        images: uint8 [image, 32, 32, 1].
+        images: uint8 [image, height, width, 1].
     """
     pieces, begin = {}, 0
     for name, shape in VARIABLES:

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from hyperzoo.architectures import Architecture
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.exporting import export_zoo
 from hyperzoo.exchange.importing import import_zoo
-from hyperzoo.exchange.smallcnn_zoo.zoo import ASSUMED
+from hyperzoo.exchange.smallcnn_zoo.zoo import ASSUMED, SIZE_ASSUMED
 from hyperzoo.images import ImageSet
 from hyperzoo.recipe import load_recipe
 from hyperzoo.zoo import open_zoo, verify_zoo
@@ -93,7 +94,7 @@ def test_columns_are_those_of_the_recipe(files: Path, tmp_path: Path):
     np.testing.assert_allclose(history["training_accuracy"], [0.12 + 0.002 * e for e in EPOCHS])
     shared = json.loads((tmp_path / "zoo" / "zoo.json").read_text())["imported"]["training"]
     assert shared["shared"] == {
-        "config.dataset": "mnist", "config.dnn_architecture": "cnn", "config.epochs": "86",
+        "config.dataset": "cifar10", "config.dnn_architecture": "cnn", "config.epochs": "86",
         "config.random_seed": "42",
     }  # fmt: skip
 
@@ -188,6 +189,7 @@ def test_a_table_of_finished_networks(files: Path, tmp_path: Path):
     assert imported.notes == (
         ASSUMED,
         "the table has no column 'step': every row counts as a network after 86 epochs",
+        SIZE_ASSUMED,
     )
     assert imported.zoo.architecture.layers[1].activation == "tanh"
     expected = answers(matrix[1], "tanh", IMAGES)
@@ -205,11 +207,12 @@ def images_of(labels: np.ndarray, images: np.ndarray) -> ImageSet:
     )
 
 
-@pytest.fixture
-def tested(files: Path) -> ImageSet:
-    """A zoo whose accuracies are those on some images."""
-    images = np.random.default_rng(5).integers(0, 256, (60, 32, 32, 1), dtype=np.uint8)
+def told_of_images(files: Path, dataset: str, size: int) -> ImageSet:
+    """Write a zoo whose accuracies are those on some images, which are returned."""
+    images = np.random.default_rng(5).integers(0, 256, (60, size, size, 1), dtype=np.uint8)
     rows = rows_of(6, (86,))
+    for row in rows:
+        row["config.dataset"] = dataset
     matrix = make_zoo(files, rows)
     labels = answers(matrix[0], "relu", images).argmax(axis=1)
     labels[:20] = np.arange(20) % 10
@@ -218,6 +221,11 @@ def tested(files: Path) -> ImageSet:
         row["test_accuracy"] = float((said == labels).mean())
     write_metrics(files, rows)
     return images_of(labels, images)
+
+
+@pytest.fixture
+def tested(files: Path) -> ImageSet:
+    return told_of_images(files, "cifar10", 32)
 
 
 def test_accuracy_on_images_is_that_of_the_table(files: Path, tmp_path: Path, tested: ImageSet):
@@ -231,11 +239,46 @@ def test_accuracy_on_images_is_that_of_the_table(files: Path, tmp_path: Path, te
     assert imported.zoo.image_classes == tested.class_names
 
 
+@pytest.mark.parametrize("dataset", ["mnist", "fashion_mnist"])
+def test_images_have_the_size_of_their_set(files: Path, tmp_path: Path, dataset: str):
+    """The script that made the zoo takes images as they are: 28x28 pixels in these."""
+    images = told_of_images(files, dataset, 28)
+    imported = import_zoo(files, tmp_path / "zoo", images=images)
+    assert imported.zoo.architecture.input_shape == (28, 28, 1)
+    assert imported.notes == (
+        ASSUMED,
+        "6 networks evaluated on made-up: accuracy on these images differs by 0.0000 in the "
+        "median and 0.0000 at most from what the zoo tells",
+    )
+    loaded = import_zoo(files, tmp_path / "again", images=lambda own: sized(images, own)).zoo
+    assert loaded.image_fingerprint == images.fingerprint
+    assert verify_zoo(tmp_path / "zoo").problems == ()
+
+
+def sized(images: ImageSet, architecture: Architecture) -> ImageSet:
+    assert images.image_shape == architecture.input_shape
+    return images
+
+
+def lines_of(files: Path) -> list[str]:
+    return gzip.decompress((files / "metrics.csv.gz").read_bytes()).decode().splitlines()[1:]
+
+
+@pytest.mark.parametrize("datasets", [("letters",), ("",), ("mnist", "cifar10")])
+def test_images_of_a_size_that_is_not_told(files: Path, tmp_path: Path, datasets: tuple[str, ...]):
+    rows = rows_of(2, (86,))
+    for number, row in enumerate(rows):
+        row["config.dataset"] = datasets[number % len(datasets)]
+    make_zoo(files, rows)
+    imported = import_zoo(files, tmp_path / "zoo")
+    assert imported.notes == (ASSUMED, SIZE_ASSUMED)
+    assert imported.zoo.architecture.input_shape == (32, 32, 1)
+
+
 def test_a_wrong_activation_shows(files: Path, tmp_path: Path, tested: ImageSet):
     rows = rows_of(6, (86,))
     wrong = {"relu": "sigmoid", "sigmoid": "relu", "tanh": "tanh"}
-    text = gzip.decompress((files / "metrics.csv.gz").read_bytes()).decode().splitlines()[1:]
-    for row, line in zip(rows, text, strict=True):
+    for row, line in zip(rows, lines_of(files), strict=True):
         row["test_accuracy"] = line.split(",")[-4]
         row["config.activation"] = wrong[row["config.activation"]]
     write_metrics(files, rows)

@@ -31,6 +31,17 @@ ASSUMED = (
     "by the script that made the published zoo: its files tell neither"
 )
 
+_SIZES = {"mnist": 28, "fashion_mnist": 28, "cifar10": 32, "svhn_cropped": 32}
+"""`config.dataset` -> pixels a side; the script takes images as they are, whatever their size."""
+
+_SIZE = 32
+"""Of images that the table does not tell."""
+
+SIZE_ASSUMED = (
+    f"images are taken to have {_SIZE}x{_SIZE} pixels: config.dataset tells none of "
+    f"{', '.join(_SIZES)} for all networks"
+)
+
 _NUMBERS = {
     "learning_rate": "learning_rate",
     "l2reg": "l2",
@@ -107,12 +118,17 @@ def read_zoo(folder: Path) -> ForeignZoo:
     checkpoints = [place for place in np.flatnonzero(on_the_way) if all_epochs[place] < last_epoch]
     history = np.where((rows >= 0)[:, :, None], table.figures[rows], np.nan)
     told, own = _columns(table, runs, path)
-    settled = settle(_architecture(layout.architecture), told, always=tuple(told))
+    images_name = _common(table, "dataset", runs)
+    dataset = images_name.strip().lower()
+    if dataset not in _SIZES:
+        notes.append(SIZE_ASSUMED)
+    architecture = _architecture(layout.architecture, _SIZES.get(dataset, _SIZE))
+    settled = settle(architecture, told, always=tuple(told))
     last_rows = rows[np.arange(len(runs)), last_place]
     lost = table.figures[last_rows][:, table.told]
     return ForeignZoo(
         format=NAME,
-        images_name=_common(table, "dataset", runs) or "images that are not known",
+        images_name=images_name or "images that are not known",
         architecture=settled.architecture,
         indices=[int(run) for run in runs],
         epochs=last_epoch,
@@ -293,12 +309,13 @@ def _common(table: Table, name: str, runs: NDArray[np.int64]) -> str:
     return cells.pop() if len(cells) == 1 else ""
 
 
-def _architecture(plain: Architecture) -> Architecture:
-    """The built-in network with its scaling of images and its dropouts."""
+def _architecture(plain: Architecture, size: int) -> Architecture:
+    """The built-in network for images of a size, with its scaling of images and its dropouts."""
     facts = architecture_facts(plain)
     layers: list[dict[str, object]] = [{"normalize": "inputs", "mean": 0.5, "std": 0.5}]
     for layer in facts["layers"]:
         layers.append(layer)
         if "conv" in layer:
             layers.append({"dropout": _DROPOUT})
-    return architecture_from(facts | {"name": "smallcnn-dropout", "layers": layers})
+    own = {"name": "smallcnn-dropout", "input_shape": [size, size, 1], "layers": layers}
+    return architecture_from(facts | own)
