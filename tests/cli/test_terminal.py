@@ -140,7 +140,7 @@ print(*sorted(set(sys.modules) - before))
 """
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert found.stdout.split() == [
-        *("hyperzoo", "hyperzoo.cli", "hyperzoo.cli.main", "hyperzoo.version"),
+        *("gc", "hyperzoo", "hyperzoo.cli", "hyperzoo.cli.main", "hyperzoo.version"),
     ]
 
 

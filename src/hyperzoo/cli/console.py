@@ -2,9 +2,12 @@
 
 import io
 import sys
+from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 MINIMAL_WIDTH = 120
 """Columns that a table may take: a narrow terminal wraps its lines rather than lose figures."""
@@ -20,7 +23,7 @@ _WIDEST = 10_000
 """Columns in which rich shortens nothing."""
 
 
-def print_table(table: Table) -> None:
+def print_table(table: "Table") -> None:
     """Print a table as wide as it comes out: a terminal wraps its lines, no figure is cut short.
 
     Escapes make the names of classes long where a terminal lacks their characters.

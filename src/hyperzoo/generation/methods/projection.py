@@ -61,6 +61,10 @@ CODES = 16
 REFERENCES, SHOWN = 256, 1000
 """Images on which fresh weights are given their function, and others on which it is looked at."""
 
+RIDGE = 0.03
+"""Of fresh weights' linear systems: wide, so that linear responses vary as trained ones' do; what it
+takes from the function the corrections of the last layer give back."""
+
 KEPT_BACK = 10
 """Every so many of a class's training images is kept from what is distilled, to be looked at."""
 
@@ -174,6 +178,7 @@ class _Aim:
             self.looks,
             self.own["corrections"],
             Noise(float(self.own["noise"]), partial(_normals, draw)),
+            RIDGE,
         )
 
 

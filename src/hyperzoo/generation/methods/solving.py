@@ -33,8 +33,8 @@ from hyperzoo.architectures.steps import Step
 from hyperzoo.generation.methods.distilled import summing_steps
 from hyperzoo.generation.methods.looks import Look, looking_alike
 
-RIDGE, LAST_RIDGE = 0.03, 0.03
-"""The ridge of hidden layers and of the last, in parts of the mean square of what arrives."""
+RIDGE = 1e-3
+"""The ridge of all layers where none is asked for, in parts of the mean square of what arrives."""
 
 NOISE_RIDGE = 3.0
 """The ridge of noise, in the same parts. A smaller one lets noise act in more directions, and makes
@@ -72,6 +72,7 @@ def solve(
     looks: Mapping[str, Look],
     corrections: Tensor,
     noise: Noise | None = None,
+    ridge: float = RIDGE,
 ) -> dict[str, Tensor]:
     """Give a start the function of an aim, more or less.
 
@@ -84,6 +85,7 @@ def solve(
         looks: name of a weight -> what trained ones look like; weights without one are not moved.
         corrections: [image, output], by what the logits should be beside the aim's.
         noise: what is done beside the aim's function.
+        ridge: a wider one keeps more of the start, and gives the function less exactly.
 
     Returns:
         PyTorch name -> tensor.
@@ -91,7 +93,7 @@ def solve(
     aimed = _Aimed(architecture, aim)
     aimed.run(images)
     aimed.sums_of[summing_steps(architecture)[-1].name] += corrections
-    solving = _Solving(architecture, start, aim, aimed.sums_of, lengths, looks, noise)
+    solving = _Solving(architecture, start, aim, aimed.sums_of, lengths, looks, noise, ridge)
     solving.run(images)
     return solving.weights
 
@@ -156,11 +158,13 @@ class _Solving(Pass):
         lengths: Mapping[str, float],
         looks: Mapping[str, Look],
         noise: Noise | None,
+        ridge: float,
     ) -> None:
         self.weights = dict(aim)
         super().__init__(architecture, self.weights)
         self._start, self._wanted, self._lengths, self._looks = start, wanted, lengths, looks
         self._last, self._noise = summing_steps(architecture)[-1].name, noise
+        self._ridge = ridge
 
     def sums(self, step: Step, values: Tensor) -> Tensor:
         weight, bias = f"{step.name}.weight", f"{step.name}.bias"
@@ -171,7 +175,7 @@ class _Solving(Pass):
         if self._noise is not None:
             normals = self._noise.normals(f"noise/{step.name}", tuple(wanted.shape))
             wanted = _disturbed(wanted, arriving, self._noise.size, normals)
-        ridge = _Ridge(arriving, wanted, LAST_RIDGE if is_last else RIDGE)
+        ridge = _Ridge(arriving, wanted, self._ridge)
         own = (self.weights if is_last else self._start)[weight]
         if is_last:
             found = ridge.told + ridge.kept(own.flatten(1))
