@@ -62,8 +62,8 @@ REFERENCES, SHOWN = 256, 1000
 """Images on which fresh weights are given their function, and others on which it is looked at."""
 
 RIDGE = 0.03
-"""Of the linear systems: wide, so that linear responses vary as trained ones' do; what it takes from
-the function the corrections of the last layer give back."""
+"""Of the linear systems: wide, so that linear responses vary as trained ones' do; what it takes
+from the function the corrections of the last layer give back."""
 
 KEPT_BACK = 10
 """Every so many of a class's training images is kept from what is distilled, to be looked at."""
