@@ -13,7 +13,7 @@ from hyperzoo.architectures import Architecture
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.exporting import export_zoo
 from hyperzoo.exchange.importing import import_zoo
-from hyperzoo.exchange.smallcnn_zoo.zoo import ASSUMED, SIZE_ASSUMED
+from hyperzoo.exchange.smallcnn_zoo.zoo import ASSUMED, GREY, SIZE_ASSUMED
 from hyperzoo.images import ImageSet
 from hyperzoo.recipe import load_recipe
 from hyperzoo.zoo import open_zoo, verify_zoo
@@ -140,6 +140,7 @@ def test_runs_that_lack_something(files: Path, tmp_path: Path):
     imported = import_zoo(files, tmp_path / "zoo")
     assert imported.notes == (
         ASSUMED,
+        GREY,
         "1 network whose last checkpoint is not of epoch 86, which count as failed: all_1",
         "1 network without checkpoints of all epochs (40), which count as failed: all_2; "
         "--epochs last takes their last weights alone",
@@ -171,6 +172,7 @@ def test_activations_that_are_not_known(files: Path, tmp_path: Path):
         ASSUMED,
         "2 networks passed over, whose activation is not known here (leaky_relu, selu): "
         "all_1, all_3",
+        GREY,
     )
     np.testing.assert_array_equal(imported.zoo.matrix("published"), matrix[[8, 26]])
     make_zoo(files, [row | {"config.activation": "selu"} for row in rows])
@@ -232,6 +234,7 @@ def test_accuracy_on_images_is_that_of_the_table(files: Path, tmp_path: Path, te
     imported = import_zoo(files, tmp_path / "zoo", images=tested)
     assert imported.notes == (
         ASSUMED,
+        GREY,
         "6 networks evaluated on made-up: accuracy on these images differs by 0.0000 in the "
         "median and 0.0000 at most from what the zoo tells",
     )
@@ -283,7 +286,7 @@ def test_a_wrong_activation_shows(files: Path, tmp_path: Path, tested: ImageSet)
         row["config.activation"] = wrong[row["config.activation"]]
     write_metrics(files, rows)
     imported = import_zoo(files, tmp_path / "zoo", images=tested)
-    _, note = imported.notes
+    _, _, note = imported.notes
     assert "evaluated on made-up do not what the zoo tells" in note
     assert "tanh 0 of 2" in note
     assert "the order of axes or channels or the activation may be wrong" in note

@@ -42,6 +42,13 @@ SIZE_ASSUMED = (
     f"{', '.join(_SIZES)} for all networks"
 )
 
+_COLOURED = ("cifar10", "svhn_cropped")
+GREY = (
+    "these networks were tested on images whose grey is the mean of the colours; --images in "
+    "colours are made grey by their brightness, which moves accuracies by about .01 and so may "
+    "look as if they were others: give images that are grey by the mean (docs/zoos.md tells how)"
+)
+
 _NUMBERS = {
     "learning_rate": "learning_rate",
     "l2reg": "l2",
@@ -120,6 +127,8 @@ def read_zoo(folder: Path) -> ForeignZoo:
     told, own = _columns(table, runs, path)
     images_name = _common(table, "dataset", runs)
     dataset = images_name.strip().lower()
+    if dataset in _COLOURED:
+        notes.append(GREY)
     if dataset not in _SIZES:
         notes.append(SIZE_ASSUMED)
     architecture = _architecture(layout.architecture, _SIZES.get(dataset, _SIZE))
