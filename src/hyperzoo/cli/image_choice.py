@@ -11,7 +11,7 @@ from hyperzoo.train import recipe_images
 from hyperzoo.words import counted
 from hyperzoo.zoo import Trained, Zoo
 
-__all__ = ["HELP", "image_choice", "introduce", "say_notes", "seen_by", "zoo_images"]
+__all__ = ["HELP", "how_many", "image_choice", "introduce", "say_notes", "seen_by", "zoo_images"]
 
 
 def image_choice(choice: str | None) -> Callable[[Architecture], ImageSet] | None:
@@ -67,7 +67,12 @@ def say_notes(images: ImageSet) -> None:
 def introduce(images: ImageSet) -> None:
     """Say what networks will be trained on: notes, and how many images of how many classes."""
     say_notes(images)
-    err.print(
+    err.print(how_many(images))
+
+
+def how_many(images: ImageSet) -> str:
+    """How many images there are, of how many classes."""
+    return (
         f"{len(images.train_images):,} training and "
         f"{counted(len(images.validation_images), 'validation image')} of "
         f"{counted(len(images.class_names), 'class', 'classes')}"

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 import typer
 
 from hyperzoo.cli.console import out
+from hyperzoo.cli.image_choice import how_many
 from hyperzoo.cli.progress import image_meter
 from hyperzoo.images import load_images, prepare_imagenette
-from hyperzoo.words import counted
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -34,9 +34,4 @@ def prepare(
     with image_meter() as meter:
         path = prepare_imagenette(origin, size=size, channels=channels, meter=meter)
     found = load_images("npz", path=path, size=size, channels=channels)
-    out.print(
-        f"{len(found.train_images):,} training and "
-        f"{counted(len(found.validation_images), 'validation image')} of "
-        f"{counted(len(found.class_names), 'class', 'classes')} in {path}\n"
-        f"fingerprint {found.fingerprint}"
-    )
+    out.print(f"{how_many(found)} in {path}\nfingerprint {found.fingerprint}")

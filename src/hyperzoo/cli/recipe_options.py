@@ -1,7 +1,18 @@
-"""A recipe as the options of `train` and `submit` change it."""
+"""Options that `train`, `submit` and `collect` share, and a recipe as they change it."""
+
+from typing import Annotated
+
+import typer
 
 from hyperzoo.cli.console import err
 from hyperzoo.recipe import Recipe
+
+BreakLock = Annotated[
+    bool,
+    typer.Option(
+        "--break-lock", help="Take the lock that a killed run left, on file systems without locks."
+    ),
+]
 
 
 def changed_recipe(recipe: Recipe, networks_per_class: int | None, epochs: int | None) -> Recipe:

@@ -8,7 +8,7 @@ import typer
 
 from hyperzoo.cli.console import out
 from hyperzoo.cli.image_choice import HELP, introduce
-from hyperzoo.cli.recipe_options import changed_recipe
+from hyperzoo.cli.recipe_options import BreakLock, changed_recipe
 from hyperzoo.cli.work import seconds_of
 from hyperzoo.cluster.submission import Request, Submission, submit_zoo
 from hyperzoo.errors import ClusterError
@@ -55,13 +55,7 @@ def submit(
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Even while an earlier submission runs.")
     ] = False,
-    break_lock: Annotated[
-        bool,
-        typer.Option(
-            "--break-lock",
-            help="Take the lock that a killed run left, on file systems without locks.",
-        ),
-    ] = False,
+    break_lock: BreakLock = False,
 ) -> None:
     """Train a zoo on Slurm: arrays of workers, and a collector after them. Again: resumes."""
     seconds = None if time is None else seconds_of(time)

@@ -11,7 +11,7 @@ import typer
 from hyperzoo.cli.console import err, out
 from hyperzoo.cli.image_choice import HELP, introduce
 from hyperzoo.cli.progress import duration, training_meter
-from hyperzoo.cli.recipe_options import changed_recipe
+from hyperzoo.cli.recipe_options import BreakLock, changed_recipe
 from hyperzoo.errors import ZooError
 from hyperzoo.population import Device, EngineName
 from hyperzoo.recipe import load_recipe
@@ -38,13 +38,7 @@ def train(
         Device, typer.Option(help="Where it trains; cuda for the GPU engine.")
     ] = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Threads on a CPU; 0: one a core.")] = 0,
-    break_lock: Annotated[
-        bool,
-        typer.Option(
-            "--break-lock",
-            help="Take the lock that a killed run left, on file systems without locks.",
-        ),
-    ] = False,
+    break_lock: BreakLock = False,
     on: Annotated[
         Literal["ray"] | None,
         typer.Option(help="Train on a Ray cluster; this process then only writes."),

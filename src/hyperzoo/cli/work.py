@@ -8,6 +8,7 @@ import typer
 
 from hyperzoo.cli.console import err, out
 from hyperzoo.cli.progress import counting_meter
+from hyperzoo.cli.recipe_options import BreakLock
 from hyperzoo.cluster.tasks import note_begin
 from hyperzoo.cluster.training import open_training
 from hyperzoo.cluster.work import Shard, parse_shard, read_pieces
@@ -104,13 +105,7 @@ def seconds_of(text: str) -> float:
 
 def collect(
     folder: Folder,
-    break_lock: Annotated[
-        bool,
-        typer.Option(
-            "--break-lock",
-            help="Take the lock that a killed run left, on file systems without locks.",
-        ),
-    ] = False,
+    break_lock: BreakLock = False,
 ) -> None:
     """Put in place what workers have delivered; they do so themselves while they run.
 

@@ -12,6 +12,7 @@ from hyperzoo.architectures import Architecture
 from hyperzoo.cores import usable_cores
 from hyperzoo.errors import ImageError
 from hyperzoo.population.engine import Parameters
+from hyperzoo.population.flat import flat_of
 
 Logits = NDArray[np.float32]
 Evaluator = Callable[[Parameters], Logits]
@@ -91,8 +92,7 @@ def _native(architecture: Architecture, images: NDArray[np.uint8]) -> Evaluator:
     targets, sums = np.zeros(len(images), np.int64), np.zeros(2)
 
     def evaluator(parameters: Parameters) -> Logits:
-        table = architecture.parameters
-        network.load(np.concatenate([parameters[entry.name].ravel() for entry in table]))
+        network.load(flat_of(architecture, parameters))
         logits, done = np.empty((len(images), network.outputs), np.float32), 0
         while done < len(images):
             done = network.evaluate(pixels, targets, done, 1.0, logits, sums)

@@ -1,6 +1,8 @@
 """Trains one network to answer as it is told: with given logits in place of classes."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Protocol
 
 import numpy as np
@@ -10,9 +12,20 @@ from hyperzoo.architectures import Architecture
 from hyperzoo.architectures.layers import BatchNorm, Dropout
 from hyperzoo.errors import ImageError
 from hyperzoo.population.engine import Parameters
+from hyperzoo.population.flat import by_name, flat_of
 
 SHORTENED_EVERY = 10
 """Steps after which tensors that have become too long are shortened."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Lesson:
+    """What is to be learned, as `imitate` takes it."""
+
+    architecture: Architecture
+    start: Parameters
+    images: NDArray[np.uint8]
+    logits: NDArray[np.float32]
 
 
 class _Learner(Protocol):
@@ -71,9 +84,13 @@ def imitate(
             f"expected images and logits of shapes {expected[0]} and {expected[1]}, got "
             f"{images.shape} and {logits.shape}"
         )
-    learner = _learner(architecture, start, images, np.ascontiguousarray(logits, np.float32))
-    for number in range(steps):
-        learner.step(next(batches), rate * (1 + np.cos(np.pi * number / steps)) / 2)
+    lesson = _Lesson(architecture, start, images, np.ascontiguousarray(logits, np.float32))
+    if not steps:
+        return {name: tensor.copy() for name, tensor in start.items()}
+    first = next(batches)
+    learner = _learner(lesson, len(first))
+    for number, rows in enumerate(islice(chain([first], batches), steps)):
+        learner.step(rows, rate * (1 + np.cos(np.pi * number / steps)) / 2)
         if number % SHORTENED_EVERY == SHORTENED_EVERY - 1 or number == steps - 1:
             _shorten(learner, longest)
         tell()
@@ -90,76 +107,49 @@ def _shorten(learner: _Learner, longest: Mapping[str, float]) -> None:
         learner.set(now)
 
 
-def _learner(
-    architecture: Architecture,
-    start: Parameters,
-    images: NDArray[np.uint8],
-    logits: NDArray[np.float32],
-) -> _Learner:
+def _learner(lesson: _Lesson, batch: int) -> _Learner:
     from hyperzoo.population.native import NativeEngine
 
     # In training the kernels normalise by the batch, and drop.
-    plain = not any(isinstance(own.layer, BatchNorm | Dropout) for own in architecture.steps)
-    if plain and NativeEngine.unsupported(architecture) is None:
-        return _Native(architecture, start, images, logits)
-    return _Torch(architecture, start, images, logits)
+    steps = lesson.architecture.steps
+    plain = not any(isinstance(step.layer, BatchNorm | Dropout) for step in steps)
+    if plain and NativeEngine.unsupported(lesson.architecture) is None:
+        return _Native(lesson, batch)
+    return _Torch(lesson)
 
 
 class _Native:
     """By the native kernels."""
 
-    def __init__(
-        self,
-        architecture: Architecture,
-        start: Parameters,
-        images: NDArray[np.uint8],
-        logits: NDArray[np.float32],
-    ) -> None:
+    def __init__(self, lesson: _Lesson, batch: int) -> None:
         from hyperzoo.population.native.description import describe
         from hyperzoo.population.native.library import Network
 
-        self._table, self._description = architecture.parameters, describe(architecture)
-        self._make = Network
-        self._network: Network | None = None
-        self._start, self._sums = self._flat(start), np.zeros(2)
-        self._images, self._logits = np.ascontiguousarray(images), logits
+        self._architecture, self._logits = lesson.architecture, lesson.logits
+        self._images, self._sums = np.ascontiguousarray(lesson.images), np.zeros(2)
+        self._network = Network(describe(lesson.architecture), batch)
+        self._network.load(flat_of(lesson.architecture, lesson.start))
 
     def step(self, rows: NDArray[np.int64], rate: float) -> None:
-        if self._network is None:  # the first step tells how much room it needs
-            self._network = self._make(self._description, len(rows))
-            self._network.load(self._start)
         self._network.train(self._images, self._logits, rows, 0, len(rows), rate, 1e9, self._sums)
 
     def get(self) -> dict[str, NDArray[np.float32]]:
-        flat = self._start if self._network is None else self._network.save()
-        ends = np.cumsum([entry.size for entry in self._table])
-        pieces = zip(self._table, np.split(flat, ends[:-1]), strict=True)
-        return {entry.name: piece.reshape(entry.shape) for entry, piece in pieces}
+        return by_name(self._architecture, self._network.save())
 
     def set(self, parameters: Parameters) -> None:
-        assert self._network is not None  # nothing has become longer before the first step
-        self._network.replace(self._flat(parameters))
-
-    def _flat(self, parameters: Parameters) -> NDArray[np.float32]:
-        return np.concatenate([parameters[entry.name].ravel() for entry in self._table])
+        self._network.replace(flat_of(self._architecture, parameters))
 
 
 class _Torch:
     """By PyTorch."""
 
-    def __init__(
-        self,
-        architecture: Architecture,
-        start: Parameters,
-        images: NDArray[np.uint8],
-        logits: NDArray[np.float32],
-    ) -> None:
+    def __init__(self, lesson: _Lesson) -> None:
         import torch
 
-        self._architecture = architecture
-        self._images, self._logits = torch.tensor(images), torch.tensor(logits)
-        self._weights = {name: torch.tensor(tensor) for name, tensor in start.items()}
-        trained = [self._weights[p.name] for p in architecture.parameters if p.is_trained]
+        self._architecture = lesson.architecture
+        self._images, self._logits = torch.tensor(lesson.images), torch.tensor(lesson.logits)
+        self._weights = {name: torch.tensor(tensor) for name, tensor in lesson.start.items()}
+        trained = [self._weights[p.name] for p in lesson.architecture.parameters if p.is_trained]
         for tensor in trained:
             tensor.requires_grad_()
         # Epsilon as the kernels add it, but for the correction of the first steps.

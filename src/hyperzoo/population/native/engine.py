@@ -20,6 +20,7 @@ from hyperzoo.population.engine import (
     TrainedNetwork,
     require_float32,
 )
+from hyperzoo.population.flat import by_name
 from hyperzoo.population.native.description import describe
 from hyperzoo.population.native.library import (
     Network,
@@ -196,18 +197,10 @@ class _Trainer:
         yield TrainedNetwork(
             network=self._position,
             epoch=kept_epoch,
-            parameters=self._arrays(kept),
+            parameters=by_name(self._architecture, kept),
             logits=kept_logits,
-            checkpoints={at: self._arrays(flat) for at, flat in checkpoints.items()},
+            checkpoints={at: by_name(self._architecture, flat) for at, flat in checkpoints.items()},
         )
-
-    def _arrays(self, flat: NDArray[np.float32]) -> Parameters:
-        table = self._architecture.parameters
-        ends = np.cumsum([parameter.size for parameter in table])
-        return {
-            parameter.name: piece.reshape(parameter.shape)
-            for parameter, piece in zip(table, np.split(flat, ends[:-1]), strict=True)
-        }
 
     def _train_epoch(self, epoch: int, stopped: Callable[[], bool]) -> NDArray[np.float64] | None:
         """One pass over the training images: mean loss and accuracy, [2]."""
