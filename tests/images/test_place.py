@@ -185,7 +185,9 @@ def test_the_recipes_source_reads_archives_too(tmp_path: Path):
     assert images.fingerprint == load_images_at(path, size=8).fingerprint
     buffer = io.BytesIO(encoded(kind="PNG"))
     (tmp_path / "a.png").write_bytes(buffer.getvalue())
-    with pytest.raises(ImageError, match=r"expected a .tgz or .zip archive, got a file that"):
+    with pytest.raises(
+        ImageError, match=r"expected a .tgz or .zip archive, got a picture; give the fol"
+    ):
         load_images("folder", path=tmp_path / "a.png")
 
 
