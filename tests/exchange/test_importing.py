@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hyperzoo.architectures import declared_architecture
 from hyperzoo.errors import (
     ExportError,
     ForeignFileError,
@@ -20,13 +21,16 @@ from hyperzoo.errors import (
 from hyperzoo.exchange.exporting import export_zoo
 from hyperzoo.exchange.finding import find_foreign
 from hyperzoo.exchange.importing import import_zoo
+from hyperzoo.exchange.network import ForeignNetwork
 from hyperzoo.exchange.pickles.items import read_items
+from hyperzoo.exchange.rows import Rows
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.retrain import retrain_network
 from hyperzoo.train import train_zoo
 from hyperzoo.zoo import Zoo, open_zoo, verify_zoo
 from hyperzoo.zoo.card import card
 from hyperzoo.zoo.document import read_document
+from hyperzoo.zoo.origin import NetworkKey
 from tests.helpers import few
 from tests.zoo.makers import make_zoo, recipe
 
@@ -333,6 +337,24 @@ def test_two_architectures(files: Path, tmp_path: Path):
     export_zoo(open_zoo(make_zoo(tmp_path / "other", other)), "pytorch", files / "other")
     with pytest.raises(ForeignFileError, match=r"holds a 'lenet5'.* but .* a 'smallcnn'"):
         import_zoo(files, tmp_path / "zoo")
+
+
+def test_networks_that_differ_in_a_setting_alone(tmp_path: Path):
+    """The message names it: both are called the same."""
+    rows = Rows(tmp_path / "rows")
+    for number, activation in enumerate(("relu", "tanh")):
+        entries = [{"conv": 4, "kernel": 3, "activation": activation}, {"dense": "outputs"}]
+        architecture = declared_architecture("own", entries, (8, 8, 3), 1)
+        weights = {p.name: np.zeros(p.shape, np.float32) for p in architecture.parameters}
+        network = ForeignNetwork(
+            name="cat", architecture=architecture, weights=weights, source=f"cat_{number}.h5"
+        )
+        if number == 0:
+            rows.add(network, NetworkKey("cat", 0))
+    with pytest.raises(
+        ForeignFileError, match=r"\(layer 1: activation 'tanh', not 'relu'\); a zoo"
+    ):
+        rows.add(network, NetworkKey("cat", 1))
 
 
 def test_images_of_other_classes_or_shape(files: Path, images: ImageSet, tmp_path: Path):

@@ -1,3 +1,4 @@
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 from hyperzoo.architectures import get_architecture
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.names import NetworkName, file_stem, name_files, parse_id
+from hyperzoo.words import ACCENTS
 
 
 @pytest.mark.parametrize(
@@ -173,3 +175,15 @@ def test_all_names_that_fail_are_told():
     assert "--name '{class}/run{index}'" in message
     with pytest.raises(ForeignFileError, match=r"'\{class\}/x\{index\}' does not fit 1 file:\n  a"):
         name_files([Path("zoo/a.pt"), Path("zoo/b/x1.pt")], Path("zoo"), "{class}/x{index}")
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("typed", ["NFC", "NFD"])
+def test_accents_under_a_pattern(form: str, typed: str):
+    """However they were typed, and as macOS writes them in names of files."""
+    root = Path("zoo")
+    file = root / unicodedata.normalize(form, "Übung/café/3.pt")
+    pattern = unicodedata.normalize(typed, "Übung/{class}/{index}")
+    found = name_files([file], root, pattern)[file]
+    assert (found.class_name, found.index) == ("caf\u00e9", 3)
+    assert found.said == (ACCENTS if form == "NFD" else "")

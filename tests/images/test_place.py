@@ -1,5 +1,6 @@
 """What `--images PATH` takes: whatever a path is decides."""
 
+import gzip
 import io
 import re
 import stat
@@ -184,7 +185,9 @@ def test_the_recipes_source_reads_archives_too(tmp_path: Path):
     assert images.fingerprint == load_images_at(path, size=8).fingerprint
     buffer = io.BytesIO(encoded(kind="PNG"))
     (tmp_path / "a.png").write_bytes(buffer.getvalue())
-    with pytest.raises(ImageError, match=r"expected a .tgz or .zip archive, got a file that"):
+    with pytest.raises(
+        ImageError, match=r"expected a .tgz or .zip archive, got a picture; give the fol"
+    ):
         load_images("folder", path=tmp_path / "a.png")
 
 
@@ -257,3 +260,25 @@ def test_what_holds_no_images_is_told_by_every_reader(
     for place in ("", "npz:", "folder:"):
         with pytest.raises(ImageError, match=re.escape(told)):
             load_images_at(f"{place}{tmp_path / name}", size=6)
+
+
+def test_what_is_no_images_is_told_through_its_wrapping(tmp_path: Path):
+    page = b"\xef\xbb\xbf<!DOCTYPE html><title>Sign in</title>"
+    arrays = tmp_path / "arrays.npz"
+    write_npz(random_set(), arrays)
+    write_zip(tmp_path / "net.pt", {"net/data.pkl": b"", "net/data/0": b"", "net/version": b"3"})
+    write_zip(tmp_path / "net.keras", {"config.json": b"{}", "model.weights.h5": b""})
+    (tmp_path / "page.zip").write_bytes(page)
+    (tmp_path / "page.gz").write_bytes(gzip.compress(page))
+    (tmp_path / "said.json").write_bytes(b'{"error": "not found"}')
+    (tmp_path / "arrays.npz.gz").write_bytes(gzip.compress(arrays.read_bytes()))
+    for name, told in (
+        ("net.pt", "got a file of torch.save, no images"),
+        ("net.keras", "got a Keras 3 model, no images"),
+        ("page.zip", "got a web page; download the file itself"),
+        ("page.gz", r"got a web page, compressed by gzip; unpack it first \(gunzip\)"),
+        ("said.json", "got JSON text; if it is a server's message"),
+        ("arrays.npz.gz", "got a zip file, compressed by gzip; unpack it first"),
+    ):
+        with pytest.raises(ImageError, match=told):
+            load_images_at(tmp_path / name, size=8)

@@ -2,6 +2,7 @@
 
 import re
 import reprlib
+import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePath
 
@@ -17,7 +18,7 @@ from hyperzoo.exchange.path_names import (
     without_suffix,
     without_tails,
 )
-from hyperzoo.words import counted, printable
+from hyperzoo.words import ACCENTS, composed, counted, printable
 
 _HOLDER = re.compile(r"\{(?P<holder>[^{}]*)\}|(?P<star>\*+)|(?P<text>[^{}*]+|[{}])")
 _HOLDERS = {
@@ -139,7 +140,7 @@ def _by_path(file: Path, root: Path) -> NetworkName | None:
 
 def _compiled(pattern: str) -> re.Pattern[str]:
     parts, holders = [], []
-    for match in _HOLDER.finditer(pattern):
+    for match in _HOLDER.finditer(unicodedata.normalize("NFC", pattern)):
         if match["holder"] is not None:
             holders.append(match["holder"])
             parts.append(_HOLDERS.get(match["holder"], ""))
@@ -156,16 +157,21 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def _by_pattern(path: PurePath, pattern: re.Pattern[str]) -> NetworkName | None:
-    text = path.as_posix()
-    match = next(filter(None, map(pattern.fullmatch, (*stems(text), text))), None)
+    # A pattern that was typed has accents in its letters; macOS writes them behind.
+    texts = dict.fromkeys((path.as_posix(), unicodedata.normalize("NFC", path.as_posix())))
+    names = [name for text in texts for name in (*stems(text), text)]
+    match = next(filter(None, map(pattern.fullmatch, names)), None)
     if match is None:
         return None
     facts = match.groupdict()
-    class_name, epoch = facts.get("class_name"), facts.get("epoch")
+    told, epoch = facts.get("class_name"), facts.get("epoch")
+    class_name = None if told is None else composed(told)
     if class_name is not None and not is_class(class_name):
         return None
+    changed = class_name is not None and class_name not in path.as_posix()
     return NetworkName(
         class_name=class_name,
+        said=ACCENTS if changed else "",
         index=int(facts["index"]),
         epoch=None if epoch is None else int(epoch),
         variant=next((word for word in ("best", "last") if word in path.stem.lower()), ""),

@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperzoo.architectures import Architecture
+from hyperzoo.architectures import Architecture, layer_tables
 from hyperzoo.errors import ForeignFileError, HyperzooError
 from hyperzoo.exchange.finding import Source
 from hyperzoo.exchange.format import Meter
@@ -59,7 +60,8 @@ class Rows:
             raise ForeignFileError(
                 f"{network.source} holds a '{network.architecture.name}' with "
                 f"{counted(network.architecture.outputs, 'output')}, but {first} a "
-                f"'{self.architecture.name}' with {self.architecture.outputs}; "
+                f"'{self.architecture.name}' with {self.architecture.outputs}"
+                f"{_difference(network.architecture, self.architecture)}; "
                 "a zoo has one architecture, so import them apart"
             )
         tensors = [network.weights[p.name].ravel() for p in self.architecture.parameters]
@@ -235,3 +237,17 @@ def _networks(source: Source, meter: Meter | None) -> Iterator[ForeignNetwork]:
         if isinstance(error, HyperzooError):
             raise
         raise ForeignFileError(f"{source.path} can't be read: {error}") from error
+
+
+def _difference(one: Architecture, other: Architecture) -> str:
+    """The first layer in which two networks that are called the same differ, in words."""
+    if (one.name, one.outputs) != (other.name, other.outputs):
+        return ""
+    if one.input_shape != other.input_shape:
+        return f" (images of {one.input_shape}, not {other.input_shape})"
+    tables = zip_longest(layer_tables(one), layer_tables(other))
+    number, own, its = next((n, a, b) for n, (a, b) in enumerate(tables, 1) if a != b)
+    if own is None or its is None:
+        return f" (of {len(one.layers)} layers, not {len(other.layers)})"
+    keys = [key for key in (*own, *its) if own.get(key) != its.get(key)]
+    return f" (layer {number}: {keys[0]} {own.get(keys[0])!r}, not {its.get(keys[0])!r})"

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile
 
 from hyperzoo.errors import ImageError
-from hyperzoo.images.described import described
+from hyperzoo.images.described import described, described_inside
 from hyperzoo.images.imagenette import is_imagenette
 from hyperzoo.images.published import tell_archive, tell_file, tell_folder
 
@@ -55,10 +55,20 @@ def kind_of_place(path: Path) -> str:
     raise ImageError(f"{path}: expected {HELP}; got {described(start)}")
 
 
+_OF_NETWORKS = {"/data.pkl": "a file of torch.save", "/model.weights.h5": "a Keras 3 model"}
+"""Names of files in zip archives that hold something else."""
+
+
 def _kind_of_archive(path: Path) -> str:
-    if (start := _first_unzipped(path)).startswith(b"\0\0\x08"):
+    start = _first_unzipped(path)
+    if start.startswith(b"\0\0\x08"):
         raise ImageError(f"{path}: expected {HELP}; got {described(start)}")
+    if start and (inside := described_inside(start)):
+        raise ImageError(f"{path}: expected {HELP}; got {inside}")
     source, names = tell_archive(path)
+    for ending, what in _OF_NETWORKS.items():
+        if any(f"/{name}".endswith(ending) for name in names):
+            raise ImageError(f"{path}: expected {HELP}; got {what}, no images")
     return source or ("imagenette" if is_imagenette(names) else "folder")
 
 
@@ -66,7 +76,7 @@ def _first_unzipped(path: Path) -> bytes:
     """The first bytes of what a gzip file holds; none where it is another file or damaged."""
     try:
         with gzip.open(path) as file:
-            return file.read(4)
+            return file.read(512)
     except (OSError, EOFError, zlib.error):
         return b""
 

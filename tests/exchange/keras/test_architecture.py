@@ -4,12 +4,17 @@ import json
 import re
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from torch.nn.functional import conv2d, pad
 
 from hyperzoo.architectures import Architecture, declared_architecture, layer_tables
+from hyperzoo.architectures.layers import Conv2d
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.keras.architecture import architecture_of
 from hyperzoo.exchange.keras.config import model_config
+from hyperzoo.exchange.keras.effective import sides
 
 Layers = list[dict[str, Any]]
 
@@ -195,3 +200,53 @@ def test_a_layer_that_is_shared():
     made["class_name"] = "Functional"
     with pytest.raises(ForeignFileError, match="'conv2d' is used 2 times, on several inputs"):
         architecture_of(made, source="x.h5")
+
+
+@pytest.mark.parametrize(
+    ("side", "kernel", "stride", "zeros", "expected"),
+    [
+        (8, 3, 1, 1, "same"),  # the two are one here
+        (8, 3, 2, [[1, 1], [1, 1]], "symmetric"),
+        (8, 3, 2, [[0, 1], [0, 1]], "same"),  # as Keras's own networks have it
+        (7, 3, 2, [1, 1], "symmetric"),
+        (7, 3, 2, [[0, 1], [0, 1]], "valid"),  # no window reaches the zeros
+        (8, 4, 1, [[1, 2], [1, 2]], "same"),
+        (8, 5, 2, [[1, 2], [1, 2]], "same"),
+        (8, 3, 2, [[1, 0], [1, 0]], "symmetric"),
+        (8, 3, 1, [[0, 2], [0, 2]], None),
+        (8, 3, 1, [[1, 1], [0, 0]], None),
+        (8, 4, 1, 1, None),
+        (8, 3, 1, [[-1, 1], [1, 1]], None),
+        (8, 3, 1, "1", None),
+    ],
+)
+@pytest.mark.parametrize("ahead", [False, True])
+def test_zeros_before_a_convolution(
+    side: int, kernel: int, stride: int, zeros: Any, expected: str | None, ahead: bool
+):
+    """Folded where a padding puts the same zeros there, by the size of what comes in."""
+    convolution = {"kernel": kernel, "stride": stride, "padding": "valid"}
+    entries: list[dict[str, Any]] = [{"conv": 4, **convolution}, {"dense": "outputs"}]
+    if ahead:  # 2 * side + 1 pixels, of which a convolution and a pooling leave so many
+        entries = [{"conv": 2, "kernel": 2}, {"pool": "max", "size": 2}, *entries]
+    size = 2 * side + 1 if ahead else side
+    config = model_config(declared_architecture("own", entries, (size, size, 3), 1))
+    made = json.loads(config)
+    layers = made["config"]["layers"]
+    place = next(n for n, own in enumerate(layers) if own["config"].get("filters") == 4)
+    layers.insert(place, layer("ZeroPadding2D", padding=zeros))
+    if expected is None:
+        with pytest.raises(ForeignFileError, match=r"follows a ZeroPadding2D of .*, which with"):
+            architecture_of(made, source="x.h5")
+        return
+    found, _, _ = architecture_of(made, source="x.h5")
+    entry = next(own for own in layer_tables(found) if own.get("conv") == 4)
+    assert entry.get("padding", "valid") == expected
+    random = np.random.default_rng(0)
+    weight = torch.tensor(random.normal(size=(4, 3, kernel, kernel)))
+    pixels = torch.tensor(random.normal(size=(1, 3, side, side)))
+    (top, bottom), (left, right) = sides(zeros) or ((0, 0), (0, 0))
+    wanted = conv2d(pad(pixels, (left, right, top, bottom)), weight, stride=stride)
+    own = Conv2d(filters=4, kernel=kernel, stride=stride, padding=entry.get("padding", "valid"))
+    zeros_here = (*own.pads(side), *own.pads(side))
+    assert torch.equal(conv2d(pad(pixels, zeros_here), weight, stride=stride), wanted)

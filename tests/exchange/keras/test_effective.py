@@ -52,7 +52,6 @@ def test_layers_that_act_in_training_alone(name: str):
     "extra",
     [
         layer("Identity"),
-        layer("Dropout", rate=0.5),
         layer("Activation", activation="linear"),
         layer("Reshape", target_shape=[15, 15, 16]),
         layer("Reshape", target_shape=[-1, 15, 16]),
@@ -99,7 +98,8 @@ def test_relu_and_softmax_layers():
     assert check(separate(layers_of(outputs=3), wrap), outputs=3) == FOLDED
     between = separate(layers_of(outputs=3), wrap)
     between.insert(2, layer("Dropout", rate=0.1))
-    assert check(between, outputs=3) == FOLDED
+    passed = "layers that act in training alone were passed over: Dropout"
+    assert set(check(between, outputs=3)) == {passed, *FOLDED}
     twice = layers_of()
     twice.insert(2, layer("ReLU"))
     assert check(twice) == FOLDED

@@ -233,8 +233,12 @@ def test_names_that_tell_nothing(tmp_path: Path, names: str, save: Any):
 @pytest.mark.parametrize(
     ("names", "save", "message"),
     [
-        ("acdefghi", save_file, "their order is not known; name the tensors conv1.weight, conv1.b"),
-        ("01254367", torch.save, "are not in the order of|numbers and their order differ; name"),
+        (
+            "acdefghi",
+            save_file,
+            "their order is not known; let numbers tell the order of conv1, conv2",
+        ),
+        ("01254367", torch.save, "are not in the order of|numbers and their order differ; let"),
         ("10324567", save_file, "1, 0, 3, 2, 4, 5, 6, 7 are not in the order|not in the order of"),
         (
             ["w1", "c", *"123456"],
@@ -274,7 +278,7 @@ def test_numbers_that_contradict_the_order_are_told_by_the_files_names(tmp_path:
     names = ["w1", "b1", "w3", "b3", "w2", "b2", "w4", "b4"]
     torch.save(dict(zip(names, STATE.values(), strict=True)), tmp_path / "a.pt")
     with pytest.raises(
-        ForeignFileError, match=r"a\.pt: w3, w2 fit .* their order differ; name the"
+        ForeignFileError, match=r"a\.pt: w3, w2 fit .* their order differ; let numbers"
     ):
         read(tmp_path / "a.pt")
 
@@ -299,7 +303,7 @@ def test_names_that_tell_no_order(tmp_path: Path):
         read(tmp_path / "a.safetensors")
     # Nor does an order that is not that of the network.
     torch.save(dict(reversed(state.items())), tmp_path / "a.pt")
-    with pytest.raises(ForeignFileError, match=r"more than one way, as several .* name the tensor"):
+    with pytest.raises(ForeignFileError, match=r"more than one way, as several .* let numbers"):
         read(tmp_path / "a.pt")
 
 
@@ -544,6 +548,10 @@ def test_what_the_file_s_order_told_is_said(tmp_path: Path):
             "conv1.weight_mask is there in place of a weight: make the pruning final",
         ),
         (
+            torch.nn.utils.spectral_norm,
+            r"conv1.weight_orig is there .*remove_spectral_norm\(layer\) makes it one again",
+        ),
+        (
             torch.nn.utils.parametrizations.weight_norm,
             r"conv1.parametrizations.weight.original0 is there .*remove_parametrizations\(layer",
         ),
@@ -555,3 +563,26 @@ def test_what_stands_in_place_of_a_weight_is_told(tmp_path: Path, change: Any, s
     torch.save(module.state_dict(), tmp_path / "s_0.pt")
     with pytest.raises(ForeignFileError, match=said):
         read(tmp_path / "s_0.pt")
+
+
+def test_keys_that_are_numbers(tmp_path: Path):
+    """As of dict(enumerate(module.parameters())): their order is the module's."""
+    state = dict(enumerate(STATE.values()))
+    torch.save(state, tmp_path / "cat_0.pt")
+    assert same(read(tmp_path / "cat_0.pt"))
+
+
+def test_what_lies_beside_in_a_tuple_is_said(tmp_path: Path):
+    torch.save((STATE, {"lr": 0.1}, 3), tmp_path / "cat_0.pt")
+    found = next(Pytorch().read(tmp_path / "cat_0.pt"))
+    assert "the tensors are those of '0'; left out beside it: 1, 2" in found.notes
+
+
+@pytest.mark.parametrize("length", [1, 3])
+def test_vectors_beside_a_whole_network(tmp_path: Path, length: int):
+    """As long as a bias of it, or not: both are named as more than the network."""
+    torch.save(STATE | {"temp": torch.ones(length)}, tmp_path / "cat_0.pt")
+    with pytest.raises(
+        ForeignFileError, match="all of 'smallcnn' is there, and more: if temp chan"
+    ):
+        list(Pytorch().read(tmp_path / "cat_0.pt"))

@@ -16,7 +16,7 @@ from hyperzoo.architectures import (
     declared_architecture,
     known_as,
 )
-from hyperzoo.architectures.layers import LEAK
+from hyperzoo.architectures.layers import LEAK, Conv2d
 from hyperzoo.errors import ArchitectureError, ForeignFileError
 from hyperzoo.exchange.keras.effective import (
     CALLED_OTHERWISE,
@@ -77,6 +77,7 @@ class _Reader:
         self._notes: list[str] = []
         self._passed: dict[str, None] = {}
         self._scaling, self._scaled, self._begun = Scaling(), "", False
+        self._begins = (1, 1)  # height and width where the entries begin that are added to
         previous: list[str] = []
         for layer in model["layers"]:
             own = layer["config"]
@@ -124,6 +125,7 @@ class _Reader:
         if starts != [first]:
             raise self._refused(starts[-1], "begins a second way; expected one input")
         shape = self._input_shape(first)
+        self._begins = shape[:2]
         entries: list[Facts] = []
         if self._layers[first][0] != "InputLayer":
             self._append(first, entries)
@@ -218,6 +220,7 @@ class _Reader:
         (join,) = joins
         branches: dict[str, list[Facts]] = {}
         weighted: dict[str, list[str]] = {}
+        begins, self._begins = self._begins, _ends(entries, self._begins)
         for name in followers:
             before, self._weighted = self._weighted, []
             branch: list[Facts] = []
@@ -227,6 +230,7 @@ class _Reader:
                 end, name = name, self._only_follower(name)
             branches[end], weighted[end] = branch, self._weighted
             self._weighted = before
+        self._begins = begins
         body, around = self._inputs[join]
         if not branches[body] or not _is_shortcut(branches[around]):
             body, around = around, body  # a sum may be written either way round
@@ -272,7 +276,7 @@ class _Reader:
                     raise self._refused(name, "has its channels first; expected channels last")
                 entry = _READERS[class_name](own)
                 if entry is not None and zeros is not None:
-                    entry = _padded(entry, zeros)
+                    entry = self._padded(name, entry, zeros, _ends(entries, self._begins))
                 if entry is not None and "norm" in entry and own["axis"] not in _axes(entries):
                     entry = None
                 if entry is None:
@@ -305,6 +309,19 @@ class _Reader:
         if self._begun:
             raise self._refused(name, "scales what other layers made; expected it before them")
         self._scaling, self._scaled = self._scaling.then(own, place), place
+
+    def _padded(self, name: str, entry: Facts, zeros: Any, before_it: tuple[int, int]) -> Facts:
+        """A convolution with the zeros of a layer before it."""
+        if entry["padding"] == "valid":
+            padding = _padding_of(sides(zeros), before_it, entry)
+            if padding is not None:
+                return entry | {"padding": padding}
+        raise self._refused(
+            name, f"follows a ZeroPadding2D of {reprlib.repr(zeros)}, which with its kernel of "
+            f"{reprlib.repr(entry['kernel'])}, stride {reprlib.repr(entry['stride'])} and padding "
+            f"{reprlib.repr(entry['padding'])} is no padding that hyperzoo has: expected the zeros "
+            'of "same", or (kernel - 1) / 2 on all sides'
+        )  # fmt: skip
 
     def _own_activation(self, name: str, class_name: str, own: Facts) -> Any:
         if class_name == "Activation":
@@ -362,13 +379,50 @@ def _convolution(own: Facts) -> Facts | None:
     }
 
 
-def _padded(entry: Facts, zeros: Any) -> Facts | None:
-    """A convolution with the zeros of a layer before it."""
-    size, kernel = sides(zeros), entry["kernel"]
-    is_even = size is not None and len({*size[0], *size[1]}) == 1
-    if size is None or not is_even or entry["padding"] != "valid" or kernel != 2 * size[0][0] + 1:
+def _ends(entries: Sequence[Facts], begins: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of what layers make of what has these."""
+    height, width = begins
+    for entry in entries:
+        if "residual" in entry:
+            height, width = _ends(entry["residual"], (height, width))
+        elif (window := _window(entry, entry.get("padding", "valid"))) is not None:
+            height, width = (_steps(window, side, window.pads(side)) for side in (height, width))
+    return height, width
+
+
+def _window(entry: Facts, padding: Any) -> Conv2d | None:
+    """A convolution's or a pooling's window; None of other layers, and of what is refused."""
+    kernel, stride = entry.get("kernel", entry.get("size")), entry.get("stride")
+    if type(kernel) is int and type(stride) is int and kernel > 0 and stride > 0:
+        return Conv2d(filters=1, kernel=kernel, stride=stride, padding=padding)
+    return None
+
+
+def _steps(window: Conv2d, side: int, zeros: tuple[int, int]) -> int:
+    """How many positions a window has along a side with zeros before and after it."""
+    return (side + sum(zeros) - window.kernel) // window.stride + 1
+
+
+def _padding_of(
+    added: tuple[tuple[int, int], tuple[int, int]] | None, size: tuple[int, int], entry: Facts
+) -> str | None:
+    """The padding that comes to the same as zeros before and after each axis; None for none.
+
+    Zeros at the end that no window reaches do not count.
+    """
+    if added is None or min(*added[0], *added[1]) < 0:
         return None
-    return entry | {"padding": "symmetric"}
+    for padding in ("symmetric", "same", "valid"):
+        window = _window(entry, padding)
+        if window is None or (padding == "symmetric" and window.kernel % 2 == 0):
+            continue
+        if all(
+            zeros[0] == window.pads(side)[0]
+            and _steps(window, side, zeros) == _steps(window, side, window.pads(side))
+            for side, zeros in zip(size, added, strict=True)
+        ):
+            return padding
+    return None
 
 
 def _pool(kind: str, own: Facts) -> Facts | None:

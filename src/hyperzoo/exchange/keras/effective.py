@@ -19,7 +19,7 @@ MODELS = ("Sequential", "Functional", "Model")
 """What is a model; it may also stand among the layers of another."""
 
 _MOST_LEVELS = 8
-_WITHOUT_EFFECT = {"InputLayer", "Identity", "Dropout"}
+_WITHOUT_EFFECT = {"InputLayer", "Identity"}
 IN_TRAINING_ALONE = {
     *("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianNoise"),
     *("GaussianDropout", "AlphaDropout", "ActivityRegularization", "RandomFlip"),
@@ -141,7 +141,7 @@ class Folding:
         check_shape(config, self._shape, place, is_input=not self.kept)
         if name in _WITHOUT_EFFECT:
             return
-        if name in IN_TRAINING_ALONE:
+        if name in IN_TRAINING_ALONE or name == "Dropout":  # known networks have none
             self._passed[name] = None
             return
         if name in _FOLDED:

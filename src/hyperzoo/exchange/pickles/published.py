@@ -23,8 +23,7 @@ class PublishedPickle(Format):
     holds_many = True
     weights_alone = True
     called = "a pickle of networks"
-    # Old pickles are text; the reader says what is wrong with them.
-    contents = (Content.PICKLE, Content.TEXT, Content.JSON)
+    contents = (Content.PICKLE,)
     suffixes = (".pkl", ".pickle", ".p")
     keys: ClassVar[tuple[str, ...]]
 

@@ -82,9 +82,14 @@ def read_metrics_csv(path: Path) -> dict[NetworkKey, Metrics]:
         for cells in filter(None, rows):
             place = f"{path}, line {rows.line_num}"
             if len(cells) != len(header):
+                why = (
+                    "is the file cut short?"
+                    if len(cells) < len(header)
+                    else "are there decimal commas? then divide the cells by semicolons"
+                )
                 raise ForeignFileError(
                     f"{place}: expected {len(header)} cells as in the header, got {len(cells)}; "
-                    "is the file cut short?"
+                    f"{why}"
                 )
             row = dict(zip(header, cells, strict=True))
             key = _key(row, place)

@@ -148,9 +148,11 @@ def _left(
         inside = inside and key in (outer if isinstance(outer, Mapping) else range(0))
         outer = outer[key] if inside else outer
     keys = list(content) if isinstance(content, Mapping) else []
+    if isinstance(content, list | tuple):
+        keys = [str(number) for number in range(len(content))]
     beside = [str(key) for key in keys if not path or key != path[0]]
     if not path:
-        beside = [str(key) for key in keys if key not in own and key not in without]
+        beside = [str(key) for key in keys if str(key) not in own and key not in without]
     elif not inside and not isinstance(content, list | tuple):
         beside = [str(k) for k in keys if str(k).partition(".")[0] != path[0] and k not in without]
     if path:
@@ -176,7 +178,12 @@ def _dicts(
     import torch
 
     if isinstance(content, Mapping):
-        named = {k: v for k, v in content.items() if isinstance(k, str)}
+        # Numbers name tensors alone: under those of an optimizer lie its states.
+        named = {
+            str(key): value
+            for key, value in content.items()
+            if isinstance(key, str) or (type(key) is int and isinstance(value, torch.Tensor))
+        }
         own = {
             key: value
             for key, value in named.items()

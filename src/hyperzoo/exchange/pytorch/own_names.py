@@ -19,6 +19,7 @@ _REMEDIES = {
     re.compile(r"(?:^|\.)parametrizations\."): (
         "torch.nn.utils.parametrize.remove_parametrizations(layer, 'weight') makes it one again"
     ),
+    re.compile(r"_(?:orig|u)\Z"): ("torch.nn.utils.remove_spectral_norm(layer) makes it one again"),
     re.compile(r"_[gv]\Z"): "torch.nn.utils.remove_weight_norm(layer) makes it one again",
 }
 """What modules may have in place of a weight, and how it becomes one."""
@@ -154,7 +155,9 @@ def _alike(
             f"{source}: {', '.join(called)[:200]} fit '{architecture.name}' in more than one way, "
             "as several have the same shapes and "
             + ("their numbers and their order differ" if trusted else "their order is not known")
-            + f"; {_remedy(architecture)}"
+            + "; let numbers tell the order of "
+            + ", ".join(dict.fromkeys(layer_of(p.name) for p in architecture.parameters))
+            + ": call them 0.weight, 0.bias, ..., 1.weight and so on"
         )
     return by_number or layers, by_number is None
 
@@ -189,9 +192,12 @@ def _next(shapes: Shapes, nearest: Architecture) -> str:
     for pattern, remedy in _REMEDIES.items():
         if name := next(filter(pattern.search, shapes), None):
             return f"{name[:60]} is there in place of a weight: {remedy}, then save the state_dict"
-    wanted = Counter(p.shape for p in nearest.parameters)
-    beyond = [name for name, shape in shapes.items() if shape not in wanted]
-    if beyond and Counter(shape for shape in shapes.values() if shape in wanted) == wanted:
+    wanted, own = Counter(p.shape for p in nearest.parameters), Counter(shapes.values())
+    if not wanted - own and (extra := own - wanted):
+        more = [name for name, shape in shapes.items() if shape in extra]
+        # A vector beside the network may be as long as a bias in it.
+        odd = [name for name in more if name.rpartition(".")[2] not in _KINDS]
+        beyond = odd if len(odd) == extra.total() else more
         names = ", ".join(name[:60] for name in beyond[:8]) + ", ..." * (len(beyond) > 8)
         return (
             f"all of '{nearest.name}' is there, and more: if {names} changes no answer of the "
