@@ -155,7 +155,7 @@ def _submit_missing(
     names = _missing(zoo)
     if not names and lying_bundles(zoo):
         # Nobody is left who would: all who delivered them found the lock held.
-        taken = collect_bundles(zoo).parts
+        taken = collect_bundles(zoo, patience=PATIENCE).parts
         _logger.warning("%s of %s delivered before put in place", counted(len(taken), "part"), zoo)
         names = _missing(zoo)
     if not names:
