@@ -200,3 +200,11 @@ print(len(PERFORMANCE_METRICS))
     )  # fmt: skip
     *table, count = found.stdout.splitlines()
     assert table[-1].split() == ["\\u732b" * 40, "12", *["0.125", "0.875", "0.500"] * int(count)]
+
+
+def test_names_in_errors_do_nothing_to_a_terminal(tmp_path: Path):
+    """Files from others have any names, and a name may hold a terminal's commands."""
+    done = hyperzoo("show", "\x1b[2J\nzoo", cwd=tmp_path, encoding="utf-8")
+    assert done.returncode == 1
+    assert "\\x1b[2J" in done.stderr
+    assert "\x1b" not in done.stderr

@@ -107,9 +107,18 @@ def running(
 
 def assert_same(zoo: Path, reference: Path) -> None:
     """Byte-equal, sound, and nothing left over of how it came about."""
-    assert part_files(zoo) == part_files(reference)
+    found_files, wanted = part_files(zoo), part_files(reference)
+    assert found_files.keys() == wanted.keys(), _said(zoo)
+    assert [name for name in wanted if found_files[name] != wanted[name]] == []
     assert (zoo / "zoo.json").read_bytes() == (reference / "zoo.json").read_bytes()
     found = verify_zoo(zoo)
     assert (found.problems, found.notes, found.incomplete) == ((), (), ())
     hidden = {path.name for path in zoo.iterdir() if path.name.startswith(".")}
     assert hidden <= {".lock", ".cluster"}
+
+
+def _said(zoo: Path) -> str:
+    """What lies in a zoo's hidden folders and what its workers said, for who reads a failure."""
+    hidden = sorted(str(path) for path in zoo.glob(".*/**/*"))
+    logs = [f"{log}:\n{log.read_text()}" for log in sorted(zoo.glob(".cluster/run-*/logs/*"))]
+    return "\n".join((*hidden, *logs))

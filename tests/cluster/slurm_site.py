@@ -13,11 +13,13 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from tests.cluster.makers import wait_until
 
 NODES = ("n1", "n2", "n3")
+_SOON = timedelta(seconds=5)
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel")
 
 CONFIGURATION = """
@@ -95,8 +97,14 @@ class Site:
         return not self.queue()
 
     def hurry(self, job: str) -> None:
-        """A job that was put back into the queue waits two minutes; let it start now."""
-        self.call("scontrol", "update", f"jobid={job}", "StartTime=now")
+        """A job that was put back into the queue waits two minutes; let it start in two seconds.
+
+        Not at once: within the second in which it was put back, its node takes what lets it start
+        for revoked, and Slurm ends it as failed.
+        """
+        (starts,) = set(self.queue(f"--jobs={job}", "--format=%S")) or {"N/A"}
+        if starts == "N/A" or datetime.fromisoformat(starts) > datetime.now() + _SOON:
+            self.call("scontrol", "update", f"jobid={job}", "StartTime=now+2")
 
     def _process(self, name: str) -> int:
         return int((self.folder / "pid" / f"{name}.pid").read_text())

@@ -14,12 +14,17 @@ from hyperzoo.cli.train import train
 from hyperzoo.cli.work import seconds_of
 from hyperzoo.cluster import slurm, submission
 from hyperzoo.cluster.submission import Request, Submission, submit_zoo
+from hyperzoo.cluster.training import open_training
 from hyperzoo.cluster.work import read_pieces
+from hyperzoo.cluster.worker import run_worker
 from hyperzoo.errors import ClusterError, ImageError, ZooLockedError, ZooWriteError
 from hyperzoo.images.npz import write_npz
+from hyperzoo.zoo import open_zoo
+from hyperzoo.zoo.bundle import lying_bundles
 from hyperzoo.zoo.document import read_document
 from hyperzoo.zoo.lock import take_lock
 from tests.cluster.makers import assert_same, images, prepared, stand_in, tiny
+from tests.helpers import part_files
 
 
 def request(tasks: int = 2, **changes: object) -> Request:
@@ -209,6 +214,28 @@ def test_while_somebody_else_submits(tmp_path: Path, monkeypatch: pytest.MonkeyP
     zoo = prepared(tmp_path / "zoo", parts=1)
     with take_lock(zoo / ".cluster"), pytest.raises(ClusterError, match="somebody else is submit"):
         submit_zoo(tiny(1), zoo, request(), images=tmp_path / "images.npz", dry_run=True)
+
+
+def test_parts_that_are_only_delivered_are_put_in_place(
+    tmp_path: Path, reference: Path, caplog: pytest.LogCaptureFixture
+):
+    """As when all who delivered them found the lock held, by a run that was then killed."""
+    zoo = prepared(tmp_path / "zoo")
+    work = open_training(zoo)
+    with take_lock(zoo):
+        run_worker(work, work.pieces)
+    assert not open_zoo(zoo).parts_complete
+    broken = lying_bundles(zoo)[0].path
+    (broken / "bundle.json").write_text("{")
+    assert dry(zoo, request()).parts == 1
+    assert "5 parts of" in caplog.text
+    work = open_training(zoo)
+    with take_lock(zoo):
+        run_worker(work, work.pieces)
+    again = submit_zoo(tiny(), zoo, request(), images=tmp_path / "images.npz", dry_run=True)
+    assert again is None
+    assert open_zoo(zoo).is_complete
+    assert part_files(zoo) == part_files(reference)
 
 
 @pytest.mark.parametrize(

@@ -435,3 +435,31 @@ def test_images_are_kept_once_for_all_workers(tmp_path: Path):
         open_training(zoo)
     assert read_document(zoo).sizes == (1,)
     assert collect_bundles(zoo).parts == ()
+
+
+def test_collect_waits_for_who_holds_the_lock_for_a_moment(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """As a worker of another array does, when the collector's job begins."""
+    zoo = prepared(tmp_path / "zoo", parts=1)
+    training = open_training(zoo)
+    lock = take_lock(zoo)
+    run_worker(training, training.pieces)
+    threading.Timer(0.5, lock.release).start()
+    collect(zoo)
+    assert capsys.readouterr().out == f"{zoo}: took 1 part, 1 of 1 are done\n"
+
+
+def test_a_worker_that_finds_no_room_still_collects(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """What others left to it, since it held the lock, nobody else may take."""
+    zoo = prepared(tmp_path / "zoo", parts=2)
+    training = open_training(zoo)
+    with take_lock(zoo):
+        run_worker(training, training.pieces[:1])
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10**6))
+        with pytest.raises(ClusterError, match="no room for the next pieces"):
+            run_worker(training, training.pieces[1:])
+    assert open_zoo(zoo).parts_complete == (0,)

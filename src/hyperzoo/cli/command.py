@@ -17,6 +17,7 @@ from hyperzoo.cli.console import err, write_what_the_terminal_lacks_as_escapes
 from hyperzoo.cli.interrupts import STATUS, end_at_once, raise_interrupts
 from hyperzoo.errors import HyperzooError
 from hyperzoo.version import VERSION
+from hyperzoo.words import printable
 
 COMMANDS = {
     "recipes": "recipes.recipes",
@@ -139,14 +140,19 @@ def _run() -> int | str | None:
     except HyperzooError as error:
         if debug:
             traceback.print_exc()
-        err.print(f"[bold red]error:[/] {escape(str(error))}")
+        err.print(f"[bold red]error:[/] {escape(_plain(str(error)))}")
         return 1
     except Exception as error:  # noqa: BLE001  (whatever it is, a user gets one line)
         if debug:
             traceback.print_exc()
         err.print(
-            f"[bold red]error:[/] {escape(f'{type(error).__name__}: {error}')}\n"
+            f"[bold red]error:[/] {escape(_plain(f'{type(error).__name__}: {error}'))}\n"
             "This is a fault in hyperzoo; run again with --debug and report what it prints."
         )
         return 1
     return 0
+
+
+def _plain(message: str) -> str:
+    """A message, with escapes for what names of files in it would do to a terminal."""
+    return "\n".join(map(printable, message.split("\n")))

@@ -20,7 +20,7 @@ from hyperzoo.zoo import layout
 from hyperzoo.zoo.bundle import INCOMING_FOLDER, lying_bundles, refused_bundles
 from hyperzoo.zoo.document import read_document
 from hyperzoo.zoo.part_bundle import piece_name
-from hyperzoo.zoo.write import collect_bundles
+from hyperzoo.zoo.write import PATIENCE, collect_bundles
 
 Folder = Annotated[Path, typer.Argument(help="The zoo's folder.", show_default=False)]
 
@@ -112,7 +112,7 @@ def collect(
     Where bundles are refused, or can't be read, the others are put in place; the exit status is 1.
     """
     before = refused_bundles(folder)
-    taken = collect_bundles(folder, break_lock=break_lock)
+    taken = collect_bundles(folder, break_lock=break_lock, patience=PATIENCE)
     done = {piece_name(part) for part in layout.marked_parts(folder)}
     parts = len(read_document(folder).plan())
     out.print(

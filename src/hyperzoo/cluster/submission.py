@@ -1,5 +1,6 @@
 """A submission: the missing parts, frozen in a list, and the jobs that share them out."""
 
+import logging
 import shlex
 import shutil
 import sys
@@ -21,13 +22,16 @@ from hyperzoo.cluster.work import CLUSTER_FOLDER, write_pieces
 from hyperzoo.errors import ClusterError, ZooLockedError, ZooWriteError
 from hyperzoo.images import ImageSet
 from hyperzoo.recipe import Recipe
+from hyperzoo.words import counted
 from hyperzoo.zoo import layout
 from hyperzoo.zoo.bundle import lying_bundles
 from hyperzoo.zoo.document import read_document
 from hyperzoo.zoo.files import write_file
 from hyperzoo.zoo.lock import take_lock
 from hyperzoo.zoo.part_bundle import piece_name
-from hyperzoo.zoo.write import PATIENCE
+from hyperzoo.zoo.write import PATIENCE, collect_bundles
+
+_logger = logging.getLogger(__name__)
 
 _LEAVE = 60.0
 """Seconds of a job's time that are for starting and leaving."""
@@ -91,6 +95,8 @@ def submit_zoo(
 ) -> Submission | None:
     """Submit arrays of workers for a zoo's missing parts, and a collector after them.
 
+    If no part is missing but some are only delivered, these are put in place at once.
+
     Args:
         recipe: what to train.
         zoo: the zoo's folder, on a disk that all nodes see under this path.
@@ -147,6 +153,11 @@ def _submit_missing(
     zoo: Path, request: Request, largest: int, *, dry_run: bool
 ) -> Submission | None:
     names = _missing(zoo)
+    if not names and lying_bundles(zoo):
+        # Nobody is left who would: all who delivered them found the lock held.
+        taken = collect_bundles(zoo, patience=PATIENCE).parts
+        _logger.warning("%s of %s delivered before put in place", counted(len(taken), "part"), zoo)
+        names = _missing(zoo)
     if not names:
         return None
     tasks = min(request.tasks, len(names))

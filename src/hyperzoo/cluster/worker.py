@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from hyperzoo.cluster.beats import Heart, beats, forget_workers, pieces_worked_on
 from hyperzoo.cluster.work import Told, Work
-from hyperzoo.errors import ClusterError, ZooLockedError, ZooWriteError
+from hyperzoo.errors import ClusterError, HyperzooError, ZooLockedError, ZooWriteError
 from hyperzoo.zoo.bundle import Bundle, check_deliverable, deliver
 
 DRAIN_MARGIN = 1.25
@@ -63,21 +63,27 @@ def run_worker(
     longest = 0.0
     left: tuple[str, ...] = ()
     with Heart(work.folder) as heart:
-        while todo := _next(work, names, others, made):
-            started = time.monotonic()
-            if ends is not None and longest and started + DRAIN_MARGIN * longest > ends:
-                left = tuple(todo)
-                break
-            batch = work.together(todo)
-            _check_space(work, batch)
-            check_deliverable(work.folder)
-            heart.works_on(batch)
-            with closing(work.maker.make(batch, told)) as bundles:
-                for bundle in bundles:
-                    made.append(bundle.piece)
-                    _deliver(work, bundle)
-                    _collect(work, once=True)
-            longest = max(longest, time.monotonic() - started)
+        try:
+            while todo := _next(work, names, others, made):
+                started = time.monotonic()
+                if ends is not None and longest and started + DRAIN_MARGIN * longest > ends:
+                    left = tuple(todo)
+                    break
+                batch = work.together(todo)
+                _check_space(work, batch)
+                check_deliverable(work.folder)
+                heart.works_on(batch)
+                with closing(work.maker.make(batch, told)) as bundles:
+                    for bundle in bundles:
+                        made.append(bundle.piece)
+                        _deliver(work, bundle)
+                        _collect(work, once=True)
+                longest = max(longest, time.monotonic() - started)
+        except HyperzooError:
+            # What others delivered while this one held the lock is nobody else's to take.
+            with suppress(HyperzooError):
+                _collect(work, once=False)
+            raise
         _collect(work, once=False)
     if not work.waiting():
         forget_workers(work.folder)

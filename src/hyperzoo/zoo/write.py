@@ -322,12 +322,13 @@ def _say_once(folder: Path, found: str) -> None:
     _logger.warning("left in %s: %s", folder, found)
 
 
-def collector(folder: str | Path, *, break_lock: bool = False) -> ZooWriter:
+def collector(folder: str | Path, *, break_lock: bool = False, patience: float = 0.0) -> ZooWriter:
     """A writer of a zoo as it is, which trains nothing: it takes bundles.
 
     Args:
         folder: the zoo's folder.
         break_lock: as for `ZooWriter`.
+        patience: as for `ZooWriter`.
 
     Raises:
         ZooNotFoundError: the folder holds no zoo.
@@ -353,6 +354,7 @@ def collector(folder: str | Path, *, break_lock: bool = False) -> ZooWriter:
                 architecture=document.architecture,
                 provenance=None,
                 break_lock=break_lock,
+                patience=patience,
             )
         except ZooMismatchError:
             # It may have grown since; if not, the refusal stands.
@@ -360,7 +362,9 @@ def collector(folder: str | Path, *, break_lock: bool = False) -> ZooWriter:
                 raise
 
 
-def collect_bundles(folder: str | Path, *, break_lock: bool = False, once: bool = False) -> Taken:
+def collect_bundles(
+    folder: str | Path, *, break_lock: bool = False, once: bool = False, patience: float = 0.0
+) -> Taken:
     """Put in place what workers have delivered to a zoo, if nobody else is writing to it.
 
     Somebody who delivers while another holds the lock relies on that one: so after the lock is
@@ -371,6 +375,7 @@ def collect_bundles(folder: str | Path, *, break_lock: bool = False, once: bool 
         break_lock: as for `ZooWriter`.
         once: take what is there now and no more: for one of thousands of workers, which would
             otherwise collect for all of them and do nothing else.
+        patience: seconds to wait for a lock that somebody else has.
 
     Raises:
         ZooLockedError: another run writes to the folder; it takes the bundles in turn.
@@ -382,7 +387,8 @@ def collect_bundles(folder: str | Path, *, break_lock: bool = False, once: bool 
     seen: set[Path] = set()
     while True:
         try:
-            with collector(folder, break_lock=break_lock) as writer:
+            wait = 0.0 if seen else patience
+            with collector(folder, break_lock=break_lock, patience=wait) as writer:
                 taken = writer.take_bundles()
         except ZooLockedError:
             if not seen:
