@@ -396,3 +396,18 @@ def test_programs_beside_are_never_opened(root: Path, tmp_path: Path):
     make_trial(root, 0, config())
     torch.save({"trainset": Hostile()}, root / "dataset.pt")
     assert len(import_zoo(root, tmp_path / "zoo").zoo) == 1
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.float64])
+def test_what_is_done_to_weights_is_said(root: Path, tmp_path: Path, kind: torch.dtype):
+    """Of one checkpoint in many, too, and once."""
+    for number in range(2):
+        make_trial(root, number, config())
+    file = next(root.glob("*_00001_*")) / "checkpoint_000003" / "checkpoints"
+    torch.save({name: own.to(kind) for name, own in torch.load(file).items()}, file)
+    notes = import_zoo(root, tmp_path / "zoo").notes
+    said = {
+        torch.float16: "float16 was widened to float32, without loss",
+        torch.float64: "float64 was rounded to float32, which changed no number",
+    }
+    assert [note for note in notes if "float" in note] == [said[kind]]

@@ -85,6 +85,7 @@ def read_zoo(root: Path) -> ForeignZoo:
         if epoch <= epochs
     )
     told_figures = _history(trials, history_epochs)
+    done: set[str] = set()
     return ForeignZoo(
         format=NAME,
         images_name=images or "images that are not known",
@@ -102,8 +103,9 @@ def read_zoo(root: Path) -> ForeignZoo:
         columns=settled.columns,
         shared=settled.shared,
         own_columns=own,
-        weights=_weights(trials, settled.architecture),
+        weights=_weights(trials, settled.architecture, done),
         notes=(*notes, *more, *some_notes),
+        done=done,
     )
 
 
@@ -265,7 +267,7 @@ def _history(trials: Sequence[Trial], epochs: Sequence[int]) -> NDArray[np.float
 
 
 def _weights(
-    trials: Sequence[Trial], architecture: Architecture
+    trials: Sequence[Trial], architecture: Architecture, done: set[str]
 ) -> Callable[[Sequence[int], int | None], Block]:
     def weights(networks: Sequence[int], epoch: int | None) -> Block:
         block = {
@@ -276,19 +278,22 @@ def _weights(
             files = trials[place].checkpoints
             file = files[max(files)] if epoch is None else files.get(epoch)
             if file is not None:
-                for name, tensor in _checkpoint(file, architecture).items():
+                for name, tensor in _checkpoint(file, architecture, done).items():
                     block[name][row] = tensor
         return block
 
     return weights
 
 
-def _checkpoint(path: Path, architecture: Architecture) -> dict[str, NDArray[np.float32]]:
-    """The tensors of a checkpoint; nothing in it is executed."""
+def _checkpoint(
+    path: Path, architecture: Architecture, done: set[str]
+) -> dict[str, NDArray[np.float32]]:
+    """The tensors of a checkpoint, none of which is executed; what was done to them is added."""
     content = load_torch(path)
     if not isinstance(content, Mapping) or not all(
         isinstance(name, str) and hasattr(value, "layout") for name, value in content.items()
     ):
         raise ForeignFileError(f"{path}: expected a state_dict, got {type(content).__name__}")
-    tensors = {name: numbers(value, f"{path}: {name}")[0] for name, value in content.items()}
-    return in_place(tensors, architecture, str(path))
+    found = {name: numbers(value, f"{path}: {name}") for name, value in content.items()}
+    done |= {note for _, note in found.values() if note}
+    return in_place({name: own for name, (own, _) in found.items()}, architecture, str(path))
