@@ -411,3 +411,12 @@ def test_what_is_done_to_weights_is_said(root: Path, tmp_path: Path, kind: torch
         torch.float64: "float64 was rounded to float32, which changed no number",
     }
     assert [note for note in notes if "float" in note] == [said[kind]]
+
+
+def test_trials_of_different_images_are_no_zoo(root: Path, tmp_path: Path):
+    """The folder above two zoos of the same network: their images are scaled in two ways."""
+    for number, name in enumerate(("MNIST", "F_MNIST")):
+        make_trial(root, number, config(**{"dataset::dump": f"/zoos/{name}/dataset.pt"}))
+    with pytest.raises(ForeignFileError, match=r"trained on different images: MNIST \(.*00000_.*"):
+        import_zoo(root, tmp_path / "zoo")
+    assert not (tmp_path / "zoo").exists()

@@ -175,11 +175,7 @@ def _architecture(trials: Sequence[Trial], root: Path) -> tuple[Architecture, st
             "import them apart"
         )
     ((kind, channels, outputs),) = kinds
-    paths = [first.config.get(key) for key in ("dataset::dump", "training::data_path")]
-    folders = " ".join(path[:1000] for path in paths if isinstance(path, str))
-    images, scale = image_set_of(folders)
-    if scale is None:
-        images, scale = image_set_of(f"{root.absolute().name}/{first.key}")
+    images, scale = _images_of_all(trials, root)
     architecture = network_of(kind, channels, outputs, scale, str(first.folder))
     if scale is None:
         note = (
@@ -192,6 +188,35 @@ def _architecture(trials: Sequence[Trial], root: Path) -> tuple[Architecture, st
             f"deviation {scale[1]}, by the names of folders; check with --images"
         )
     return architecture, images, [note]
+
+
+def _images_of_all(trials: Sequence[Trial], root: Path) -> tuple[str, tuple[float, float] | None]:
+    """What all trials were trained on, as `image_set_of` tells it.
+
+    Raises:
+        ForeignFileError: some were trained on other images than others.
+    """
+    found: dict[tuple[str, tuple[float, float] | None], Trial] = {}
+    for trial in trials:
+        found.setdefault(_images(trial, root), trial)
+    if len(found) > 1:
+        told = ", ".join(
+            f"{images or 'images that are not known'} ({own.key})"
+            for (images, _), own in list(found.items())[:4]
+        )
+        raise ForeignFileError(
+            f"{root}: its trials were trained on different images: {told}; a zoo has one scaling "
+            "of images, so import them apart"
+        )
+    return next(iter(found))
+
+
+def _images(trial: Trial, root: Path) -> tuple[str, tuple[float, float] | None]:
+    """What a trial was trained on: as its settings tell it, else as its folders' names do."""
+    paths = [trial.config.get(key) for key in ("dataset::dump", "training::data_path")]
+    folders = " ".join(path[:1000] for path in paths if isinstance(path, str))
+    images, scale = image_set_of(folders)
+    return (images, scale) if scale else image_set_of(f"{root.absolute().name}/{trial.key}")
 
 
 def _kind(trial: Trial) -> tuple[str, int, int]:
