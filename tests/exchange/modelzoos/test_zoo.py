@@ -420,3 +420,32 @@ def test_trials_of_different_images_are_no_zoo(root: Path, tmp_path: Path):
     with pytest.raises(ForeignFileError, match=r"trained on different images: MNIST \(.*00000_.*"):
         import_zoo(root, tmp_path / "zoo")
     assert not (tmp_path / "zoo").exists()
+
+
+def test_a_network_without_sound_weights_is_not_compared(root: Path, tmp_path: Path):
+    """Its figures may be those of before it broke."""
+    images, labels = np.concatenate([pixels(28, 1), pixels(28, 1)]), np.arange(16) % 10
+    for number in range(3):
+        network = make_trial(root, number, config(seed=number))[3]
+        folder = sorted(root.iterdir())[number]
+        accuracy = float((answers(network, images, 0.1307, 0.3081).argmax(1) == labels).mean())
+        lines = [json.loads(line) for line in (folder / "result.json").read_text().splitlines()]
+        lines[-1]["test_acc"] = accuracy if number else 0.9
+        (folder / "result.json").write_text("\n".join(map(json.dumps, lines)))
+    file = sorted(root.iterdir())[0] / "checkpoint_000003" / "checkpoints"
+    torch.save({name: own * np.nan for name, own in torch.load(file).items()}, file)
+    known = ImageSet(
+        name="made-up",
+        class_names=tuple(f"digit{number}" for number in range(10)),
+        train_images=images,
+        train_labels=labels,
+        validation_images=images,
+        validation_labels=labels,
+    )
+    done = import_zoo(root, tmp_path / "zoo", images=known)
+    assert (
+        "2 networks evaluated on made-up: accuracy on these images differs by 0.0000 in"
+        in (done.notes[2])
+    )
+    assert done.zoo.images_name == "made-up"
+    assert "1 network with weights that are NaN or infinite" in done.notes[-1]
