@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from hyperzoo.errors import ForeignFileError
+from hyperzoo.errors import ForeignFileError, GenerationError
 from hyperzoo.exchange.exporting import export_zoo
 from hyperzoo.exchange.importing import import_zoo
+from hyperzoo.generation import Split, fit
 from hyperzoo.images import ImageSet
 from hyperzoo.recipe import load_recipe
 from hyperzoo.zoo import verify_zoo
@@ -449,3 +450,12 @@ def test_a_network_without_sound_weights_is_not_compared(root: Path, tmp_path: P
     )
     assert done.zoo.images_name == "made-up"
     assert "1 network with weights that are NaN or infinite" in done.notes[-1]
+
+
+def test_no_generator_is_fitted_on_networks_of_several_activations(root: Path, tmp_path: Path):
+    for number, nlin in enumerate(("tanh", "relu")):
+        make_trial(root, number, config(**{"model::nlin": nlin}), epochs=(1,))
+    zoo = import_zoo(root, tmp_path / "zoo").zoo
+    split = Split(training=8, held_out=2, fresh=0)
+    with pytest.raises(GenerationError, match="its networks have different activations"):
+        fit(zoo, "copy", split=split)
