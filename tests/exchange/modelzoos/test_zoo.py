@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from hyperzoo.errors import ForeignFileError
+from hyperzoo.errors import ForeignFileError, GenerationError
 from hyperzoo.exchange.exporting import export_zoo
 from hyperzoo.exchange.importing import import_zoo
+from hyperzoo.generation import Split, fit
 from hyperzoo.images import ImageSet
 from hyperzoo.recipe import load_recipe
 from hyperzoo.zoo import verify_zoo
@@ -396,3 +397,65 @@ def test_programs_beside_are_never_opened(root: Path, tmp_path: Path):
     make_trial(root, 0, config())
     torch.save({"trainset": Hostile()}, root / "dataset.pt")
     assert len(import_zoo(root, tmp_path / "zoo").zoo) == 1
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.float64])
+def test_what_is_done_to_weights_is_said(root: Path, tmp_path: Path, kind: torch.dtype):
+    """Of one checkpoint in many, too, and once."""
+    for number in range(2):
+        make_trial(root, number, config())
+    file = next(root.glob("*_00001_*")) / "checkpoint_000003" / "checkpoints"
+    torch.save({name: own.to(kind) for name, own in torch.load(file).items()}, file)
+    notes = import_zoo(root, tmp_path / "zoo").notes
+    said = {
+        torch.float16: "float16 was widened to float32, without loss",
+        torch.float64: "float64 was rounded to float32, which changed no number",
+    }
+    assert [note for note in notes if "float" in note] == [said[kind]]
+
+
+def test_trials_of_different_images_are_no_zoo(root: Path, tmp_path: Path):
+    """The folder above two zoos of the same network: their images are scaled in two ways."""
+    for number, name in enumerate(("MNIST", "F_MNIST")):
+        make_trial(root, number, config(**{"dataset::dump": f"/zoos/{name}/dataset.pt"}))
+    with pytest.raises(ForeignFileError, match=r"trained on different images: MNIST \(.*00000_.*"):
+        import_zoo(root, tmp_path / "zoo")
+    assert not (tmp_path / "zoo").exists()
+
+
+def test_a_network_without_sound_weights_is_not_compared(root: Path, tmp_path: Path):
+    """Its figures may be those of before it broke."""
+    images, labels = np.concatenate([pixels(28, 1), pixels(28, 1)]), np.arange(16) % 10
+    for number in range(3):
+        network = make_trial(root, number, config(seed=number))[3]
+        folder = sorted(root.iterdir())[number]
+        accuracy = float((answers(network, images, 0.1307, 0.3081).argmax(1) == labels).mean())
+        lines = [json.loads(line) for line in (folder / "result.json").read_text().splitlines()]
+        lines[-1]["test_acc"] = accuracy if number else 0.9
+        (folder / "result.json").write_text("\n".join(map(json.dumps, lines)))
+    file = sorted(root.iterdir())[0] / "checkpoint_000003" / "checkpoints"
+    torch.save({name: own * np.nan for name, own in torch.load(file).items()}, file)
+    known = ImageSet(
+        name="made-up",
+        class_names=tuple(f"digit{number}" for number in range(10)),
+        train_images=images,
+        train_labels=labels,
+        validation_images=images,
+        validation_labels=labels,
+    )
+    done = import_zoo(root, tmp_path / "zoo", images=known)
+    assert (
+        "2 networks evaluated on made-up: accuracy on these images differs by 0.0000 in"
+        in (done.notes[2])
+    )
+    assert done.zoo.images_name == "made-up"
+    assert "1 network with weights that are NaN or infinite" in done.notes[-1]
+
+
+def test_no_generator_is_fitted_on_networks_of_several_activations(root: Path, tmp_path: Path):
+    for number, nlin in enumerate(("tanh", "relu")):
+        make_trial(root, number, config(**{"model::nlin": nlin}), epochs=(1,))
+    zoo = import_zoo(root, tmp_path / "zoo").zoo
+    split = Split(training=8, held_out=2, fresh=0)
+    with pytest.raises(GenerationError, match="its networks have different activations"):
+        fit(zoo, "copy", split=split)

@@ -85,6 +85,7 @@ def read_zoo(root: Path) -> ForeignZoo:
         if epoch <= epochs
     )
     told_figures = _history(trials, history_epochs)
+    done: set[str] = set()
     return ForeignZoo(
         format=NAME,
         images_name=images or "images that are not known",
@@ -102,8 +103,9 @@ def read_zoo(root: Path) -> ForeignZoo:
         columns=settled.columns,
         shared=settled.shared,
         own_columns=own,
-        weights=_weights(trials, settled.architecture),
+        weights=_weights(trials, settled.architecture, done),
         notes=(*notes, *more, *some_notes),
+        done=done,
     )
 
 
@@ -173,11 +175,7 @@ def _architecture(trials: Sequence[Trial], root: Path) -> tuple[Architecture, st
             "import them apart"
         )
     ((kind, channels, outputs),) = kinds
-    paths = [first.config.get(key) for key in ("dataset::dump", "training::data_path")]
-    folders = " ".join(path[:1000] for path in paths if isinstance(path, str))
-    images, scale = image_set_of(folders)
-    if scale is None:
-        images, scale = image_set_of(f"{root.absolute().name}/{first.key}")
+    images, scale = _images_of_all(trials, root)
     architecture = network_of(kind, channels, outputs, scale, str(first.folder))
     if scale is None:
         note = (
@@ -190,6 +188,35 @@ def _architecture(trials: Sequence[Trial], root: Path) -> tuple[Architecture, st
             f"deviation {scale[1]}, by the names of folders; check with --images"
         )
     return architecture, images, [note]
+
+
+def _images_of_all(trials: Sequence[Trial], root: Path) -> tuple[str, tuple[float, float] | None]:
+    """What all trials were trained on, as `image_set_of` tells it.
+
+    Raises:
+        ForeignFileError: some were trained on other images than others.
+    """
+    found: dict[tuple[str, tuple[float, float] | None], Trial] = {}
+    for trial in trials:
+        found.setdefault(_images(trial, root), trial)
+    if len(found) > 1:
+        told = ", ".join(
+            f"{images or 'images that are not known'} ({own.key})"
+            for (images, _), own in list(found.items())[:4]
+        )
+        raise ForeignFileError(
+            f"{root}: its trials were trained on different images: {told}; a zoo has one scaling "
+            "of images, so import them apart"
+        )
+    return next(iter(found))
+
+
+def _images(trial: Trial, root: Path) -> tuple[str, tuple[float, float] | None]:
+    """What a trial was trained on: as its settings tell it, else as its folders' names do."""
+    paths = [trial.config.get(key) for key in ("dataset::dump", "training::data_path")]
+    folders = " ".join(path[:1000] for path in paths if isinstance(path, str))
+    images, scale = image_set_of(folders)
+    return (images, scale) if scale else image_set_of(f"{root.absolute().name}/{trial.key}")
 
 
 def _kind(trial: Trial) -> tuple[str, int, int]:
@@ -265,7 +292,7 @@ def _history(trials: Sequence[Trial], epochs: Sequence[int]) -> NDArray[np.float
 
 
 def _weights(
-    trials: Sequence[Trial], architecture: Architecture
+    trials: Sequence[Trial], architecture: Architecture, done: set[str]
 ) -> Callable[[Sequence[int], int | None], Block]:
     def weights(networks: Sequence[int], epoch: int | None) -> Block:
         block = {
@@ -276,19 +303,22 @@ def _weights(
             files = trials[place].checkpoints
             file = files[max(files)] if epoch is None else files.get(epoch)
             if file is not None:
-                for name, tensor in _checkpoint(file, architecture).items():
+                for name, tensor in _checkpoint(file, architecture, done).items():
                     block[name][row] = tensor
         return block
 
     return weights
 
 
-def _checkpoint(path: Path, architecture: Architecture) -> dict[str, NDArray[np.float32]]:
-    """The tensors of a checkpoint; nothing in it is executed."""
+def _checkpoint(
+    path: Path, architecture: Architecture, done: set[str]
+) -> dict[str, NDArray[np.float32]]:
+    """The tensors of a checkpoint, none of which is executed; what was done to them is added."""
     content = load_torch(path)
     if not isinstance(content, Mapping) or not all(
         isinstance(name, str) and hasattr(value, "layout") for name, value in content.items()
     ):
         raise ForeignFileError(f"{path}: expected a state_dict, got {type(content).__name__}")
-    tensors = {name: numbers(value, f"{path}: {name}")[0] for name, value in content.items()}
-    return in_place(tensors, architecture, str(path))
+    found = {name: numbers(value, f"{path}: {name}") for name, value in content.items()}
+    done |= {note for _, note in found.values() if note}
+    return in_place({name: own for name, (own, _) in found.items()}, architecture, str(path))

@@ -62,13 +62,15 @@ def compare(zoo: ForeignZoo, images: ImageSet) -> Compared:
             f"{len(images.class_names)} classes; give the images that they were trained on"
         )
     places = _sample(zoo)
+    found = _found(zoo, places, images)
+    # Those with broken weights are told of as failed, whatever their figures say.
+    places = [place for place, own in zip(places, found, strict=True) if np.isfinite(own)]
     if not places:
         return Compared(
             agrees=False,
             note="no network has weights and an accuracy of its last epoch to compare with images",
         )
-    said = _said(zoo, places)
-    found = _found(zoo, places, images)
+    said, found = _said(zoo, places), found[np.isfinite(found)]
     off = np.abs(found - said)
     far = off > CLOSE
     agrees = bool(far.mean() <= MOST_FAR)
@@ -118,7 +120,7 @@ def _said(zoo: ForeignZoo, places: Sequence[int]) -> NDArray[np.float64]:
 
 
 def _found(zoo: ForeignZoo, places: Sequence[int], images: ImageSet) -> NDArray[np.float64]:
-    """The accuracy of networks on the validation split."""
+    """The accuracy of networks on the validation split; NaN where weights are not finite."""
     groups: dict[Architecture, list[int]] = {}
     for row, place in enumerate(places):
         groups.setdefault(zoo.architecture_of(place), []).append(row)
@@ -129,10 +131,16 @@ def _found(zoo: ForeignZoo, places: Sequence[int], images: ImageSet) -> NDArray[
             {name: np.ascontiguousarray(tensor[number]) for name, tensor in block.items()}
             for number in range(len(rows))
         ]
-        answers = evaluate(architecture, networks, images.validation_images)
-        for row, logits in zip(rows, answers, strict=True):
+        sound = [
+            number
+            for number, network in enumerate(networks)
+            if all(np.isfinite(tensor).all() for tensor in network.values())
+        ]
+        chosen = [networks[number] for number in sound]
+        answers = evaluate(architecture, chosen, images.validation_images) if chosen else ()
+        for number, logits in zip(sound, answers, strict=True):
             right = logits.argmax(axis=1) == images.validation_labels
-            found[row] = right.mean()
+            found[rows[number]] = right.mean()
     return found
 
 

@@ -4,7 +4,7 @@ Weights are read when they are asked for, so that a zoo of any size passes throu
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
@@ -44,6 +44,7 @@ class ForeignZoo:
         weights: gives the weights of networks (by their places here) after an epoch, or the last
             ones (None); NaN where there are none.
         notes: what was assumed, passed over or changed.
+        done: what was done to weights; `weights` adds to it while they are read.
     """
 
     format: str
@@ -62,6 +63,7 @@ class ForeignZoo:
     own_columns: Mapping[tuple[str, str], Sequence[Value | None]]
     weights: Callable[[Sequence[int], int | None], Block]
     notes: tuple[str, ...] = ()
+    done: set[str] = field(default_factory=set)
 
     def __len__(self) -> int:
         return len(self.indices)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture
 from hyperzoo.exchange.format import Meter, no_meter
+from hyperzoo.exchange.pytorch.load import done_to
 from hyperzoo.exchange.runs.comparing import compare
 from hyperzoo.exchange.runs.foreign_zoo import Block, ForeignZoo, some
 from hyperzoo.images import ImageSet
@@ -53,7 +54,7 @@ def write_foreign_zoo(
     document = _document(zoo, agreed)
     writer = _Parts(zoo, document, meter or no_meter)
     write_imported_zoo(folder, document, writer.parts())
-    return [*notes, *_lacking(zoo), *writer.notes()]
+    return [*notes, *done_to(sorted(zoo.done)), *_lacking(zoo), *writer.notes()]
 
 
 def _document(zoo: ForeignZoo, images: ImageSet | None) -> ZooDocument:

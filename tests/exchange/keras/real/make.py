@@ -24,7 +24,7 @@ OWN = (
 )  # fmt: skip
 TRIALS = {
     "tune_zoo_mnist_hyperparameter": ("CNN", 1, 0.1307, 0.3081),
-    "tune_zoo_svhn_hyperparameter": ("CNN", 1, 0.1307, 0.3081),
+    "tune_zoo_svhn_hyperparameter": ("CNN", 1, 0.5, 0.5),
     "tune_zoo_svhn_uniform": ("CNN", 1, 0.5, 0.5),
     "tune_zoo_usps": ("CNN", 1, 0.1307, 0.3081),
     "tune_zoo_f_mnist": ("CNN2", 1, 0.5, 0.5),
