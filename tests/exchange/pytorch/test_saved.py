@@ -586,3 +586,26 @@ def test_vectors_beside_a_whole_network(tmp_path: Path, length: int):
         ForeignFileError, match="all of 'smallcnn' is there, and more: if temp chan"
     ):
         list(Pytorch().read(tmp_path / "cat_0.pt"))
+
+
+@pytest.mark.parametrize("save", [torch.save, save_file])
+def test_numbers_in_another_order_than_the_networks(tmp_path: Path, save: Any):
+    """As a module has them that defines a block's shortcut before the rest of it."""
+    state = random_state("resnet8")
+    layers = list(dict.fromkeys(name.rpartition(".")[0] for name in state))
+    around = [own for own in layers if state[f"{own}.weight"].shape[2:] == (1, 1)]
+    first = layers.index(around[0])
+    moved = [*layers[: first - 4], *layers[first : first + 2], *layers[first - 4 : first]]
+    moved += layers[first + 2 :]
+    assert sorted(moved) == sorted(layers)
+    for order, is_read in ((layers, True), (moved, False)):
+        names = {
+            name: f"{order.index(name.rpartition('.')[0])}.{name.rpartition('.')[2]}"
+            for name in state
+        }
+        save({names[name]: own for name, own in state.items()}, tmp_path / "all_0.pt")
+        if is_read:
+            assert same(read(tmp_path / "all_0.pt"), state)
+            continue
+        with pytest.raises(ForeignFileError, match=r"more than one way|but not by numbers, which"):
+            read(tmp_path / "all_0.pt")
