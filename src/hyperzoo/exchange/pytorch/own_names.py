@@ -97,9 +97,10 @@ def _check_numbers(order: Sequence[str], source: str, architecture: Architecture
 
 def _numbered(architecture: Architecture) -> str:
     layers = ", ".join(dict.fromkeys(layer_of(p.name) for p in architecture.parameters))
+    shortcut = "" if architecture.is_straight else " (a block's shortcut after the rest of it)"
     return (
-        f"let numbers tell the order of {layers}: call them 0.weight, 0.bias, ..., 1.weight and "
-        "so on"
+        f"let numbers tell the order of {layers}{shortcut}: call them 0.weight, 0.bias, ..., "
+        "1.weight and so on"
     )
 
 
