@@ -243,7 +243,7 @@ def test_names_that_tell_nothing(tmp_path: Path, names: str, save: Any):
         (
             ["w1", "c", *"123456"],
             torch.save,
-            r"end in .weight and .bias, got 'c'; name the tensors",
+            r"end in .weight and .bias, got 'c'; let numbers tell",
         ),
         (
             ["x.w", "y.b", *(f"{n}.{k}" for n in "123" for k in "wb")],
@@ -288,7 +288,7 @@ def test_normalisations_under_names_that_tell_nothing(tmp_path: Path):
     network = get_architecture("resnet8", 2)
     tensors = enumerate(network.parameters)
     torch.save({f"t{n}": torch.zeros(p.shape) for n, p in tensors}, tmp_path / "a.pt")
-    with pytest.raises(ForeignFileError, match=r"end in .weight and .bias, got 't0'; name the"):
+    with pytest.raises(ForeignFileError, match=r"end in .weight and .bias, got 't0'; let num"):
         read(tmp_path / "a.pt")
 
 
@@ -609,3 +609,10 @@ def test_numbers_in_another_order_than_the_networks(tmp_path: Path, save: Any):
             continue
         with pytest.raises(ForeignFileError, match=r"more than one way|but not by numbers, which"):
             read(tmp_path / "all_0.pt")
+
+
+def test_what_lies_beside_in_a_tuple_within_is_said(tmp_path: Path):
+    torch.save({"net": (STATE, {"momentum": 0.9}), "epoch": 3}, tmp_path / "cat_0.pt")
+    assert "the tensors are those of 'net.0'; left out beside it: net.1, epoch" in (
+        read(tmp_path / "cat_0.pt").notes
+    )

@@ -132,7 +132,7 @@ def _by_order_alone(
         other = next((name for name in shapes if name not in some), next(iter(shapes)))
         raise ForeignFileError(
             f"{source}: expected names that end in .weight and .bias, got {other[:80]!r}; "
-            + _remedy(architecture)
+            + _numbered(architecture)
         )
     wanted = [parameter.shape for parameter in architecture.parameters]
     trusted = ordered and list(shapes.values()) == wanted
