@@ -296,3 +296,13 @@ def test_a_part_of_a_distributed_checkpoint(tmp_path: Path):
     torch.save(TENSORS, tmp_path / "cat_0" / "__0_0.distcp")
     with pytest.raises(ForeignFileError, match=r"a part of a distributed.*dcp_to_torch_save\(fold"):
         import_zoo(tmp_path, tmp_path / "zoo")
+
+
+@pytest.mark.parametrize(
+    "text", ["hello world, this is text", "(see the README)\n", "Dear all,\n", "I am\na text\n"]
+)
+def test_words_that_begin_as_instructions_of_old_pickles(text: str, tmp_path: Path):
+    (tmp_path / "modelwise.pkl").write_text(text)
+    assert look(tmp_path / "modelwise.pkl") is Content.TEXT
+    with pytest.raises(ForeignFileError, match=r"not a pickle of networks but a text; give the"):
+        import_zoo(tmp_path / "modelwise.pkl", tmp_path / "zoo")

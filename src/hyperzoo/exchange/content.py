@@ -247,10 +247,27 @@ def _look_at_text(start: bytes) -> Content:
 
 
 def _is_old_pickle(start: bytes) -> bool:
-    """Whether a text is a pickle of protocol 0: its instructions are letters."""
-    read = 0
+    """Whether a text is a pickle of protocol 0: its instructions are letters.
+
+    Those of a pickle take no more from its stack than others have put there; words seldom do so.
+    """
+    read, depth, marks, remembers = 0, 0, list[int](), False
     try:
-        for _ in pickletools.genops(io.BytesIO(start)):
+        for instruction, _, _ in pickletools.genops(io.BytesIO(start)):
+            taken, given = instruction.stack_before, instruction.stack_after
+            if pickletools.markobject in taken:
+                if not marks:
+                    return False
+                depth = marks.pop()
+                taken = taken[: taken.index(pickletools.markobject)]
+            if depth < len(taken) or ("GET" in instruction.name and not remembers):
+                return False
+            depth -= len(taken)
+            if pickletools.markobject in given:
+                marks.append(depth)
+            else:
+                depth += len(given)
+            remembers = remembers or "PUT" in instruction.name
             read += 1
     except (ValueError, OverflowError, struct.error):
         return read >= 4

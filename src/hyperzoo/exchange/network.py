@@ -112,13 +112,16 @@ def match_layers(
             shapes: _in_order([n for n in layers if layers[n] == shapes], numbered=numbered)
             for shapes in wanted
         }
-        if not all(queues.values()):
+        is_told, has_alike = all(queues.values()), len(queues) < len(wanted)
+        order = tuple(queues[shapes].pop(0) for shapes in wanted) if is_told else ()
+        # Numbers that are in another order than shapes say nothing of those of the same shapes.
+        if not is_told or (has_alike and not _rises(order)):
             raise ForeignFileError(
                 f"{source}: the order of its layers is not known: {', '.join(sorted(layers))} fit "
                 f"the architecture '{architecture.name}' in more than one way, as several have "
                 "the same shapes; give a file that keeps the order, such as a whole model"
             )
-        return architecture, tuple(queues[shapes].pop(0) for shapes in wanted)
+        return architecture, order
     found = [shape for name in sorted(layers) for shape in layers[name]]
     raise ForeignFileError(_mismatch(source, found, candidates, "keras"))
 
@@ -130,19 +133,32 @@ def _in_order(names: list[str], *, numbered: bool) -> list[str]:
     """
     if len(names) == 1:
         return names
-    parts = {name: [_COUNTED.fullmatch(part) for part in name.split("/")] for name in names}
-    patterns, numbers = set[tuple[str, ...]](), dict[str, list[tuple[list[int], int]]]()
-    for name, found in parts.items():
-        stems = [match["stem"] for match in found if match]
-        patterns.add(tuple(_DIGITS.sub("#", stem) for stem in stems))
-        counts = [int(match["count"] or 0) for match in found if match]
-        own = [list(map(int, _DIGITS.findall(stem))) for stem in stems]
-        numbers[name] = list(zip(own, counts, strict=True))
+    numbers = {name: _numbers(name)[1] for name in names}
+    patterns = {_numbers(name)[0] for name in names}
     ordered = sorted(names, key=lambda name: numbers[name])
     is_told = len(patterns) == 1 and all(
         numbers[one] != numbers[other] for one, other in pairwise(ordered)
     )
     return ordered if numbered and is_told else []
+
+
+def _numbers(name: str) -> tuple[tuple[str, ...], list[tuple[list[int], int]]]:
+    """A layer's name without its numbers, and these: each part's own, and its count."""
+    found = [match for part in name.split("/") if (match := _COUNTED.fullmatch(part))]
+    stems = [match["stem"] for match in found]
+    own = [list(map(int, _DIGITS.findall(stem))) for stem in stems]
+    counts = [int(match["count"] or 0) for match in found]
+    return tuple(_DIGITS.sub("#", stem) for stem in stems), list(zip(own, counts, strict=True))
+
+
+def _rises(names: Sequence[str]) -> bool:
+    """Whether the numbers of names that are the same but for numbers rise."""
+    last: dict[tuple[str, ...], list[tuple[list[int], int]]] = {}
+    for pattern, numbers in map(_numbers, names):
+        if numbers < last.get(pattern, []):
+            return False
+        last[pattern] = numbers
+    return True
 
 
 def torch_weights(

@@ -87,6 +87,7 @@ def test_shapes_that_differ_need_no_numbers(layers: tuple[str, ...], tmp_path: P
         ("a", "b", "c", "d"),
         ("stem", "left/conv", "right/conv", "head"),
         ("conv", "layers_a/layers/conv2d", "layers_b/layers/conv2d", "head"),
+        ("conv5", "conv1", "conv2", "fc"),  # its numbers are no order of use
     ],
 )
 def test_what_fits_in_several_ways_is_refused(layers: tuple[str, ...], tmp_path: Path):

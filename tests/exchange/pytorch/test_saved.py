@@ -243,7 +243,7 @@ def test_names_that_tell_nothing(tmp_path: Path, names: str, save: Any):
         (
             ["w1", "c", *"123456"],
             torch.save,
-            r"end in .weight and .bias, got 'c'; name the tensors",
+            r"end in .weight and .bias, got 'c'; let numbers tell",
         ),
         (
             ["x.w", "y.b", *(f"{n}.{k}" for n in "123" for k in "wb")],
@@ -288,7 +288,7 @@ def test_normalisations_under_names_that_tell_nothing(tmp_path: Path):
     network = get_architecture("resnet8", 2)
     tensors = enumerate(network.parameters)
     torch.save({f"t{n}": torch.zeros(p.shape) for n, p in tensors}, tmp_path / "a.pt")
-    with pytest.raises(ForeignFileError, match=r"end in .weight and .bias, got 't0'; name the"):
+    with pytest.raises(ForeignFileError, match=r"end in .weight and .bias, got 't0'; let num"):
         read(tmp_path / "a.pt")
 
 
@@ -586,3 +586,33 @@ def test_vectors_beside_a_whole_network(tmp_path: Path, length: int):
         ForeignFileError, match="all of 'smallcnn' is there, and more: if temp chan"
     ):
         list(Pytorch().read(tmp_path / "cat_0.pt"))
+
+
+@pytest.mark.parametrize("save", [torch.save, save_file])
+def test_numbers_in_another_order_than_the_networks(tmp_path: Path, save: Any):
+    """As a module has them that defines a block's shortcut before the rest of it."""
+    state = random_state("resnet8")
+    layers = list(dict.fromkeys(name.rpartition(".")[0] for name in state))
+    around = [own for own in layers if state[f"{own}.weight"].shape[2:] == (1, 1)]
+    first = layers.index(around[0])
+    moved = [*layers[: first - 4], *layers[first : first + 2], *layers[first - 4 : first]]
+    moved += layers[first + 2 :]
+    assert sorted(moved) == sorted(layers)
+    for order, is_read in ((layers, True), (moved, False)):
+        names = {
+            name: f"{order.index(name.rpartition('.')[0])}.{name.rpartition('.')[2]}"
+            for name in state
+        }
+        save({names[name]: own for name, own in state.items()}, tmp_path / "all_0.pt")
+        if is_read:
+            assert same(read(tmp_path / "all_0.pt"), state)
+            continue
+        with pytest.raises(ForeignFileError, match=r"more than one way|but not by numbers, which"):
+            read(tmp_path / "all_0.pt")
+
+
+def test_what_lies_beside_in_a_tuple_within_is_said(tmp_path: Path):
+    torch.save({"net": (STATE, {"momentum": 0.9}), "epoch": 3}, tmp_path / "cat_0.pt")
+    assert "the tensors are those of 'net.0'; left out beside it: net.1, epoch" in (
+        read(tmp_path / "cat_0.pt").notes
+    )

@@ -214,6 +214,7 @@ class _Reader:
     def _block(self, start: str, followers: Sequence[str], entries: list[Facts]) -> str:
         """Read a residual block; returns its addition."""
         self._begun = True
+        self._check_end(start, entries)
         joins = {self._end_of_branch(name) for name in followers}
         if len(joins) != 1:
             raise self._refused(start, "is followed by branches that no addition joins")
@@ -228,6 +229,7 @@ class _Reader:
             while name != join:
                 self._append(name, branch)
                 end, name = name, self._only_follower(name)
+            self._check_end(end, branch)
             branches[end], weighted[end] = branch, self._weighted
             self._weighted = before
         self._begins = begins
@@ -240,6 +242,12 @@ class _Reader:
             block["shortcut"] = branches[around]
         entries.append(block)
         return join
+
+    def _check_end(self, name: str, entries: Sequence[Facts]) -> None:
+        if entries and "zeros" in entries[-1]:
+            raise self._refused(
+                name, "is a ZeroPadding2D that no convolution follows; expected one right behind it"
+            )
 
     def _end_of_branch(self, name: str) -> str:
         """The addition to which a branch leads."""

@@ -145,15 +145,23 @@ def _left(
     outer = content
     inside = True  # whether the path leads through keys alone, not to a part of a dict's names
     for key in path:
-        inside = inside and key in (outer if isinstance(outer, Mapping) else range(0))
-        outer = outer[key] if inside else outer
+        if isinstance(outer, list | tuple):
+            outer = outer[int(key)]
+        else:
+            inside = inside and isinstance(outer, Mapping) and key in outer
+            outer = outer[key] if inside else outer
     keys = list(content) if isinstance(content, Mapping) else []
     if isinstance(content, list | tuple):
         keys = [str(number) for number in range(len(content))]
     beside = [str(key) for key in keys if not path or key != path[0]]
+    if isinstance(content, Mapping) and len(path) > 1:
+        inner = content.get(path[0])
+        if isinstance(inner, list | tuple):
+            others = [str(number) for number in range(len(inner)) if str(number) != path[1]]
+            beside = [f"{path[0]}.{number}" for number in others] + beside
     if not path:
         beside = [str(key) for key in keys if str(key) not in own and key not in without]
-    elif not inside and not isinstance(content, list | tuple):
+    elif not inside:
         beside = [str(k) for k in keys if str(k).partition(".")[0] != path[0] and k not in without]
     if path:
         yield f"the tensors are those of {_shown(path)!r}" + (

@@ -69,7 +69,39 @@ def in_order(
             queues[layer], is_by_file = _alike(alike, called, source, architecture, trusted=trusted)
             by_file = by_file or is_by_file
     order = [queues[layer].pop(0) for layer in wanted]
+    if len(order) > len(queues):
+        _check_numbers(order, source, architecture)
     return [names[f"{own}.{kind}"] for own in order for kind, _ in found[own]], by_file
+
+
+def _check_numbers(order: Sequence[str], source: str, architecture: Architecture) -> None:
+    """Refuse layers that were told apart by numbers which are in another order than the network's.
+
+    Shapes may put some in their places, such as a shortcut that was numbered before its block; but
+    then the numbers of those of the same shapes say nothing.
+
+    Raises:
+        ForeignFileError: they are.
+    """
+    last: dict[str, list[int]] = {}
+    for layer in order:
+        pattern, numbers = _NUMBERS.sub("#", layer), list(map(int, _NUMBERS.findall(layer)))
+        if numbers < last.get(pattern, []):
+            raise ForeignFileError(
+                f"{source}: {', '.join(order)[:200]} is the order of '{architecture.name}' by "
+                "shapes, but not by numbers, which tell apart layers of the same shapes; "
+                + _numbered(architecture)
+            )
+        last[pattern] = numbers
+
+
+def _numbered(architecture: Architecture) -> str:
+    layers = ", ".join(dict.fromkeys(layer_of(p.name) for p in architecture.parameters))
+    shortcut = "" if architecture.is_straight else " (a block's shortcut after the rest of it)"
+    return (
+        f"let numbers tell the order of {layers}{shortcut}: call them 0.weight, 0.bias, ..., "
+        "1.weight and so on"
+    )
 
 
 def _plain_names(shapes: Shapes) -> dict[str, str] | None:
@@ -100,7 +132,7 @@ def _by_order_alone(
         other = next((name for name in shapes if name not in some), next(iter(shapes)))
         raise ForeignFileError(
             f"{source}: expected names that end in .weight and .bias, got {other[:80]!r}; "
-            + _remedy(architecture)
+            + _numbered(architecture)
         )
     wanted = [parameter.shape for parameter in architecture.parameters]
     trusted = ordered and list(shapes.values()) == wanted
@@ -155,9 +187,7 @@ def _alike(
             f"{source}: {', '.join(called)[:200]} fit '{architecture.name}' in more than one way, "
             "as several have the same shapes and "
             + ("their numbers and their order differ" if trusted else "their order is not known")
-            + "; let numbers tell the order of "
-            + ", ".join(dict.fromkeys(layer_of(p.name) for p in architecture.parameters))
-            + ": call them 0.weight, 0.bias, ..., 1.weight and so on"
+            + f"; {_numbered(architecture)}"
         )
     return by_number or layers, by_number is None
 
