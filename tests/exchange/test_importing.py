@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-from hyperzoo.architectures import declared_architecture
+from hyperzoo.architectures import declared_architecture, get_architecture
 from hyperzoo.errors import (
     ExportError,
     ForeignFileError,
@@ -424,3 +425,17 @@ def test_a_document_that_was_changed(
     path.write_text(json.dumps(document))
     with pytest.raises(ZooFormatError, match=message):
         open_zoo(tmp_path / "zoo")
+
+
+def test_a_network_of_nan_weights_is_no_constant(tmp_path: Path):
+    """It has no accuracy that could tell; that it failed is said."""
+    architecture = get_architecture("smallcnn", 10)
+    state = {p.name: torch.zeros(p.shape) for p in architecture.parameters}
+    (tmp_path / "files").mkdir()
+    torch.save(state, tmp_path / "files" / "all_0.pt")
+    state["conv1.weight"] = state["conv1.weight"] * float("nan")
+    torch.save(state, tmp_path / "files" / "all_1.pt")
+    few_images = few(load_images("digits", channels=1), 60, 60)
+    notes = import_zoo(tmp_path / "files", tmp_path / "zoo", images=few_images).notes
+    assert any(n.endswith("NaN or infinite, which count as failed: all_1") for n in notes)
+    assert any(n.startswith("1 network: no more accurate") and ": all_0;" in n for n in notes)

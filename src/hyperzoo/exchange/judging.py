@@ -54,7 +54,7 @@ def judge(
         yield Judged(
             metrics=found,
             notes=tuple(_differences(network.id, found, figures)),
-            is_constant=accuracy is None or bool(accuracy <= most + 1e-9),
+            is_constant=accuracy is not None and bool(accuracy <= most + 1e-9),
         )
 
 
