@@ -14,11 +14,11 @@ from hyperzoo.errors import ForeignFileError, GenerationError
 from hyperzoo.exchange.exporting import export_zoo
 from hyperzoo.exchange.importing import import_zoo
 from hyperzoo.generation import Split, fit
-from hyperzoo.images import ImageSet
 from hyperzoo.recipe import load_recipe
 from hyperzoo.zoo import verify_zoo
 from hyperzoo.zoo.layout import models_schema
 from tests.exchange.modelzoos.makers import NONLINEAR, SIZES, Net, config, make_trial
+from tests.exchange.runs.makers import images_of
 from tests.exchange.test_content import LFS
 
 
@@ -324,14 +324,7 @@ def test_a_wrong_scaling_shows(tmp_path: Path):
         lines = [json.loads(line) for line in (folder / "result.json").read_text().splitlines()]
         lines[-1]["test_acc"] = 0.5 + accuracy / 2
         (folder / "result.json").write_text("\n".join(map(json.dumps, lines)))
-    known = ImageSet(
-        name="made-up",
-        class_names=tuple(f"digit{number}" for number in range(10)),
-        train_images=images,
-        train_labels=labels,
-        validation_images=images,
-        validation_labels=labels,
-    )
+    known = images_of(labels, images)
     notes = import_zoo(root, tmp_path / "zoo", images=known).notes
     assert "4 of 4 networks evaluated on made-up do not what the zoo tells" in notes[2]
     assert "The scaling of the pixels" in notes[2]
@@ -435,14 +428,7 @@ def test_a_network_without_sound_weights_is_not_compared(root: Path, tmp_path: P
         (folder / "result.json").write_text("\n".join(map(json.dumps, lines)))
     file = sorted(root.iterdir())[0] / "checkpoint_000003" / "checkpoints"
     torch.save({name: own * np.nan for name, own in torch.load(file).items()}, file)
-    known = ImageSet(
-        name="made-up",
-        class_names=tuple(f"digit{number}" for number in range(10)),
-        train_images=images,
-        train_labels=labels,
-        validation_images=images,
-        validation_labels=labels,
-    )
+    known = images_of(labels, images)
     done = import_zoo(root, tmp_path / "zoo", images=known)
     assert (
         "2 networks evaluated on made-up: accuracy on these images differs by 0.0000 in"

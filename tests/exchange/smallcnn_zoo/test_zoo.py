@@ -18,6 +18,7 @@ from hyperzoo.images import ImageSet
 from hyperzoo.recipe import load_recipe
 from hyperzoo.zoo import open_zoo, verify_zoo
 from hyperzoo.zoo.layout import models_schema
+from tests.exchange.runs.makers import images_of
 from tests.exchange.smallcnn_zoo.makers import (
     ACTIVATIONS,
     EPOCHS,
@@ -196,17 +197,6 @@ def test_a_table_of_finished_networks(files: Path, tmp_path: Path):
     assert imported.zoo.architecture.layers[1].activation == "tanh"
     expected = answers(matrix[1], "tanh", IMAGES)
     np.testing.assert_allclose(said_by(imported.zoo.network("all_1")), expected, atol=1e-5)
-
-
-def images_of(labels: np.ndarray, images: np.ndarray) -> ImageSet:
-    return ImageSet(
-        name="made-up",
-        class_names=tuple(f"digit{number}" for number in range(10)),
-        train_images=images,
-        train_labels=labels,
-        validation_images=images,
-        validation_labels=labels,
-    )
 
 
 def told_of_images(files: Path, dataset: str, size: int) -> ImageSet:
