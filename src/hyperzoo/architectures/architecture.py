@@ -43,6 +43,11 @@ class Architecture:
         return not any(isinstance(layer, Residual) for layer in self.layers)
 
     @property
+    def is_drawn(self) -> bool:
+        """Whether activations differ from network to network of a zoo, whose column tells them."""
+        return any(getattr(step.layer, "activation", "") == "drawn" for step in self.steps)
+
+    @property
     def differs_in_training(self) -> bool:
         """Whether it computes something else in training: dropout, batch normalisation."""
         return any(isinstance(step.layer, BatchNorm | Dropout) for step in self.steps)

@@ -22,7 +22,7 @@ _LEAST = 1e-9
 
 def readings(architecture: Architecture) -> list[Architecture]:
     """The architectures that the weights may be of."""
-    if any(getattr(step.layer, "activation", "") == "drawn" for step in architecture.steps):
+    if architecture.is_drawn:
         return [varied(architecture, activation=own) for own in ("relu", "tanh")]
     return [architecture]
 

@@ -45,7 +45,7 @@ def fit(
         )
     if chosen.needs_images and images is None:
         raise GenerationError(f"method '{method}' needs images; give the zoo's images")
-    if any(getattr(step.layer, "activation", "") == "drawn" for step in zoo.architecture.steps):
+    if zoo.architecture.is_drawn:
         raise GenerationError(
             f"{zoo.path}: its networks have different activations, which weights alone do not "
             "tell; give a zoo of networks of one activation (of another's zoo, import a folder of "

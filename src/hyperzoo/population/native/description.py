@@ -51,7 +51,7 @@ def describe(architecture: Architecture) -> NDArray[np.int64]:
             f"'{architecture.name}' has residual blocks, which the native engine has not; use "
             "engine 'torch'"
         )
-    if any(getattr(step.layer, "activation", "") == "drawn" for step in architecture.steps):
+    if architecture.is_drawn:
         raise EngineError(
             f"the activation of '{architecture.name}' differs from network to network of this zoo; "
             "take a network by itself, with zoo.architecture_of(id)"
