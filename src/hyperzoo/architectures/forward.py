@@ -9,6 +9,7 @@ from torch.nn import functional
 from hyperzoo.architectures.activations import FUNCTIONS
 from hyperzoo.architectures.architecture import Architecture
 from hyperzoo.architectures.layers import (
+    Activation,
     Add,
     BatchNorm,
     Conv2d,
@@ -88,7 +89,7 @@ class Pass:
             case Conv2d() | Dense():
                 values = self.sums(step, values)
             case Pool2d(kind="average") as layer:
-                values = functional.avg_pool2d(values, layer.size, layer.step)
+                values = self.averages(layer, values)
             case Pool2d() as layer:
                 values = functional.max_pool2d(values, layer.size, layer.step)
             case GlobalAveragePool():
@@ -103,7 +104,7 @@ class Pass:
                 return normalised(layer, values)
             case Add():
                 values = inputs[0] + inputs[1]
-        return FUNCTIONS[step.layer.activation](values)
+        return self.activated(step.layer.activation, values)
 
     def sums(self, step: Step, values: Tensor) -> Tensor:
         """What a convolution or a dense layer sums up of its inputs, before its activation."""
@@ -113,6 +114,14 @@ class Pass:
             padding, values = _pad(step.layer, step, values)
             return functional.conv2d(values, weight, bias, step.layer.stride, padding)
         return functional.linear(values.flatten(1), weight, bias)
+
+    def averages(self, layer: Pool2d, values: Tensor) -> Tensor:
+        """The averages over squares."""
+        return functional.avg_pool2d(values, layer.size, layer.step)
+
+    def activated(self, activation: Activation, values: Tensor) -> Tensor:
+        """An activation of what a layer has."""
+        return FUNCTIONS[activation](values)
 
     def _normalise(self, name: str, layer: BatchNorm, values: Tensor) -> Tensor:
         own = self._parameters

@@ -27,14 +27,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from hyperzoo.architectures import Architecture
-from hyperzoo.architectures.forward import Pass
 from hyperzoo.architectures.layers import Conv2d
 from hyperzoo.architectures.steps import Step
 from hyperzoo.generation.methods.distilled import summing_steps
 from hyperzoo.generation.methods.looks import Look, looking_alike
+from hyperzoo.generation.methods.quick_pass import QuickPass
 
 RIDGE = 1e-3
 """The ridge of all layers where none is asked for, in parts of the mean square of what arrives."""
+
+WIDE = 0.01
+"""From such a ridge on the systems are solved in float32: no larger than 1 by inputs over ridge is
+what rounding is multiplied by, which leaves three digits of what the ridge itself takes."""
 
 NOISE_RIDGE = 3.0
 """The ridge of noise, in the same parts. A smaller one lets noise act in more directions, and makes
@@ -108,7 +112,7 @@ class _Arriving:
         numbers: the same.
         mean_square: the square sum of an input over all samples, the mean of inputs.
         by_samples: whether there are fewer samples than inputs.
-        products: inner products of the samples or of the inputs, whichever are fewer; float64.
+        products: inner products of the samples or of the inputs, whichever are fewer.
             They are summed up in float32, which is off by far less than any ridge.
     """
 
@@ -118,7 +122,7 @@ class _Arriving:
         self.mean_square = float(self.numbers.square().sum(dtype=torch.float64)) / inputs
         self.by_samples = count < inputs
         rows = self.numbers if self.by_samples else self.numbers.T
-        self.products = (rows @ rows.T).double()
+        self.products = rows @ rows.T
 
 
 def _disturbed(wanted: Tensor, arriving: _Arriving, noise: float, normals: Tensor) -> Tensor:
@@ -132,7 +136,7 @@ def _disturbed(wanted: Tensor, arriving: _Arriving, noise: float, normals: Tenso
     return wanted + size * beside
 
 
-class _Aimed(Pass):
+class _Aimed(QuickPass):
     """A pass of the aim, which keeps what its layers sum up at the positions looked at."""
 
     def __init__(self, architecture: Architecture, aim: Mapping[str, Tensor]) -> None:
@@ -146,7 +150,7 @@ class _Aimed(Pass):
         return super().sums(step, values)
 
 
-class _Solving(Pass):
+class _Solving(QuickPass):
     """A pass in which every layer is solved before it sums up."""
 
     def __init__(
@@ -203,7 +207,9 @@ class _Ridge:
     def __init__(self, arriving: _Arriving, wanted: Tensor, ridge: float) -> None:
         self._arriving, self._by_samples = arriving.numbers, arriving.by_samples
         self._ridge = ridge * arriving.mean_square or 1.0  # nothing arrives: the start stays
-        products = arriving.products.clone()
+        products = arriving.products.to(
+            torch.float32 if ridge >= WIDE else torch.float64, copy=True
+        )
         products.diagonal().add_(self._ridge)
         # A factor that there is not, of a damaged generator, gives numbers that are refused later.
         self._factor = torch.linalg.cholesky_ex(products).L
@@ -223,8 +229,10 @@ class _Ridge:
         return left.T
 
     def _solved(self, columns: Tensor) -> Tensor:
-        """Of the system of equations, in float64."""
-        solution: Tensor = torch.cholesky_solve(columns.double(), self._factor).float()
+        """Of the system of equations, in its own precision."""
+        solution: Tensor = torch.cholesky_solve(
+            columns.to(self._factor.dtype), self._factor
+        ).float()
         return solution
 
     def nearest(self, start: Tensor, square_length: float) -> Tensor:
