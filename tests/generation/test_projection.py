@@ -16,6 +16,7 @@ from hyperzoo.architectures.layers import BatchNorm, Conv2d, Dense, Pool2d, Resi
 from hyperzoo.generation.methods import calibrating, distilled, looks, projection, solving
 from hyperzoo.generation.methods.unseen import Answers
 from hyperzoo.generation.training_set import TrainingSet
+from hyperzoo.population.imitate import imitate
 
 OWN = Architecture(
     name="own",
@@ -77,8 +78,11 @@ def test_codes_are_distilled():
     batches = (generator.choice(64, 32) for _ in itertools.count())
     start = {name: tensor.numpy() for name, tensor in weights_of(architecture, 1).items()}
     targets = distilled.Targets(mean=mean, ways=ways, lengths={})
-    learned = distilled.distil(
-        architecture, start, targets, kept, batches, (300, 300), generator, lambda: None
+    network = imitate(
+        architecture, start, kept, mean.numpy(), batches, steps=300, rate=2e-3, longest={}
+    )
+    learned = distilled.with_codes(
+        architecture, network, targets, kept, batches, 300, generator, lambda: None
     )
     code = torch.tensor([1.5, -1.0])
     wanted = mean + torch.tensordot(code, ways, dims=1)
@@ -322,6 +326,7 @@ def test_what_is_looked_at_was_not_learned():
         images=np.zeros((240, 1, 1, 1), np.uint8),
         sources=sources,
         logits=np.zeros((1, 240, 1), np.float32),
+        mirrored=False,
     )
     rows = projection._rows(data, answers, np.random.default_rng(0))
     assert not set(sources[rows.learned]) & set(sources[rows.shown])
@@ -330,7 +335,12 @@ def test_what_is_looked_at_was_not_learned():
     assert np.bincount(labels[sources[rows.shown]]).tolist() == [8, 8, 8]
     few = projection._rows(
         cast(TrainingSet, SimpleNamespace(image_labels=labels[::8], image_classes=("a", "b", "c"))),
-        Answers(images=answers.images[:15], sources=np.arange(15), logits=answers.logits[:, :15]),
+        Answers(
+            images=answers.images[:15],
+            sources=np.arange(15),
+            logits=answers.logits[:, :15],
+            mirrored=False,
+        ),
         np.random.default_rng(0),
     )
     assert few.shown.tolist() == few.learned.tolist() == list(range(15))

@@ -24,7 +24,6 @@ from hyperzoo.architectures.forward import Pass
 from hyperzoo.architectures.layers import Conv2d, Dense
 from hyperzoo.architectures.steps import Step
 from hyperzoo.generation.behaviour import pixels
-from hyperzoo.population.imitate import imitate
 
 RATE = 2e-3
 """Adam's learning rate at the start; it falls to zero by a half cosine."""
@@ -96,28 +95,28 @@ def network_of(
     return network
 
 
-def distil(
+def with_codes(
     architecture: Architecture,
-    start: Mapping[str, NDArray[np.float32]],
+    network: Mapping[str, NDArray[np.float32]],
     targets: Targets,
     images: NDArray[np.uint8],
     batches: Iterator[NDArray[np.int64]],
-    steps: tuple[int, int],
+    steps: int,
     generator: np.random.Generator,
     tell: Callable[[], None],
 ) -> dict[str, Tensor]:
-    """Fit a network of the mean, and then codes that move it along the ways.
+    """Fit codes that move a network, which answers by the mean, along the ways.
 
-    The network stays as it is while codes are learned: fitted together, codes cost it half of its
-    precision. Codes are drawn anew for every image of every step.
+    The network stays as it is: fitted together, codes cost it half of its precision. Codes are
+    drawn anew for every image of every step.
 
     Args:
         architecture: of the network.
-        start: the weights that it starts from.
+        network: PyTorch name -> tensor.
         targets: what it should answer.
         images: uint8 [image, height, width, channel], those of the targets.
         batches: gives the rows of one step's images after another.
-        steps: how many for the network, and for codes.
+        steps: how many.
         generator: draws the codes.
         tell: is called after every step.
 
@@ -128,11 +127,7 @@ def distil(
     learned = {
         name: torch.zeros(shape) for name, shape in learned_shapes(architecture, codes).items()
     }
-    mean = imitate(
-        architecture, start, images, targets.mean.numpy(), batches,
-        steps=steps[0], rate=RATE, longest=targets.lengths, tell=tell,
-    )  # fmt: skip
-    for name, weights in mean.items():
+    for name, weights in network.items():
         learned[f"network.{name}"] = torch.from_numpy(weights.copy())
 
     def loss_of_ways() -> Tensor:
@@ -144,7 +139,7 @@ def distil(
         return missed + _excess(architecture, learned, targets.lengths)
 
     of_codes = [tensor for name, tensor in learned.items() if is_of_codes(name)]
-    _fit(of_codes, loss_of_ways, steps[1], tell)
+    _fit(of_codes, loss_of_ways, steps, tell)
     return learned
 
 

@@ -175,7 +175,7 @@ def _fit_class(
     targets = answers.of_class(data, label)  # [network, image, output]
     mean = torch.from_numpy(targets.mean(axis=0))
     every = np.arange(len(answers.images))
-    batches = Batches(data, answers, label, every, generator)
+    batches = Batches(data, answers.sources, label, every, generator)
     chosen = batches.rows(IMAGES)
     learned = {
         "images": functional.adaptive_avg_pool2d(answers.pixels(chosen), GRID),

@@ -36,13 +36,15 @@ from hyperzoo.generation.draw import Draw
 from hyperzoo.generation.methods.by_class import fit_by_class
 from hyperzoo.generation.methods.calibrating import Variety, calibrated, variety
 from hyperzoo.generation.methods.distilled import (
+    RATE,
     Targets,
-    distil,
     is_of_codes,
     learned_shapes,
     network_of,
     summing_steps,
+    with_codes,
 )
+from hyperzoo.generation.methods.lessons import Lessons, lessons
 from hyperzoo.generation.methods.looks import Look, drawn, learned_looks, looks_of, shapes_of
 from hyperzoo.generation.methods.solving import Noise, solve
 from hyperzoo.generation.methods.unit_order import in_random_order
@@ -50,10 +52,11 @@ from hyperzoo.generation.methods.unseen import Answers, Batches, evenly, unseen_
 from hyperzoo.generation.registry import Meter, State, require_setting, require_tensors
 from hyperzoo.generation.training_set import TrainingSet
 from hyperzoo.population import evaluate
+from hyperzoo.population.imitate import imitate
 
-AIMS, PASSES, CODE_PASSES, BATCH = 2, 24, 6, 64
-"""Networks distilled for a class, how often each and its codes see every image, and how many at a
-time."""
+AIMS, PASSES, CODE_PASSES, BATCH = 2, 14, 6, 64
+"""Networks distilled for a class, how often each and its codes see every image of theirs, and how
+many at a time."""
 
 CODES = 16
 """Ways in which training networks differ, at most."""
@@ -84,6 +87,35 @@ class _Rows:
     shown: NDArray[np.int64]
 
 
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """What classes are fitted to.
+
+    Attributes:
+        data: the training set.
+        answers: to moved images.
+        rows: what each of them serves for.
+        lessons: what networks are distilled from.
+        seed: of the fit.
+    """
+
+    data: TrainingSet
+    answers: Answers
+    rows: _Rows
+    lessons: Lessons
+    seed: int
+
+    @property
+    def steps(self) -> int:
+        """Of the distillation of one network."""
+        return -(-PASSES * len(self.lessons.images) // BATCH)
+
+    @property
+    def code_steps(self) -> int:
+        """Of the fit of its codes."""
+        return -(-CODE_PASSES * len(self.answers.images) // BATCH)
+
+
 def refusal(data: TrainingSet) -> str | None:
     """Any declared network can be had so."""
     return None
@@ -94,10 +126,12 @@ def fit(data: TrainingSet, seed: int, meter: Meter) -> State:
     assert data.images is not None  # the registry says that the method needs images
     answers = unseen_answers(data, seed)
     rows = _rows(data, answers, np.random.default_rng([seed, 1]))
-    steps = AIMS * sum(_steps(answers))
+    taught = lessons(data, answers, rows.learned, np.random.default_rng([seed, 3]))
+    known = _Known(data, answers, rows, taught, seed)
+    steps = AIMS * (known.steps + known.code_steps)
 
     def fitted(label: int, tell: Callable[[], None]) -> dict[str, NDArray[Any]]:
-        return _fit_class(data, answers, rows, label, seed, tell)
+        return _fit_class(known, label, tell)
 
     tensors = fit_by_class(data, steps, meter, fitted)
     return State(
@@ -187,29 +221,14 @@ def _normals(draw: Draw, purpose: str, shape: tuple[int, ...]) -> Tensor:
     return torch.from_numpy(numbers.reshape(shape))
 
 
-def _steps(answers: Answers) -> tuple[int, int]:
-    """Of the distillation of one network, and of its codes."""
-    network, codes = (-(-passes * len(answers.images) // BATCH) for passes in (PASSES, CODE_PASSES))
-    return network, codes
-
-
-def _fit_class(
-    data: TrainingSet,
-    answers: Answers,
-    rows: _Rows,
-    label: int,
-    seed: int,
-    tell: Callable[[], None],
-) -> dict[str, NDArray[Any]]:
+def _fit_class(known: _Known, label: int, tell: Callable[[], None]) -> dict[str, NDArray[Any]]:
     """What is learned of one class: name -> array."""
+    data, answers, rows, seed = known.data, known.answers, known.rows, known.seed
     architecture = data.architecture
-    known = variety(answers.of_class(data, label), CODES)
+    varied = variety(answers.of_class(data, label), CODES)
     looks = learned_looks(data.of_class(label))
     generator = np.random.default_rng([seed, 2, label])
-    distilled = [
-        _distilled(data, answers, rows, label, known, (seed, number), generator, tell)
-        for number in range(AIMS)
-    ]
+    distilled = [_distilled(known, label, varied, aim, generator, tell) for aim in range(AIMS)]
     seen = looks_of(architecture, {name: torch.from_numpy(look) for name, look in looks.items()})
     references = answers.pixels(rows.references)
     looked_at = answers.images[np.concatenate([rows.references, rows.shown])]
@@ -223,39 +242,44 @@ def _fit_class(
         networks = ({name: tensor.numpy() for name, tensor in one.items()} for one in made)
         return np.stack(list(evaluate(architecture, networks, looked_at)))
 
-    ready = calibrated(distilled, known, rows.references, rows.shown, asked, generator)
+    ready = calibrated(distilled, varied, rows.references, rows.shown, asked, generator)
     aims = [_packed(architecture, aim) for aim in ready]
     return looks | {name: np.stack([aim[name] for aim in aims]) for name in aims[0]}
 
 
 def _distilled(
-    data: TrainingSet,
-    answers: Answers,
-    rows: _Rows,
+    known: _Known,
     label: int,
-    known: Variety,
-    place: tuple[int, int],
+    varied: Variety,
+    aim: int,
     generator: np.random.Generator,
     tell: Callable[[], None],
 ) -> dict[str, Tensor]:
-    """One distilled network of a class; place: the fit's seed, and the aim's number."""
-    architecture, (seed, number) = data.architecture, place
-    batches = Batches(data, answers, label, rows.learned, generator)
+    """One distilled network of a class, and its codes; `aim` is its number."""
+    data, answers, taught = known.data, known.answers, known.lessons
+    architecture = data.architecture
     summed = {
         f"{step.name}.{kind}" for step in summing_steps(architecture) for kind in ("weight", "bias")
     }
-    lengths = data.square_lengths(label)
-    targets = Targets(
-        mean=torch.from_numpy(known.mean),
-        ways=torch.from_numpy(known.ways),
-        lengths={name: length for name, length in lengths.items() if name in summed},
-    )
+    lengths = {
+        name: length for name, length in data.square_lengths(label).items() if name in summed
+    }
 
     # Draws of the fit have class names that no sample can have.
-    start = Draw(seed, f"fit of {data.classes[label]}", number).initial_parameters(architecture)
-    return distil(
-        architecture, start, targets, answers.images, batches.drawn(BATCH),
-        _steps(answers), generator, tell,
+    start = Draw(known.seed, f"fit of {data.classes[label]}", aim).initial_parameters(architecture)
+    every = np.arange(len(taught.images))
+    network = imitate(
+        architecture, start, taught.images, taught.means[label],
+        Batches(data, taught.sources, label, every, generator).drawn(BATCH),
+        steps=known.steps, rate=RATE, longest=lengths, tell=tell,
+    )  # fmt: skip
+    targets = Targets(
+        mean=torch.from_numpy(varied.mean), ways=torch.from_numpy(varied.ways), lengths=lengths
+    )
+    return with_codes(
+        architecture, network, targets, answers.images,
+        Batches(data, answers.sources, label, known.rows.learned, generator).drawn(BATCH),
+        known.code_steps, generator, tell,
     )  # fmt: skip
 
 

@@ -39,11 +39,13 @@ class Answers:
         images: uint8 [image, height, width, channel].
         sources: int64 [image], which training image each was made of.
         logits: float32 [network, image, output], networks in the order of the training set.
+        mirrored: whether the images are mirrored.
     """
 
     images: NDArray[np.uint8]
     sources: NDArray[np.int64]
     logits: NDArray[np.float32]
+    mirrored: bool
 
     def pixels(self, rows: NDArray[np.int64]) -> Tensor:
         """Some of the images as networks take them: [image, channel, height, width] in [0, 1]."""
@@ -60,7 +62,7 @@ class Batches:
 
     Args:
         data: the training set.
-        answers: the images.
+        sources: int64 [image], the training image that each was made of.
         label: the class of the networks that are fitted.
         among: int64 [row], of those that may be drawn.
         generator: draws.
@@ -69,7 +71,7 @@ class Batches:
     def __init__(
         self,
         data: TrainingSet,
-        answers: Answers,
+        sources: NDArray[np.int64],
         label: int,
         among: NDArray[np.int64],
         generator: np.random.Generator,
@@ -77,7 +79,7 @@ class Batches:
         self._generator = generator
         self._pools = [among]
         if data.kind == "one-vs-all":
-            own = data.targets(label)[answers.sources[among]] == 1
+            own = data.targets(label)[sources[among]] == 1
             self._pools = [among[own], among[~own]]
 
     def rows(self, count: int) -> NDArray[np.int64]:
@@ -121,6 +123,7 @@ def unseen_answers(data: TrainingSet, seed: int) -> Answers:
         images=images,
         sources=sources,
         logits=np.stack(list(evaluate(data.architecture, networks, images))),
+        mirrored=mirror,
     )
 
 
