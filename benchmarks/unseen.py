@@ -31,7 +31,8 @@ from hyperzoo.architectures import initial_parameters
 from hyperzoo.architectures.forward import forward
 from hyperzoo.cores import one_thread
 from hyperzoo.generation.behaviour import pixels
-from hyperzoo.generation.from_images import HEADS, ImageGenerator, fit
+from hyperzoo.generation.from_images import ImageGenerator, fit
+from hyperzoo.generation.registry import FROM_IMAGES
 from hyperzoo.images import ImageSet, load_images_at
 from hyperzoo.population import evaluate
 from hyperzoo.recipe import parse_recipe
@@ -96,7 +97,7 @@ class Trial:
 
     def ways(self, given: NDArray[np.uint8], slow: bool) -> Iterator[tuple[str, float, float]]:
         """Name, AUC and seconds (to have the network, without asking it) of every way."""
-        for head in HEADS:
+        for head in FROM_IMAGES:
             begin = time.perf_counter()
             made = self.generator.by(head).sample(given, 1)
             seconds = time.perf_counter() - begin

@@ -7,15 +7,16 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from hyperzoo.errors import GenerationError
-from hyperzoo.generation.from_images import HEADS, ImageGenerator, fit, heads
+from hyperzoo.generation.from_images import ImageGenerator, fit, heads
 from hyperzoo.generation.from_images.heads import (
     Seen,
-    Writer,
     by_boundary,
     by_density,
     by_retrieval,
+    fitted_writer,
 )
 from hyperzoo.generation.methods.unseen import moved
+from hyperzoo.generation.registry import FROM_IMAGES
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.population import evaluate
 from hyperzoo.train import train_zoo
@@ -95,7 +96,7 @@ def test_retrieval_takes_the_task_that_says_yes():
 def test_the_order_of_images_is_no_matter_to_the_writer(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(heads, "EPISODES", 20)
     generator = np.random.default_rng(0)
-    writer = Writer(gaussians(generator), generator)
+    writer = fitted_writer(gaussians(generator), generator)
     given = generator.standard_normal((7, 4))
     np.testing.assert_allclose(writer.head(given), writer.head(given[::-1]), rtol=1e-9)
     assert not np.allclose(writer.head(given), writer.head(given[:2]))
@@ -109,13 +110,13 @@ def test_images_are_moved_by_a_pixel():
         assert any(np.array_equal(image[1:4, 1:4], own) for own in inner)
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("head", FROM_IMAGES)
 def test_networks_of_a_class_that_none_was_trained_on(
     generator: ImageGenerator, images: ImageSet, head: str
 ):
     own = images.train_images[images.train_labels == 0][:20]
-    made = generator.by(head).sample(own, 2, seed=3)  # type: ignore[arg-type]
-    again = generator.by(head).sample(own, 1, seed=3)  # type: ignore[arg-type]
+    made = generator.by(head).sample(own, 2, seed=3)
+    again = generator.by(head).sample(own, 1, seed=3)
     truth = images.validation_labels == 0
     for place in range(2):
         network = {name: tensor[place] for name, tensor in made.items()}
