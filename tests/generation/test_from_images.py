@@ -17,33 +17,17 @@ from hyperzoo.generation.from_images.heads import (
 )
 from hyperzoo.generation.methods.unseen import moved
 from hyperzoo.generation.registry import FROM_IMAGES
-from hyperzoo.images import ImageSet, load_images
+from hyperzoo.images import ImageSet
 from hyperzoo.population import evaluate
 from hyperzoo.train import train_zoo
 from hyperzoo.zoo import Zoo
-from tests.helpers import few
+from tests.generation.makers import digits
 from tests.test_train import recipe
-
-LEFT_OUT = "zero"
 
 
 @pytest.fixture(scope="module")
 def images() -> ImageSet:
-    return few(load_images("digits", channels=1), 300, 120)
-
-
-@pytest.fixture(scope="module")
-def zoo(images: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> Zoo:
-    task = {"kind": "subset-vs-rest", "positives": [1], "exclude": [LEFT_OUT]}
-    chosen = recipe(networks_per_class=1, task=task, training={"epochs": 6, "batch_size": 32})
-    return train_zoo(chosen, tmp_path_factory.mktemp("zoos") / "zoo", images=images)
-
-
-@pytest.fixture(scope="module")
-def generator(zoo: Zoo, images: ImageSet) -> ImageGenerator:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(heads, "EPISODES", 200)
-        return fit(zoo, images=images.without([LEFT_OUT]))
+    return digits()
 
 
 def gaussians(generator: np.random.Generator) -> Seen:
@@ -128,13 +112,15 @@ def test_networks_of_a_class_that_none_was_trained_on(
         assert not np.array_equal(tensor[0], tensor[1])
 
 
-def test_what_is_refused(generator: ImageGenerator, zoo: Zoo, images: ImageSet):
+def test_what_is_refused(generator: ImageGenerator, tasks: Zoo, images: ImageSet):
     with pytest.raises(GenerationError, match=r"expected one or more uint8 images of shape"):
         generator.sample(images.train_images[:0], 1)
     with pytest.raises(GenerationError, match="count: expected 1 or more, got 0"):
         generator.sample(images.train_images[:1], 0)
     with pytest.raises(GenerationError, match="give the same images"):
-        fit(zoo, images=images)
+        fit(tasks, images=images)
+    with pytest.raises(GenerationError, match=r"no method 'bound' .*did you mean 'boundary'"):
+        generator.by("bound")
 
 
 def test_networks_with_several_outputs_are_refused(images: ImageSet, tmp_path: Path):

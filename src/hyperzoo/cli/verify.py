@@ -100,7 +100,7 @@ def _maker(zoo: Zoo, generator: Path, images_of: Path | None) -> "Maker":
     from hyperzoo.generation.from_images import conditioned, load_image_generator
 
     found = load_image_generator(generator)
-    return conditioned(found, given_images(images_of, found.architecture), zoo.image_classes)
+    return conditioned(found, given_images(images_of, found.architecture))
 
 
 def _report(result: "Retrained | Regenerated", made: str, whose: str) -> None:

@@ -74,7 +74,7 @@ def load_generator(path: str | Path) -> Generator:
         ZooFormatError: the file is damaged.
     """
     path = Path(path)
-    file = open_generator(path, "hyperzoo generate ZOO --method NAME --save FILE")
+    file = open_generator(path, None, "hyperzoo generate ZOO --method NAME --save FILE")
     try:
         generator = Generator(**parsed(file, None))
         get_method(generator.method).load().check(

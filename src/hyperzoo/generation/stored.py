@@ -40,10 +40,10 @@ Given = Literal["images"]
 """What a generator is given to make a network, where that is not the name of a class."""
 
 _OTHERWISE: dict[Given | None, str] = {
-    None: "it makes networks of classes that it knows, and takes no images: leave --images-of out "
-    "(in Python: load_generator)",
-    "images": "it makes networks from images of a class: give these with --images-of FOLDER (in "
-    "Python: load_image_generator)",
+    None: "the generator makes networks of classes that it knows, and takes no images; leave "
+    "--images-of out (in Python: load_generator)",
+    "images": "the generator makes networks from images of a class; give these with --images-of "
+    "FOLDER (in Python: load_image_generator)",
 }
 """What to say of a generator of the other kind than was asked for."""
 
@@ -163,20 +163,30 @@ def check_numbers(least: int, **numbers: int) -> None:
             raise GenerationError(f"{name}: expected {least} to {MOST_SEED}, got {value}")
 
 
-def open_generator(path: Path, how: str) -> TensorFile:
-    """Open a generator's file; of what it says nothing is read yet.
+def open_generator(path: Path, takes: Given | None, how: str) -> TensorFile:
+    """Open a generator's file; of what it says, the kind of generator is all that is read yet.
 
     Args:
         path: the file.
+        takes: the kind that is asked for.
         how: what writes such a file.
 
     Raises:
-        GenerationError: there is none.
+        GenerationError: there is none, or it is of another kind.
         ZooFormatError: it is damaged.
     """
     if not path.is_file():
         raise GenerationError(f"{path}: no such file; `{how}` writes one")
-    return open_tensors(path, widths=_WIDTHS)
+    file = open_tensors(path, widths=_WIDTHS)
+    given = file.metadata.get("given")
+    if given is None or given == "images":
+        if given != takes and file.metadata.get("format") == _FORMAT:
+            raise GenerationError(f"{path}: {_OTHERWISE[given]}")
+        return file
+    raise GenerationError(
+        f"{path}: not a generator that can be used: given: expected 'images' or nothing, got "
+        f"{reprlib.repr(given)}"
+    )
 
 
 def parsed(file: TensorFile, takes: Given | None) -> dict[str, Any]:
@@ -187,7 +197,7 @@ def parsed(file: TensorFile, takes: Given | None) -> dict[str, Any]:
         takes: the kind of generator that is asked for.
 
     Raises:
-        GenerationError: the file says something else, or is of another kind.
+        GenerationError: the file says something else.
         ArchitectureError, ValueError: likewise.
     """
     metadata = file.metadata
@@ -196,11 +206,6 @@ def parsed(file: TensorFile, takes: Given | None) -> dict[str, Any]:
             f"expected a '{_FORMAT}' of version {_VERSION}, got "
             f"{reprlib.repr(metadata.get('format'))} {reprlib.repr(metadata.get('version'))}"
         )
-    given = metadata.get("given")
-    if given != takes:
-        if not (given is None or given == "images"):
-            raise GenerationError(f"given: expected 'images' or nothing, got {reprlib.repr(given)}")
-        raise GenerationError(_OTHERWISE[given])
     outputs = a_number(metadata, "outputs", 1, _MAX_OUTPUTS)
     kind = a_text(metadata, "kind")
     if kind not in ("one-vs-all", "multi-class") or (kind == "one-vs-all") != (outputs == 1):

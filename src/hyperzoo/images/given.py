@@ -148,9 +148,9 @@ def _files(folder: Path) -> tuple[dict[str, list[Path]], list[str]]:
         classes[composed(name)] = images
         passed_over += len(inner) + sum(not is_image(one) for one in beside)
     if not classes:
+        but = f", but {counted(len(names), 'other file')}" if names else ""
         raise ImageError(
-            f"{folder}: no images{f', but {len(names)} other files' * bool(names)}; expected "
-            f"{LAYOUT}, of the suffixes {', '.join(SUFFIXES)}"
+            f"{folder}: no images{but}; expected {LAYOUT}, of the suffixes {', '.join(SUFFIXES)}"
         )
     what = counted(passed_over, "file or folder", "files or folders")
     notes = [f"passed over: {what} beside the images"] * bool(passed_over)

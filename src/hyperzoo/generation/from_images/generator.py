@@ -1,5 +1,7 @@
 """From images of a class to networks that detect it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -121,7 +123,7 @@ class ImageGenerator(Fitted):
                 f"{images.shape}"
             )
         last = summing_steps(self.architecture)[-1].name
-        with one_thread(), torch.no_grad():
+        with _computing(), np.errstate(all="ignore"):
             weights, bias = self.last_layer(images, seed)
         own = {
             f"{last}.weight": torch.from_numpy(weights).float().view(1, -1),
@@ -153,7 +155,7 @@ class ImageGenerator(Fitted):
                 numbers = drawn(self._looks[p.name], draw.uniforms(p.name, p.size))
                 start[p.name] = numbers.view(p.shape)
         lengths, none = self.knowledge.lengths, torch.zeros(len(aim.shown), 1)
-        with one_thread(), torch.no_grad():
+        with _computing():
             made = solve(
                 self.architecture, start, aim.network, aim.shown, lengths, self._looks, none
             )
@@ -181,6 +183,19 @@ class ImageGenerator(Fitted):
         # Zero lies half way between what few seen images reach and what the given ones have.
         high = np.quantile(known.seen.values @ weights, HIGH)
         return weights, -float((high + (positives @ weights).mean()) / 2)
+
+
+@contextmanager
+def _computing() -> Iterator[None]:
+    """Compute on one thread; numbers of which no solution follows are refused."""
+    try:
+        with one_thread(), torch.no_grad():
+            yield
+    except (np.linalg.LinAlgError, torch.linalg.LinAlgError) as error:  # type: ignore[attr-defined]
+        raise GenerationError(
+            f"no network follows from the generator's numbers ({error}); its file is damaged, or "
+            "its fit came to nothing: fit it again"
+        ) from error
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -221,12 +236,14 @@ def load_image_generator(path: str | Path) -> ImageGenerator:
         ZooFormatError: the file is damaged.
     """
     path = Path(path)
-    file = open_generator(path, "hyperzoo generate ZOO --images-of FOLDER --save FILE")
+    file = open_generator(path, "images", "hyperzoo generate ZOO --images-of FOLDER --save FILE")
     try:
         found = parsed(file, "images")
         left_out = class_names(file.metadata, "left_out", 0)
         generator = ImageGenerator(**found, left_out=left_out)
         known_head(generator.method)
+        if both := [*generator.classes, *set(left_out) & set(generator.image_classes)]:
+            raise GenerationError(f"classes: '{both[0]}' is not one of which images were seen")
         check(generator.state, generator.architecture, len(generator.image_classes))
     except (ArchitectureError, GenerationError, ValueError) as error:
         raise GenerationError(f"{path}: not a generator that can be used: {error}") from None

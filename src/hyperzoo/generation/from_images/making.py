@@ -164,7 +164,8 @@ def asked_of(generator: ImageGenerator, given: GivenImages, images: ImageSet | N
         return asked(images)
     seen = generator.image_classes
     new = [name for name in given.class_names if name not in seen]
-    return Asked(images=None, name="none that have the classes", classes=(*seen, *new))
+    name = f"{generator.fitted_on.images_name} and given images"
+    return Asked(images=None, name=name, classes=(*seen, *new))
 
 
 def met_again(given: GivenImages, images: ImageSet) -> int:
