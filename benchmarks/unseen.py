@@ -7,7 +7,7 @@ Each class is left out in turn: a zoo of subsets of the others is trained withou
 generator is fitted on it, and K training images of the class are drawn. AUC is that of the class's
 validation images against those of all other classes. All ways have the same K images, and the same
 NEGATIVES training images of seen classes. `--slow` names the Ks for which networks are trained and
-fine-tuned, on the first draw.
+fine-tuned, on the first draw. Seconds are the processor's, on one thread.
 
 Zoos and generators stay in the folder, and figures go to FOLDER/figures.jsonl, a line after every
 draw: the same command goes on where it was stopped, and a larger --draws, or more --ks or
@@ -101,11 +101,14 @@ class Trial:
         return float(roc_auc_score(self.truth, said))
 
     def ways(self, given: NDArray[np.uint8], slow: bool) -> Iterator[tuple[str, float, float]]:
-        """Name, AUC and seconds (to have the network, without asking it) of every way."""
+        """Name, AUC and seconds (to have the network, without asking it) of every way.
+
+        Seconds are the processor's, so that what else runs does not count.
+        """
         for head in FROM_IMAGES:
-            begin = time.perf_counter()
+            begin = time.process_time()
             made = self.generator.by(head).sample(given, 1)
-            seconds = time.perf_counter() - begin
+            seconds = time.process_time() - begin
             network = {name: tensor[0] for name, tensor in made.items()}
             said = next(iter(evaluate(self.zoo.architecture, [network], self.asked)))
             yield f"generated, {head}", self.auc(said[:, 0].astype(float)), seconds
@@ -117,23 +120,23 @@ class Trial:
             ("logistic regression on pixels", lambda i: i.reshape(len(i), -1) / 255.0),
             ("logistic regression on the trunk", self.generator.features),
         ):
-            begin = time.perf_counter()
+            begin = time.process_time()
             scaler = StandardScaler().fit(take(shown))
             columns, found = scaler.transform(take(shown)), []
             for strength in STRENGTHS:
                 model = LogisticRegression(C=strength, class_weight="balanced", max_iter=MOST_STEPS)
                 found.append(model.fit(columns, truth))
-            seconds = (time.perf_counter() - begin) / len(STRENGTHS)
+            seconds = (time.process_time() - begin) / len(STRENGTHS)
             asked = scaler.transform(take(self.asked))
             yield name, max(self.auc(own.decision_function(asked)) for own in found), seconds
-        begin = time.perf_counter()
+        begin = time.process_time()
         features = self.generator.features(given).mean(axis=0)
         head = features - self.generator.features(self.negatives).mean(axis=0)
-        seconds = time.perf_counter() - begin
+        seconds = time.process_time() - begin
         yield "prototype", self.auc(self.asked_features @ head), seconds
-        begin = time.perf_counter()
+        begin = time.process_time()
         nearest = self._nearest(given)
-        seconds = time.perf_counter() - begin
+        seconds = time.process_time() - begin
         said = next(iter(evaluate(self.zoo.architecture, [nearest], self.asked)))
         yield "nearest network", self.auc(said[:, 0].astype(float)), seconds
         if slow:
@@ -165,7 +168,7 @@ class Trial:
         generator = np.random.default_rng(0)
         pools = np.flatnonzero(truth == 1), np.flatnonzero(truth == 0)
         for step in range(1, steps[-1] + 1):
-            begin = time.perf_counter()
+            begin = time.process_time()
             rows = np.concatenate([generator.choice(pool, BATCH // 2) for pool in pools])
             logits = forward(architecture, weights, pixels(shown[rows]))[:, 0]
             wanted = torch.from_numpy(truth[rows]).float()
@@ -173,7 +176,7 @@ class Trial:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            seconds += time.perf_counter() - begin
+            seconds += time.process_time() - begin
             if step in steps:
                 with torch.no_grad():
                     said = forward(architecture, weights, pixels(self.asked))[:, 0]

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from hyperzoo.cli.command import app
 from hyperzoo.errors import GenerationError, ImageError, VerificationError
-from hyperzoo.generation.from_images import heads
+from hyperzoo.generation.from_images import heads, steps
 from hyperzoo.images.npz import write_npz
 from hyperzoo.zoo import open_zoo
 from tests.generation.makers import LEFT_OUT, digits, task_zoo
@@ -42,6 +42,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pictures(folder / "few")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(heads, "EPISODES", 20)
+        patch.setattr(steps, "EPISODES", 10)
         said = run(
             "generate", folder / "tasks", "--images-of", folder / "few" / LEFT_OUT,
             "--images", folder / "digits.npz", "--out", folder / "zoo",

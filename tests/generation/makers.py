@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hyperzoo.generation import from_images
-from hyperzoo.generation.from_images import ImageGenerator, heads
+from hyperzoo.generation.from_images import ImageGenerator, heads, steps
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.recipe import parse_recipe
 from hyperzoo.train import train_zoo
@@ -66,4 +66,5 @@ def image_generator(zoo: Zoo) -> ImageGenerator:
     """A generator of networks from images, whose writer has learned little."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(heads, "EPISODES", 200)
+        patch.setattr(steps, "EPISODES", 100)
         return from_images.fit(zoo, images=digits().without([LEFT_OUT]))

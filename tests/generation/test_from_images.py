@@ -3,11 +3,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from torch.nn import functional
 
 from hyperzoo.errors import GenerationError
-from hyperzoo.generation.from_images import ImageGenerator, fit, heads
+from hyperzoo.generation.from_images import ImageGenerator, fit, heads, steps
 from hyperzoo.generation.from_images.heads import (
     Seen,
     by_boundary,
@@ -15,6 +18,7 @@ from hyperzoo.generation.from_images.heads import (
     by_retrieval,
     fitted_writer,
 )
+from hyperzoo.generation.from_images.steps import Stepper, fitted_stepper
 from hyperzoo.generation.methods.unseen import moved
 from hyperzoo.generation.registry import FROM_IMAGES
 from hyperzoo.images import ImageSet
@@ -84,6 +88,54 @@ def test_the_order_of_images_is_no_matter_to_the_writer(monkeypatch: pytest.Monk
     given = generator.standard_normal((7, 4))
     np.testing.assert_allclose(writer.head(given), writer.head(given[::-1]), rtol=1e-9)
     assert not np.allclose(writer.head(given), writer.head(given[:2]))
+
+
+def test_steps_are_those_of_gradient_descent():
+    generator = np.random.default_rng(0)
+    given, others = (torch.from_numpy(generator.standard_normal((n, 3))) for n in (4, 9))
+    start = torch.tensor([0.5, -1.0, 0.2], dtype=torch.float64)
+    lengths = torch.from_numpy(generator.standard_normal((2, 3)))
+    stepper = Stepper(seen=gaussians(generator), start=start, lengths=lengths)
+    head = start.clone()
+    for own in lengths:
+        head.requires_grad_()
+        yes = functional.softplus(-(given @ head)).mean()
+        no = functional.softplus(others @ head).mean()
+        (slope,) = torch.autograd.grad((yes + no) / 2, head)
+        head = (head - own.exp() * slope).detach()
+    np.testing.assert_allclose(stepper.stepped(given, others), head, rtol=1e-12)
+
+
+def test_learned_steps_look_where_seen_classes_differ(monkeypatch: pytest.MonkeyPatch):
+    """All classes differ along one axis of many, of which one image says little."""
+    generator = np.random.default_rng(0)
+
+    def images(label: float, count: int) -> NDArray[np.float64]:
+        values = generator.standard_normal((count, 30))
+        values[:, 0] = 3 * label + values[:, 0]
+        return values
+
+    seen = Seen(
+        values=np.concatenate([images(label, 60) for label in range(6)]),
+        labels=np.repeat(np.arange(6), 60),
+    )
+    monkeypatch.setattr(steps, "EPISODES", 150)
+    learned = fitted_stepper(seen, generator)
+    assert learned.start.shape == (31,)
+    plain = Stepper(
+        seen=seen,
+        start=torch.zeros(31, dtype=torch.float64),
+        lengths=torch.zeros((steps.STEPS, 31), dtype=torch.float64),
+    )
+    truth, asked = np.repeat([1, 0], [200, 360]), np.concatenate([images(6, 200), seen.values])
+    given = [images(6, 1) for _ in range(10)]
+    scores = [
+        np.mean([roc_auc_score(truth, asked @ own.head(few)) for few in given])
+        for own in (learned, plain)
+    ]
+    assert scores[0] > scores[1] + 0.02
+    turned = np.concatenate(given)
+    np.testing.assert_allclose(learned.head(turned), learned.head(turned[::-1]), rtol=1e-9)
 
 
 def test_images_are_moved_by_a_pixel():

@@ -6,7 +6,7 @@ import torch
 from hyperzoo.cores import one_thread
 from hyperzoo.errors import GenerationError
 from hyperzoo.generation.behaviour import pixels
-from hyperzoo.generation.from_images import heads
+from hyperzoo.generation.from_images import heads, steps
 from hyperzoo.generation.from_images.generator import ImageGenerator, known_head
 from hyperzoo.generation.from_images.heads import Seen, chosen_shrinkage, fitted_writer
 from hyperzoo.generation.from_images.knowledge import (
@@ -18,6 +18,7 @@ from hyperzoo.generation.from_images.knowledge import (
     has_last_bias,
     with_outputs,
 )
+from hyperzoo.generation.from_images.steps import fitted_stepper
 from hyperzoo.generation.from_images.trunk import distil_trunk, features, trunk_steps
 from hyperzoo.generation.methods.looks import learned_looks
 from hyperzoo.generation.methods.unseen import moved
@@ -114,12 +115,12 @@ def _learned(
 ) -> Knowledge:
     architecture, wide = zoo.architecture, with_outputs(zoo.architecture, len(tasks))
     generator = np.random.default_rng(seed)
-    steps, done = trunk_steps(images) + heads.EPISODES, 0
+    count, done = trunk_steps(images) + heads.EPISODES + steps.EPISODES, 0
 
     def tell() -> None:
         nonlocal done
         done += 1
-        meter(done, steps)
+        meter(done, count)
 
     trunk = distil_trunk(zoo, tasks, wide, images, generator, tell)
     rows = sorted(row for own in tasks.values() for row in own)
@@ -139,4 +140,5 @@ def _learned(
         kept_looks={key: torch.from_numpy(own) for key, own in learned_looks(weights).items()},
         shrinkage=chosen_shrinkage(seen, generator),
         writer=fitted_writer(seen, generator, tell),
+        stepper=fitted_stepper(seen, generator, tell),
     )

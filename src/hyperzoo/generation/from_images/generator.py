@@ -173,6 +173,8 @@ class ImageGenerator(Fitted):
                 weights = by_density(positives, known.seen, known.shrinkage)
             case "writer":
                 weights = known.writer.head(positives)
+            case "steps":
+                weights = known.stepper.head(positives)
             case "retrieval":
                 last = summing_steps(known.wide)[-1].name
                 heads, biases = (known.trunk[f"{last}.{kind}"] for kind in ("weight", "bias"))

@@ -1,8 +1,8 @@
 """Last layers for a class of which a few images are known, in the trunk's features.
 
-Four ways that share nothing but the features: by the boundary to seen images (`by_boundary`), by
-the distribution of seen classes (`by_density`), by a network that was trained to write last layers
-(`Writer`), and from the last layers that seen tasks have (`by_retrieval`).
+Ways that share nothing but the features: by the boundary to seen images (`by_boundary`), by the
+distribution of seen classes (`by_density`), by a network that was trained to write last layers
+(`Writer`), and from the last layers that seen tasks have (`by_retrieval`). `steps.py` has another.
 """
 
 from collections.abc import Callable, Sequence
@@ -225,9 +225,9 @@ def fitted_writer(
         tensor.requires_grad_()
     optimizer = torch.optim.Adam(learned, lr=RATE)
     for _ in range(EPISODES):
-        given, asked, wanted = _episode(seen, generator)
-        logits = values[asked] @ writer.written(values[given])
-        loss = functional.binary_cross_entropy_with_logits(logits - logits.mean(), wanted)
+        own = drawn_episode(seen, generator)
+        logits = values[own.asked] @ writer.written(values[own.given])
+        loss = functional.binary_cross_entropy_with_logits(logits - logits.mean(), own.wanted)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -236,10 +236,25 @@ def fitted_writer(
     return Writer(seen=seen, layers=layers, factor=writer.factor.detach().float().double())
 
 
-def _episode(
-    seen: Seen, generator: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64], Tensor]:
-    """Rows of the images that are given, of those that are asked, and what is right of these."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Episode:
+    """A subset of seen classes that is taken for a class of which a few images are known.
+
+    Attributes:
+        given: int64 [image], rows of seen images that are given.
+        others: int64 [image], rows of all images of other classes.
+        asked: int64 [image], rows that are asked, half of them of the subset.
+        wanted: float64 [image], 1 for those.
+    """
+
+    given: NDArray[np.int64]
+    others: NDArray[np.int64]
+    asked: NDArray[np.int64]
+    wanted: Tensor
+
+
+def drawn_episode(seen: Seen, generator: np.random.Generator) -> Episode:
+    """An episode of a few classes and a few images."""
     known = seen.classes()
     most = min(MOST_POSITIVES, len(known) - 1)  # some class is a negative
     classes = generator.permutation(known)[: generator.integers(1, most + 1)]
@@ -250,7 +265,8 @@ def _episode(
     asked = np.concatenate(
         [generator.choice(own, ASKED // 2), generator.choice(others, ASKED // 2)]
     )
-    return given, asked, torch.from_numpy(np.isin(seen.labels[asked], classes).astype(np.float64))
+    wanted = torch.from_numpy(np.isin(seen.labels[asked], classes).astype(np.float64))
+    return Episode(given=given, others=others, asked=asked, wanted=wanted)
 
 
 def _auc(yes: Array, no: Array) -> float:

@@ -11,6 +11,7 @@ from torch import Tensor
 from hyperzoo.architectures import Architecture, architecture_facts, architecture_from
 from hyperzoo.errors import GenerationError
 from hyperzoo.generation.from_images.heads import SHRINKAGES, Seen, Writer, writer_shapes
+from hyperzoo.generation.from_images.steps import STEPS, Stepper
 from hyperzoo.generation.methods.distilled import summing_steps
 from hyperzoo.generation.methods.looks import Look, looks_of, shapes_of
 from hyperzoo.generation.registry import State, require_setting, require_tensors
@@ -35,6 +36,7 @@ class Knowledge:
         kept_looks: name -> tensor, what their weights look like, as `learned_looks` has it.
         shrinkage: of the density.
         writer: of last layers.
+        stepper: to last layers.
     """
 
     trunk: Mapping[str, Tensor]
@@ -45,6 +47,7 @@ class Knowledge:
     kept_looks: Mapping[str, Tensor]
     shrinkage: float
     writer: Writer
+    stepper: Stepper
 
     def looks(self, architecture: Architecture) -> dict[str, Look]:
         """PyTorch name -> what weights look like."""
@@ -58,6 +61,8 @@ class Knowledge:
             **self.kept_looks,
             **layers,
             "writer.factor": self.writer.factor,
+            "steps.start": self.stepper.start,
+            "steps.lengths": self.stepper.lengths,
         }
         return State(
             tensors={
@@ -117,6 +122,8 @@ def check(state: State, architecture: Architecture, classes: int) -> None:
         **shapes_of(architecture),
         **{f"writer.{place}": own for place, own in enumerate(writer_shapes(size))},
         "writer.factor": (1,),
+        "steps.start": (size + 1,),
+        "steps.lengths": (STEPS, size + 1),
         "seen.features": (seen, size),
         "seen.labels": (seen,),
         "references": (references, *architecture.input_shape),
@@ -163,5 +170,10 @@ def knowledge_of(state: State, architecture: Architecture) -> Knowledge:
             seen=seen,
             layers=[tensors[f"writer.{place}"].double() for place in layers],
             factor=tensors["writer.factor"].double(),
+        ),
+        stepper=Stepper(
+            seen=seen,
+            start=tensors["steps.start"].double(),
+            lengths=tensors["steps.lengths"].double(),
         ),
     )
