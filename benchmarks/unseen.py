@@ -114,7 +114,7 @@ class Trial:
             yield f"generated, {head}", self.auc(said[:, 0].astype(float)), seconds
             weights, _ = self.generator.by(head).last_layer(given)
             yield f"aim, {head}", self.auc(self.asked_features @ weights), seconds
-        truth = np.repeat([1, 0], [len(given), NEGATIVES])
+        truth = np.repeat([1, 0], [len(given), len(self.negatives)])
         shown = np.concatenate([given, self.negatives])
         for name, take in (
             ("logistic regression on pixels", lambda i: i.reshape(len(i), -1) / 255.0),

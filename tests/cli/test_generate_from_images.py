@@ -106,6 +106,11 @@ def test_mistakes(place: Path, tmp_path: Path):
     assert "leave --split" in run(*common, place / "tasks", "--split", "1/1/1")
     assert "leave --method" in run(*common, "--with", place / "g", "--method", "density")
     assert "give ZOO, the zoo to fit on" in run("generate", "--out", tmp_path / "new")
+    with pytest.raises(GenerationError, match=r"subsets of classes .*ZOO --images-of FOLDER"):
+        run(
+            "generate", place / "tasks", "--out", tmp_path / "new",
+            "--images", place / "digits.npz",
+        )  # fmt: skip
     with pytest.raises(GenerationError, match="no method 'copy' of networks from images"):
         run(*common, place / "tasks", "--images", place / "digits.npz", "--method", "copy")
     with pytest.raises(GenerationError, match="give these with --images-of FOLDER"):

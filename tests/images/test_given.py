@@ -67,6 +67,8 @@ def test_what_is_refused(tmp_path: Path):
     pictures(tmp_path / "bad", 1)
     (tmp_path / "bad" / "x.png").write_bytes(b"nothing")
     refused(tmp_path / "bad", "x.png: not an image that can be decoded")
+    (pictures(tmp_path / "linked", 1) / "x.png").symlink_to(own / "1.png")
+    refused(tmp_path / "linked", "the link leads out of")
     refused(pictures(tmp_path / "my owl", 1), "class name 'my owl' must consist of letters")
 
 

@@ -130,9 +130,10 @@ class ImageGenerator(Fitted):
             f"{last}.bias": torch.tensor([bias], dtype=torch.float32),
         }
         trunk = self.knowledge.trunk
-        network = {p.name: own.get(p.name, trunk.get(p.name)) for p in self.architecture.parameters}
+        names = [p.name for p in self.architecture.parameters]
+        network = {name: own[name] if name in own else trunk[name] for name in names}
         shown = torch.cat([pixels(self.knowledge.references), pixels(images)])
-        return Aim(network=network, shown=shown, seed=seed)  # type: ignore[arg-type]
+        return Aim(network=network, shown=shown, seed=seed)
 
     def make(
         self, aim: "Aim", index: int, class_name: str = "given images"
