@@ -81,6 +81,7 @@ MAY_IMPORT = {
         "errors",
         "finetune",
         "version",
+        "words",
         "plan",
         "images",
         "architectures",

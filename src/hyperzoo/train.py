@@ -328,18 +328,22 @@ def _complete_zoo(folder: Path, recipe: Recipe, images: ImageSet) -> Zoo | None:
     return zoo if same and zoo.is_complete else None
 
 
-def recipe_images(recipe: Recipe, place: ImageSet | str | Path | None = None) -> ImageSet:
+def recipe_images(
+    recipe: Recipe, place: ImageSet | str | Path | None = None, *, excluded: bool = False
+) -> ImageSet:
     """The images that a recipe's networks see: the recipe's, or others in their place.
 
     Args:
         recipe: the recipe. What its `task.exclude` names is left out, which is noted.
         place: an image set; or a place to load one from (see `source_at`); None for the recipe's.
+        excluded: what the recipe excludes is not left out: no network is trained on these images.
 
     Raises:
         ImageError: the images can't be read, or have no class that is to be left out.
     """
+    left_out = () if excluded else recipe.task.exclude
     if isinstance(place, ImageSet):
-        return place.without(recipe.task.exclude)
+        return place.without(left_out)
     choice = recipe.images
     source: str = choice.source
     path = recipe.images_path
@@ -348,7 +352,7 @@ def recipe_images(recipe: Recipe, place: ImageSet | str | Path | None = None) ->
     # Before all images are read: the recipe alone tells.
     _check_shape(recipe.network(1), (choice.size, choice.size, choice.channels))
     images = load_images(source, size=choice.size, channels=choice.channels, path=path)
-    images = images.without(recipe.task.exclude)
+    images = images.without(left_out)
     remember_place(images.fingerprint, source, path)
     return images
 

@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hyperzoo.generation.from_images import ImageGenerator
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.recipe import parse_recipe
 from hyperzoo.train import train_zoo
 from hyperzoo.zoo import Zoo, open_zoo
+from tests.generation.makers import image_generator, task_zoo
 
 CLASSES = 4
 """Digits that there are networks of: zero to three."""
@@ -59,3 +61,15 @@ def _trained(folder: Path, images: ImageSet, kind: str) -> Zoo:
     )
     train_zoo(recipe, folder, images=images)
     return open_zoo(folder)
+
+
+@pytest.fixture(scope="session")
+def tasks(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
+    """A zoo of tasks."""
+    return task_zoo(tmp_path_factory.mktemp("trained") / "tasks")
+
+
+@pytest.fixture(scope="session")
+def generator(tasks: Zoo) -> ImageGenerator:
+    """A generator of networks from images."""
+    return image_generator(tasks)

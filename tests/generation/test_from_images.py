@@ -3,46 +3,35 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from torch.nn import functional
 
 from hyperzoo.errors import GenerationError
-from hyperzoo.generation.from_images import HEADS, ImageGenerator, fit, heads
+from hyperzoo.generation.from_images import ImageGenerator, fit, heads, steps
 from hyperzoo.generation.from_images.heads import (
     Seen,
-    Writer,
     by_boundary,
     by_density,
     by_retrieval,
+    fitted_writer,
 )
+from hyperzoo.generation.from_images.steps import Stepper, fitted_stepper
 from hyperzoo.generation.methods.unseen import moved
-from hyperzoo.images import ImageSet, load_images
+from hyperzoo.generation.registry import FROM_IMAGES
+from hyperzoo.images import ImageSet
 from hyperzoo.population import evaluate
 from hyperzoo.train import train_zoo
 from hyperzoo.zoo import Zoo
-from tests.helpers import few
+from tests.generation.makers import digits
 from tests.test_train import recipe
-
-LEFT_OUT = "zero"
 
 
 @pytest.fixture(scope="module")
 def images() -> ImageSet:
-    return few(load_images("digits", channels=1), 300, 120)
-
-
-@pytest.fixture(scope="module")
-def zoo(images: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> Zoo:
-    task = {"kind": "subset-vs-rest", "positives": [1], "exclude": [LEFT_OUT]}
-    chosen = recipe(networks_per_class=1, task=task, training={"epochs": 6, "batch_size": 32})
-    return train_zoo(chosen, tmp_path_factory.mktemp("zoos") / "zoo", images=images)
-
-
-@pytest.fixture(scope="module")
-def generator(zoo: Zoo, images: ImageSet) -> ImageGenerator:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(heads, "EPISODES", 200)
-        return fit(zoo, images=images.without([LEFT_OUT]))
+    return digits()
 
 
 def gaussians(generator: np.random.Generator) -> Seen:
@@ -95,10 +84,58 @@ def test_retrieval_takes_the_task_that_says_yes():
 def test_the_order_of_images_is_no_matter_to_the_writer(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(heads, "EPISODES", 20)
     generator = np.random.default_rng(0)
-    writer = Writer(gaussians(generator), generator)
+    writer = fitted_writer(gaussians(generator), generator)
     given = generator.standard_normal((7, 4))
     np.testing.assert_allclose(writer.head(given), writer.head(given[::-1]), rtol=1e-9)
     assert not np.allclose(writer.head(given), writer.head(given[:2]))
+
+
+def test_steps_are_those_of_gradient_descent():
+    generator = np.random.default_rng(0)
+    given, others = (torch.from_numpy(generator.standard_normal((n, 3))) for n in (4, 9))
+    start = torch.tensor([0.5, -1.0, 0.2], dtype=torch.float64)
+    lengths = torch.from_numpy(generator.standard_normal((2, 3)))
+    stepper = Stepper(seen=gaussians(generator), start=start, lengths=lengths)
+    head = start.clone()
+    for own in lengths:
+        head.requires_grad_()
+        yes = functional.softplus(-(given @ head)).mean()
+        no = functional.softplus(others @ head).mean()
+        (slope,) = torch.autograd.grad((yes + no) / 2, head)
+        head = (head - own.exp() * slope).detach()
+    np.testing.assert_allclose(stepper.stepped(given, others), head, rtol=1e-12)
+
+
+def test_learned_steps_look_where_seen_classes_differ(monkeypatch: pytest.MonkeyPatch):
+    """All classes differ along one axis of many, of which one image says little."""
+    generator = np.random.default_rng(0)
+
+    def images(label: float, count: int) -> NDArray[np.float64]:
+        values = generator.standard_normal((count, 30))
+        values[:, 0] = 3 * label + values[:, 0]
+        return values
+
+    seen = Seen(
+        values=np.concatenate([images(label, 60) for label in range(6)]),
+        labels=np.repeat(np.arange(6), 60),
+    )
+    monkeypatch.setattr(steps, "EPISODES", 150)
+    learned = fitted_stepper(seen, generator)
+    assert learned.start.shape == (31,)
+    plain = Stepper(
+        seen=seen,
+        start=torch.zeros(31, dtype=torch.float64),
+        lengths=torch.zeros((steps.STEPS, 31), dtype=torch.float64),
+    )
+    truth, asked = np.repeat([1, 0], [200, 360]), np.concatenate([images(6, 200), seen.values])
+    given = [images(6, 1) for _ in range(10)]
+    scores = [
+        np.mean([roc_auc_score(truth, asked @ own.head(few)) for few in given])
+        for own in (learned, plain)
+    ]
+    assert scores[0] > scores[1] + 0.02
+    turned = np.concatenate(given)
+    np.testing.assert_allclose(learned.head(turned), learned.head(turned[::-1]), rtol=1e-9)
 
 
 def test_images_are_moved_by_a_pixel():
@@ -109,13 +146,13 @@ def test_images_are_moved_by_a_pixel():
         assert any(np.array_equal(image[1:4, 1:4], own) for own in inner)
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("head", FROM_IMAGES)
 def test_networks_of_a_class_that_none_was_trained_on(
     generator: ImageGenerator, images: ImageSet, head: str
 ):
     own = images.train_images[images.train_labels == 0][:20]
-    made = generator.by(head).sample(own, 2, seed=3)  # type: ignore[arg-type]
-    again = generator.by(head).sample(own, 1, seed=3)  # type: ignore[arg-type]
+    made = generator.by(head).sample(own, 2, seed=3)
+    again = generator.by(head).sample(own, 1, seed=3)
     truth = images.validation_labels == 0
     for place in range(2):
         network = {name: tensor[place] for name, tensor in made.items()}
@@ -127,13 +164,15 @@ def test_networks_of_a_class_that_none_was_trained_on(
         assert not np.array_equal(tensor[0], tensor[1])
 
 
-def test_what_is_refused(generator: ImageGenerator, zoo: Zoo, images: ImageSet):
+def test_what_is_refused(generator: ImageGenerator, tasks: Zoo, images: ImageSet):
     with pytest.raises(GenerationError, match=r"expected one or more uint8 images of shape"):
         generator.sample(images.train_images[:0], 1)
     with pytest.raises(GenerationError, match="count: expected 1 or more, got 0"):
         generator.sample(images.train_images[:1], 0)
     with pytest.raises(GenerationError, match="give the same images"):
-        fit(zoo, images=images)
+        fit(tasks, images=images)
+    with pytest.raises(GenerationError, match=r"no method 'bound' .*did you mean 'boundary'"):
+        generator.by("bound")
 
 
 def test_networks_with_several_outputs_are_refused(images: ImageSet, tmp_path: Path):

@@ -1,34 +1,47 @@
 """`hyperzoo generate`: from a zoo to a zoo of networks that were never trained."""
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from hyperzoo.cli.console import err, out
+from hyperzoo.cli.generators import check_same_architecture, keep
+from hyperzoo.cli.going_on import say_fit_interrupted, say_zoo_interrupted
 from hyperzoo.cli.image_choice import HELP, zoo_images
 from hyperzoo.cli.progress import counting_meter
-from hyperzoo.errors import GenerationError, ZooError
 from hyperzoo.generation import BEST, METHODS, Generator, Split, fit, generate_zoo, load_generator
+from hyperzoo.generation.registry import FROM_IMAGES
 from hyperzoo.images import ImageSet
 from hyperzoo.words import counted
 from hyperzoo.zoo import Zoo, open_zoo
 
 
 def generate(
-    folder: Annotated[
-        Path, typer.Argument(metavar="ZOO", help="The zoo to fit on.", show_default=False)
-    ],
     target: Annotated[Path, typer.Option("--out", help="The new zoo's folder.")],
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="ZOO",
+            help="The zoo to fit on. Not needed for --with FILE --images-of FOLDER.",
+            show_default=False,
+        ),
+    ] = None,
     method: Annotated[
         str | None,
         typer.Option(
             "--method",
             "--methods",
             help=f"One of {', '.join(METHODS)}; else {BEST}. Several with commas, or all: fits and "
-            "judges each, into tables instead of a zoo.",
+            "judges each, into tables instead of a zoo. With --images-of one of "
+            f"{', '.join(FROM_IMAGES)}.",
+        ),
+    ] = None,
+    images_of: Annotated[
+        Path | None,
+        typer.Option(
+            help="Images of a class that no network of ZOO, a zoo of tasks, was trained on: a "
+            "folder of them with the class's name, or one folder a class. The networks detect it."
         ),
     ] = None,
     given: Annotated[
@@ -41,7 +54,12 @@ def generate(
         Path | None, typer.Option(help="Where to keep the fitted generator as well.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the fit and of the sample.")] = 0,
-    images: Annotated[str | None, typer.Option(help=f"Else the recipe's. {HELP}")] = None,
+    images: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Else the recipe's. With --images-of, networks are evaluated on them. {HELP}"
+        ),
+    ] = None,
     split: Annotated[
         str | None,
         typer.Option(help="Networks a class to fit on / held out / fresh, as 40/20/20."),
@@ -52,6 +70,26 @@ def generate(
     if given is not None and (method is not None or split is not None or save is not None):
         raise typer.BadParameter("--with FILE is a fit already: leave --method, --split, --save")
     cut = None if split is None else parse_split(split)
+    if images_of is not None:
+        if cut is not None:
+            raise typer.BadParameter("--images-of: a zoo of tasks is not split; leave --split")
+        from hyperzoo.cli.generate_from_images import generate_from
+
+        generate_from(
+            images_of,
+            target,
+            folder=folder,
+            given=given,
+            method=method,
+            networks_per_class=networks_per_class,
+            save=save,
+            seed=seed,
+            images=images,
+            workers=workers,
+        )
+        return
+    if folder is None:
+        raise typer.BadParameter("give ZOO, the zoo to fit on (or whose images --with takes)")
     zoo = open_zoo(folder)
     shown = zoo_images(zoo, images)
     if method is not None and (method == "all" or "," in method):
@@ -59,7 +97,7 @@ def generate(
         return
     if given is not None:
         generator = load_generator(given)
-        _check_same_architecture(zoo, generator, given)
+        check_same_architecture(zoo, generator, given)
     else:
         generator = _fitted(zoo, method or BEST, shown, cut, seed, save)
     try:
@@ -74,12 +112,7 @@ def generate(
                 workers=workers,
             )
     except KeyboardInterrupt:
-        again = "" if given or save else " (the fit is made again: --save FILE keeps it)"
-        err.print(
-            f"interrupted: {_kept(target)} networks are kept in {target}; go on{again} with\n"
-            f"  {_again(save)}",
-            markup=False,
-        )
+        say_zoo_interrupted(target, save, fitted=given is None)
         raise  # typer exits with status 130
     out.print(f"{target} is complete: {counted(len(made), 'network')} {generator.method} made")
 
@@ -97,36 +130,11 @@ def _fitted(
         with counting_meter("step of the fit", "steps of the fit") as meter:
             generator = fit(zoo, method, images=images, split=split, seed=seed, meter=meter)
     except KeyboardInterrupt:
-        err.print(
-            f"interrupted: a fit is kept when it is done, so nothing was; begin again with\n"
-            f"  {_again(None)}",
-            markup=False,
-        )
+        say_fit_interrupted()
         raise  # typer exits with status 130
     if save is not None:
-        generator.save(save)
-        out.print(f"{save}: the generator, {len(generator.encoded) / 1e6:,.1f} MB", markup=False)
+        keep(generator, save)
     return generator
-
-
-def _again(saved: Path | None) -> str:
-    """The command, with the generator's file where the fit was kept in one."""
-    words = list(sys.argv[1:])
-    if saved is not None:
-        words = _without(words, "--save", "--method", "--methods", "--split")
-        words += ["--with", str(saved)]
-    return shlex.join(["hyperzoo", *words])
-
-
-def _without(words: list[str], *options: str) -> list[str]:
-    """A command line without some options and their values."""
-    kept: list[str] = []
-    skip = False
-    for word in words:
-        if not skip and word.partition("=")[0] not in options:
-            kept.append(word)
-        skip = not skip and word in options
-    return kept
 
 
 def _leaderboard(
@@ -179,24 +187,3 @@ def parse_split(text: str) -> Split:
         raise typer.BadParameter(f"--split: expected three numbers as 40/20/20, got '{text}'")
     training, held_out, fresh = map(int, counts)
     return Split(training=training, held_out=held_out, fresh=fresh)
-
-
-def _check_same_architecture(zoo: Zoo, generator: Generator, file: Path) -> None:
-    own, other = zoo.architecture, generator.architecture
-    if own != other:
-        alike = (own.name, own.outputs) == (other.name, other.outputs)
-        raise GenerationError(
-            f"{file} makes networks of '{other.name}' with {other.outputs} output(s), but those of "
-            f"{zoo.path} are '{own.name}' with {own.outputs}"
-            + (", of other layers" if alike else "")
-            + "; give a generator that was fitted on such a zoo"
-        )
-
-
-def _kept(folder: Path) -> str:
-    """How many networks are on disk, in words."""
-    try:
-        zoo = open_zoo(folder)
-    except ZooError:
-        return "no"
-    return f"{len(zoo)} of {zoo.planned}"

@@ -11,7 +11,16 @@ from hyperzoo.train import recipe_images
 from hyperzoo.words import counted
 from hyperzoo.zoo import Trained, Zoo
 
-__all__ = ["HELP", "how_many", "image_choice", "introduce", "say_notes", "seen_by", "zoo_images"]
+__all__ = [
+    "HELP",
+    "all_images",
+    "how_many",
+    "image_choice",
+    "introduce",
+    "say_notes",
+    "seen_by",
+    "zoo_images",
+]
 
 
 def image_choice(choice: str | None) -> Callable[[Architecture], ImageSet] | None:
@@ -36,20 +45,29 @@ def image_choice(choice: str | None) -> Callable[[Architecture], ImageSet] | Non
     return load
 
 
-def zoo_images(zoo: Zoo, choice: str | None) -> ImageSet:
-    """A zoo's images: those that are chosen, or its recipe's.
+def all_images(zoo: Zoo, choice: str | None) -> ImageSet:
+    """As `zoo_images`, with those of the classes that the zoo's recipe excludes.
 
     Raises:
         ImageError: none are chosen and the zoo has no recipe, or they can't be read.
     """
     load = image_choice(choice)
     if load is not None:
-        return seen_by(zoo, load(zoo.architecture))
+        return load(zoo.architecture)
     match zoo.origin:
         case Trained(recipe):
-            return recipe_images(recipe)
+            return recipe_images(recipe, excluded=True)
         case _:
             raise ImageError(f"{zoo.path} has no recipe that names its images; give --images")
+
+
+def zoo_images(zoo: Zoo, choice: str | None) -> ImageSet:
+    """A zoo's images: those that are chosen, or its recipe's.
+
+    Raises:
+        ImageError: none are chosen and the zoo has no recipe, or they can't be read.
+    """
+    return seen_by(zoo, all_images(zoo, choice))
 
 
 def seen_by(zoo: Zoo, images: ImageSet) -> ImageSet:

@@ -86,7 +86,7 @@ def _print_facts(zoo: Zoo) -> None:
         "size": f"{facts['bytes'] / 1e6:,.1f} MB",
         "images": f"{_image_counts(zoo)}fingerprint {facts['image_fingerprint'][:16]}"
         if zoo.image_fingerprint
-        else "not known; `hyperzoo import --images` evaluates on some",
+        else _no_images(zoo),
     }
     for key, value in lines.items():
         out.print(f"[bold]{key:<12}[/]{escape(str(value))}")
@@ -114,9 +114,26 @@ def _origin(zoo: Zoo) -> dict[str, str]:
                 "generated": f"not trained: {origin.how}",
                 "generator": f"digest {origin.generator_digest[:16]}, seed of the fit "
                 f"{origin.fit_seed}, of the sample {origin.seed}",
+                **_given(origin),
             }
         case Trained(recipe):
             return _training(recipe)
+
+
+def _no_images(zoo: Zoo) -> str:
+    """What to say where networks were not evaluated."""
+    if zoo.generated is not None:
+        return "none to evaluate on; `hyperzoo generate --images` takes some that have the class"
+    return "not known; `hyperzoo import --images` evaluates on some"
+
+
+def _given(origin: Generated) -> dict[str, str]:
+    """A line on the images that networks were made from, if they were."""
+    if origin.given is None:
+        return {}
+    counts = zip(origin.network_classes, origin.given.counts, strict=True)
+    told = ", ".join(f"{count} of {name}" for name, count in counts)
+    return {"given": f"{told}, fingerprint {origin.given.fingerprint[:16]}"}
 
 
 def _known(training: KnownTraining) -> dict[str, str]:

@@ -12,10 +12,11 @@ from hyperzoo.errors import VerificationError
 from hyperzoo.images.place import HELP
 from hyperzoo.population import Device, EngineName
 from hyperzoo.words import counted
-from hyperzoo.zoo import open_zoo, verify_zoo
+from hyperzoo.zoo import Zoo, open_zoo, verify_zoo
 
 if TYPE_CHECKING:
     from hyperzoo.generation import Regenerated
+    from hyperzoo.generation.making import Maker
     from hyperzoo.retrain import Retrained
 
 
@@ -32,6 +33,10 @@ def verify(
     generator: Annotated[
         Path | None, typer.Option("--with", help="For --regenerate: the generator's file.")
     ] = None,
+    images_of: Annotated[
+        Path | None,
+        typer.Option(help="For --regenerate of a zoo made from images: the folder of these."),
+    ] = None,
     images: Annotated[
         str | None, typer.Option(help=f"For --retrain: the images trained on. {HELP}.")
     ] = None,
@@ -44,6 +49,8 @@ def verify(
     """Check every part: checksums, shapes, finite values, row counts, and ids against the plan."""
     if (regenerate is None) != (generator is None):
         raise typer.BadParameter("--regenerate ID and --with GENERATOR belong together")
+    if images_of is not None and regenerate is None:
+        raise typer.BadParameter("--images-of is for --regenerate ID --with GENERATOR")
     with counting_meter("part") as meter:
         found = verify_zoo(folder, meter=meter)
     for problem in found.problems:
@@ -58,9 +65,10 @@ def verify(
     if left := len(found.incomplete):
         out.print(f"{counted(left, 'part')} {'is' if left == 1 else 'are'} still to be trained")
     if regenerate is not None and generator is not None:
-        from hyperzoo.generation import load_generator, regenerate_network
+        from hyperzoo.generation import regenerate_network
 
-        again = regenerate_network(open_zoo(folder), regenerate, load_generator(generator))
+        zoo = open_zoo(folder)
+        again = regenerate_network(zoo, regenerate, _maker(zoo, generator, images_of))
         _report(again, "generated", "generator's")
     if retrain is not None:
         from hyperzoo.retrain import retrain_network
@@ -70,6 +78,29 @@ def verify(
             "trained",
             "recipe's",
         )
+
+
+def _maker(zoo: Zoo, generator: Path, images_of: Path | None) -> "Maker":
+    """What made a zoo's networks: a generator, with images where they were made from some."""
+    from hyperzoo.generation import load_generator
+
+    origin = zoo.generated
+    if origin is None or origin.given is None:
+        if images_of is not None:
+            raise VerificationError(
+                f"{zoo.path}: its networks were not made from images; leave --images-of out"
+            )
+        return load_generator(generator)
+    if images_of is None:
+        raise VerificationError(
+            f"{zoo.path}: its networks were made from {counted(sum(origin.given.counts), 'image')} "
+            "that the zoo does not hold; say where these lie with --images-of FOLDER"
+        )
+    from hyperzoo.cli.generate_from_images import given_images
+    from hyperzoo.generation.from_images import conditioned, load_image_generator
+
+    found = load_image_generator(generator)
+    return conditioned(found, given_images(images_of, found.architecture))
 
 
 def _report(result: "Retrained | Regenerated", made: str, whose: str) -> None:

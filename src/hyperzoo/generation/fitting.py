@@ -2,9 +2,10 @@
 
 from hyperzoo.cores import one_thread
 from hyperzoo.errors import GenerationError
-from hyperzoo.generation.generator import MOST_SEED, FittedOn, Generator
+from hyperzoo.generation.generator import Generator
 from hyperzoo.generation.registry import Meter, get_method
 from hyperzoo.generation.split import LEAST_TRAINING, Split, default_split
+from hyperzoo.generation.stored import MOST_SEED, FittedOn
 from hyperzoo.generation.training_set import training_set
 from hyperzoo.images import ImageSet
 from hyperzoo.zoo import Zoo

@@ -6,21 +6,93 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import tee
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperzoo.architectures import Architecture
 from hyperzoo.cores import one_thread, usable_cores
 from hyperzoo.errors import GenerationError, VerificationError
-from hyperzoo.generation.generator import MOST_SEED, Generator
+from hyperzoo.generation.generator import Generator
 from hyperzoo.generation.registry import Meter
+from hyperzoo.generation.stored import FittedOn, check_numbers
 from hyperzoo.images import ImageSet
-from hyperzoo.plan import PlannedNetwork
+from hyperzoo.plan import PlannedNetwork, TaskKind
 from hyperzoo.population import evaluate, metrics, targets
 from hyperzoo.population.machine import processor_name
-from hyperzoo.zoo import FinishedNetwork, FittedZoo, Generated, Zoo, ZooWriter, layout, open_zoo
+from hyperzoo.words import counted
+from hyperzoo.zoo import (
+    FinishedNetwork,
+    FittedZoo,
+    Generated,
+    Given,
+    Zoo,
+    ZooWriter,
+    layout,
+    open_zoo,
+)
 
 Weights = Mapping[str, NDArray[np.float32]]
+
+
+class Maker(Protocol):
+    """What makes networks of classes: a generator, or one to which images were given."""
+
+    @property
+    def method(self) -> str:
+        """The method's name."""
+
+    @property
+    def seed(self) -> int:
+        """Of the fit."""
+
+    @property
+    def architecture(self) -> Architecture:
+        """Of the networks."""
+
+    @property
+    def kind(self) -> TaskKind:
+        """Their task."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that it makes networks of."""
+
+    @property
+    def fitted_on(self) -> FittedOn:
+        """The zoo that it was fitted on."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the generator's file."""
+
+    @property
+    def given(self) -> Given | None:
+        """The images that it was given."""
+
+    def make(self, class_name: str, index: int, *, seed: int = 0) -> dict[str, NDArray[np.float32]]:
+        """Make one network: PyTorch name -> float32 [*shape]."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Asked:
+    """What a zoo says of the images that its networks were evaluated on.
+
+    Attributes:
+        images: the images; None where there are none to evaluate on.
+        name: what they are, for people.
+        classes: in label order, those of the networks among them.
+    """
+
+    images: ImageSet | None
+    name: str
+    classes: tuple[str, ...]
+
+
+def asked(images: ImageSet) -> Asked:
+    """Of an image set that has all classes."""
+    return Asked(images=images, name=images.name, classes=images.class_names)
 
 
 def generate_zoo(
@@ -58,15 +130,55 @@ def generate_zoo(
         ZooLockedError: another run writes to the folder.
         ZooWriteError: the disk refused; finished parts are kept.
     """
-    _check(generator, images, networks_per_class, seed, workers)
+    _check(generator, images)
+    return write_generated(
+        generator,
+        folder,
+        networks_per_class=networks_per_class,
+        on=asked(images),
+        seed=seed,
+        meter=meter,
+        workers=workers,
+    )
+
+
+def write_generated(
+    maker: Maker,
+    folder: str | Path,
+    *,
+    networks_per_class: int,
+    on: Asked,
+    seed: int,
+    meter: Meter | None,
+    workers: int,
+) -> Zoo:
+    """Write a generated zoo, as `generate_zoo` says, of whatever makes the networks.
+
+    Args:
+        maker: what makes the networks.
+        folder: the zoo's folder.
+        networks_per_class: how many networks of every class.
+        on: the images that they are evaluated on.
+        seed: of the sample.
+        meter: is told of progress.
+        workers: threads that make networks; 0 for one a core.
+
+    Raises:
+        GenerationError: a number is out of bounds.
+    """
+    check_numbers(1, networks_per_class=networks_per_class)
+    check_numbers(0, seed=seed, workers=workers)
+    images = on.images
     with ZooWriter(
         folder,
-        origin_of(generator, seed),
-        image_classes=images.class_names,
-        image_fingerprint=images.fingerprint,
-        images_name=images.name,
-        image_counts=(len(images.train_images), len(images.validation_images)),
-        architecture=generator.architecture,
+        origin_of(maker, seed),
+        image_classes=on.classes,
+        image_fingerprint="" if images is None else images.fingerprint,
+        images_name=on.name,
+        image_counts=None
+        if images is None
+        else (len(images.train_images), len(images.validation_images)),
+        architecture=maker.architecture,
         provenance=_provenance(),
         networks_per_class=networks_per_class,
     ) as writer:
@@ -76,7 +188,7 @@ def generate_zoo(
         if meter is not None:
             meter(done, planned)
         networks = [network for part in missing.values() for network in part]
-        finished = _finished(generator, networks, images, seed, workers or usable_cores())
+        finished = _finished(maker, networks, images, seed, workers or usable_cores())
         for number, part in missing.items():
             writer.write_part(number, [next(finished) for _ in part])
             done += len(part)
@@ -85,7 +197,7 @@ def generate_zoo(
     return open_zoo(folder)
 
 
-def origin_of(generator: Generator, seed: int) -> Generated:
+def origin_of(generator: Maker, seed: int) -> Generated:
     """What a zoo says of the generator that made its networks."""
     source = generator.fitted_on
     return Generated(
@@ -103,12 +215,11 @@ def origin_of(generator: Generator, seed: int) -> Generated:
             held_out=source.split.held_out,
             fresh=source.split.fresh,
         ),
+        given=generator.given,
     )
 
 
-def _check(
-    generator: Generator, images: ImageSet, networks_per_class: int, seed: int, workers: int
-) -> None:
+def _check(generator: Generator, images: ImageSet) -> None:
     source = generator.fitted_on
     if source.image_fingerprint and images.fingerprint != source.image_fingerprint:
         raise GenerationError(
@@ -123,13 +234,6 @@ def _check(
             f"{', '.join(generator.image_classes)}; '{images.name}' has {images.image_shape} and "
             f"{', '.join(images.class_names)}; give the images of the zoo that it was fitted on"
         )
-    for name, value, least, most in (
-        ("networks_per_class", networks_per_class, 1, MOST_SEED),
-        ("seed", seed, 0, MOST_SEED),
-        ("workers", workers, 0, MOST_SEED),
-    ):
-        if not least <= value <= most:
-            raise GenerationError(f"{name}: expected {least} to {most}, got {value}")
 
 
 def _provenance() -> dict[str, str]:
@@ -144,30 +248,46 @@ def _provenance() -> dict[str, str]:
 
 
 def _finished(
-    generator: Generator,
+    maker: Maker,
     networks: list[PlannedNetwork],
-    images: ImageSet,
+    images: ImageSet | None,
     seed: int,
     workers: int,
 ) -> Iterator[FinishedNetwork]:
     """Make and evaluate networks, in their order."""
-    made, given = tee(_made(generator, networks, seed, workers))
-    said = evaluate(generator.architecture, given, images.validation_images)
-    for network, weights, logits in zip(networks, made, said, strict=True):
-        wanted = targets(network, generator.kind, images.validation_labels, images.class_names)
+    made, given = tee(_made(maker, networks, seed, workers))
+    for network, weights, found in zip(
+        networks, made, _figures(maker, networks, given, images), strict=True
+    ):
         finite = all(np.isfinite(tensor).all() for tensor in weights.values())
         yield FinishedNetwork(
             network=network,
             status="ok" if finite else "failed",
             epoch=None,
-            metrics=metrics(logits, wanted),
+            metrics=found,
             history={name: np.empty(0) for name in layout.HISTORY_COLUMNS},
             parameters=weights,
         )
 
 
+def _figures(
+    maker: Maker,
+    networks: list[PlannedNetwork],
+    weights: Iterator[Weights],
+    images: ImageSet | None,
+) -> Iterator[dict[str, float | None]]:
+    """The metrics of networks on validation images; none where there are no images."""
+    if images is None:
+        yield from (dict.fromkeys(layout.METRICS) for _ in weights)
+        return
+    said = evaluate(maker.architecture, weights, images.validation_images)
+    for network, logits in zip(networks, said, strict=True):
+        wanted = targets(network, maker.kind, images.validation_labels, images.class_names)
+        yield metrics(logits, wanted)
+
+
 def _made(
-    generator: Generator, networks: Iterable[PlannedNetwork], seed: int, workers: int
+    maker: Maker, networks: Iterable[PlannedNetwork], seed: int, workers: int
 ) -> Iterator[Weights]:
     """The networks' weights in order, made on several threads a few networks ahead."""
     waiting: deque[Future[dict[str, NDArray[np.float32]]]] = deque()
@@ -177,7 +297,7 @@ def _made(
         try:
             for network in networks:
                 waiting.append(
-                    threads.submit(generator.make, network.class_name, network.index, seed=seed)
+                    threads.submit(maker.make, network.class_name, network.index, seed=seed)
                 )
                 if len(waiting) > 2 * workers:
                     yield waiting.popleft().result()
@@ -206,17 +326,17 @@ class Regenerated:
     circumstances: dict[str, tuple[str, str]]
 
 
-def regenerate_network(zoo: Zoo, id: str, generator: Generator) -> Regenerated:
+def regenerate_network(zoo: Zoo, id: str, generator: Maker) -> Regenerated:
     """Make a network of a generated zoo again and compare every bit.
 
     Args:
         zoo: the zoo.
         id: the network's id.
-        generator: the zoo's generator.
+        generator: the zoo's generator, or a `Conditioned` one: with the images given to it.
 
     Raises:
         NetworkNotFoundError: the zoo has no such network.
-        VerificationError: the zoo was not generated, or by another generator.
+        VerificationError: the zoo was not generated, or by another generator, or from other images.
     """
     then, origin = zoo.provenance_of(id), zoo.generated
     if origin is None:
@@ -229,6 +349,7 @@ def regenerate_network(zoo: Zoo, id: str, generator: Generator) -> Regenerated:
             f"{zoo.path} was made by a generator with digest {origin.generator_digest[:16]}, this "
             f"one has {generator.digest[:16]}; give the same generator"
         )
+    _check_given(zoo, origin.given, generator.given)
     row = zoo.ids.index(id)
     class_name, _, index = id.rpartition("_")
     again = generator.make(class_name, int(index), seed=origin.seed)
@@ -249,3 +370,19 @@ def regenerate_network(zoo: Zoo, id: str, generator: Generator) -> Regenerated:
             if then.get(name) != value
         },
     )
+
+
+def _check_given(zoo: Zoo, then: Given | None, now: Given | None) -> None:
+    """Check that images are those that a zoo's networks were made from."""
+    if then is None or now is None:
+        if then != now:
+            raise VerificationError(
+                f"{zoo.path}: its networks were made from "
+                f"{'images, which a generator alone has not' if now is None else 'no images'}"
+            )
+    elif then.fingerprint != now.fingerprint:
+        raise VerificationError(
+            f"{zoo.path}: its networks were made from {counted(sum(then.counts), 'image')} with "
+            f"fingerprint {then.fingerprint[:16]}, those given now are {sum(now.counts):,} with "
+            f"fingerprint {now.fingerprint[:16]}; give the same images"
+        )

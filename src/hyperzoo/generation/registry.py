@@ -181,6 +181,10 @@ _METHODS = (
 BEST = "projection"
 """The method that is fitted where none is named: the best of those that were judged."""
 
+FROM_IMAGES = ("boundary", "density", "writer", "retrieval", "steps")
+"""Methods of another kind, which are given images of a class: by what the last layer follows from
+them (`from_images/heads.py`, `from_images/steps.py`). The first is fitted where none is named."""
+
 METHODS: dict[str, Method] = {method.name: method for method in _METHODS}
 
 

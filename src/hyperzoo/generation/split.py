@@ -47,11 +47,7 @@ class Split:
             GenerationError: a class has fewer networks than the split asks for, or classes are
                 subsets.
         """
-        if zoo.kind == "subset-vs-rest":
-            raise GenerationError(
-                f"{zoo.path}: its networks tell subsets of classes from the rest; generators are "
-                "fitted and judged on zoos of kind one-vs-all or multi-class"
-            )
+        _check_kind(zoo)
         begin = {"training": 0, "held_out": self.training, "fresh": self.training + self.held_out}
         end = begin[role] + getattr(self, role)
         rows = []
@@ -69,8 +65,9 @@ def default_split(zoo: Zoo) -> Split:
     """Half of the networks for training, a quarter held out, a quarter fresh.
 
     Raises:
-        GenerationError: the zoo has too few networks.
+        GenerationError: the zoo has too few networks, or classes are subsets.
     """
+    _check_kind(zoo)
     counts = {class_name: len(rows) for class_name, rows in sound_rows(zoo).items()}
     least = min(counts.values(), default=0)
     split = Split(training=least // 2, held_out=least // 4, fresh=least // 4)
@@ -81,6 +78,15 @@ def default_split(zoo: Zoo) -> Split:
             f"(half of them to fit on, a quarter to judge by), but '{few}' has {least}; train more"
         )
     return split
+
+
+def _check_kind(zoo: Zoo) -> None:
+    if zoo.kind == "subset-vs-rest":
+        raise GenerationError(
+            f"{zoo.path}: its networks tell subsets of classes from the rest; generators are "
+            "fitted and judged on zoos of kind one-vs-all or multi-class (but from images of a "
+            "class, `hyperzoo generate ZOO --images-of FOLDER` makes networks by such a zoo)"
+        )
 
 
 def sound_rows(zoo: Zoo) -> dict[str, NDArray[np.int64]]:

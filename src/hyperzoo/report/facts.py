@@ -40,9 +40,8 @@ def recipe(zoo: Zoo) -> dict[str, str | None]:
             return {"recipe": recipe_toml(own), "unknown_recipe": ""}
         case Generated() as origin:
             reason = (
-                f"The zoo has no recipe: its networks were {origin.how}. With the generator's file "
-                f"(SHA-256 {origin.generator_digest}) and seed {origin.seed}, the same networks "
-                "can be made again."
+                f"The zoo has no recipe: its networks were {origin.how}. With {origin.again}, the "
+                "same networks can be made again."
             )
         case Imported(training=known):
             reason = "The zoo has no recipe: it was imported, " + (
@@ -173,6 +172,8 @@ def provenance(zoo: Zoo) -> list[tuple[str, str]]:
         case Generated() as origin:
             facts.append(("Origin", f"not trained: {origin.how}"))
             facts.append(("Generator digest", f"{origin.generator_digest}, seed {origin.seed}"))
+            if origin.given is not None:
+                facts.append(("Fingerprint of given images", origin.given.fingerprint))
     facts.append(("Images", zoo.images_name or "unknown"))
     facts.append(("Image fingerprint", zoo.image_fingerprint or "unknown"))
     made_by = _makers(zoo)

@@ -158,11 +158,15 @@ The networks were trained elsewhere and came in as files: {counts}. {known}
 
 def _generated(origin: Generated) -> str:
     source = origin.fitted_on
+    first = (
+        f" (its first ones by index; the next\n{source.held_out} were held out)"
+        if origin.given is None
+        else ""
+    )
     return f"""## Origin
 
-The networks were never trained. They were {origin.how} (its first ones by index; the next
-{source.held_out} were held out). With the generator's file, whose SHA-256 is
-`{origin.generator_digest}`, and seed {origin.seed}, hyperzoo makes the same networks again.
+The networks were never trained. They were {origin.how}{first}. With
+{origin.again}, hyperzoo makes the same networks again.
 
 - Recipe digest of the zoo that it was fitted on: `{source.recipe_digest or "unknown"}`
 - Its images: {source.images_name}, fingerprint `{source.image_fingerprint or "unknown"}`

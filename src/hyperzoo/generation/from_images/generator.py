@@ -1,85 +1,83 @@
 """From images of a class to networks that detect it."""
 
-from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hyperzoo.architectures import Architecture
 from hyperzoo.cores import one_thread
-from hyperzoo.errors import GenerationError
+from hyperzoo.errors import ArchitectureError, GenerationError, did_you_mean
 from hyperzoo.generation.behaviour import pixels
 from hyperzoo.generation.draw import Draw
-from hyperzoo.generation.from_images.heads import (
-    Array,
-    Seen,
-    Writer,
-    by_boundary,
-    by_density,
-    by_retrieval,
-    chosen_shrinkage,
-)
-from hyperzoo.generation.from_images.trunk import distil_trunk, features
+from hyperzoo.generation.from_images.heads import Array, by_boundary, by_density, by_retrieval
+from hyperzoo.generation.from_images.knowledge import Knowledge, check, knowledge_of
+from hyperzoo.generation.from_images.trunk import features
 from hyperzoo.generation.methods.distilled import summing_steps
-from hyperzoo.generation.methods.looks import Look, drawn, learned_looks, looks_of
+from hyperzoo.generation.methods.looks import Look, drawn
 from hyperzoo.generation.methods.solving import solve
 from hyperzoo.generation.methods.unseen import moved
-from hyperzoo.generation.training_set import check_images
-from hyperzoo.images import ImageSet
-from hyperzoo.zoo import Trained, Zoo
+from hyperzoo.generation.registry import FROM_IMAGES
+from hyperzoo.generation.stored import (
+    Fitted,
+    Given,
+    check_numbers,
+    class_names,
+    open_generator,
+    parsed,
+)
 
-Head = Literal["boundary", "density", "writer", "retrieval"]
-HEADS: tuple[Head, ...] = get_args(Head)
-"""Ways to have the last layer of a class: see `heads.py`."""
-
-COPIES, REFERENCES = 4, 256
-"""Moved copies of every given image; images on which fresh weights are given their function."""
-
-MOST_SEEN = 4000
-"""Seen images whose features are kept."""
+COPIES = 4
+"""Moved copies of every given image."""
 
 SPREAD, HIGH = 4.0, 0.95
 """Standard deviation of logits for seen images, and the quantile of these that counts as high."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ImageGenerator:
+class ImageGenerator(Fitted):
     """Makes networks of a class from images of it.
 
+    Its `method` is how the last layer is had, one of `FROM_IMAGES`; its `image_classes` are the
+    classes that it has seen.
+
     Attributes:
-        architecture: of the networks; they have one output.
-        head: how the last layer is had.
-        trunk: PyTorch name -> tensor, of a network with an output for every seen task.
-        wide: that network's architecture.
-        seen: features of images of seen classes.
-        references: some of these images, [image, channel, height, width].
-        lengths: PyTorch name -> mean squared length in the zoo's networks.
-        looks: PyTorch name -> what their weights look like.
-        shrinkage: of the density.
-        writer: of last layers.
+        left_out: classes of which the zoo that it was fitted on has seen no image.
     """
 
-    architecture: Architecture
-    head: Head
-    trunk: dict[str, Tensor]
-    wide: Architecture
-    seen: Seen
-    references: Tensor
-    lengths: dict[str, float]
-    looks: dict[str, Look]
-    shrinkage: float
-    writer: Writer
+    left_out: tuple[str, ...] = ()
+    takes: ClassVar[Given | None] = "images"
 
-    def by(self, head: Head) -> "ImageGenerator":
-        """The same with the last layer had in another way."""
-        return replace(self, head=head)
+    def own_facts(self) -> dict[str, Any]:
+        """What the file says of this kind of generator beside what it says of all."""
+        return {"left_out": list(self.left_out)}
+
+    @cached_property
+    def knowledge(self) -> Knowledge:
+        """What it has learned."""
+        return knowledge_of(self.state, self.architecture)
+
+    @cached_property
+    def _looks(self) -> dict[str, Look]:
+        return self.knowledge.looks(self.architecture)
+
+    def by(self, head: str) -> "ImageGenerator":
+        """The same with the last layer had in another way.
+
+        Raises:
+            GenerationError: there is no such way.
+        """
+        return replace(self, method=known_head(head))
 
     def features(self, images: NDArray[np.uint8]) -> Array:
         """The trunk's features of images: float64 [image, feature]."""
-        return features(self.wide, self.trunk, pixels(images))
+        return features(self.knowledge.wide, self.knowledge.trunk, pixels(images))
 
     def sample(
         self, images: NDArray[np.uint8], count: int, *, seed: int = 0
@@ -99,9 +97,20 @@ class ImageGenerator:
             PyTorch name -> float32 [network, *shape].
 
         Raises:
-            GenerationError: the images are of another shape or there are none, or count is not 1
-                or more.
+            GenerationError: the images are of another shape or there are none, or count or seed
+                is out of bounds.
         """
+        if count < 1:
+            raise GenerationError(f"count: expected 1 or more, got {count}")
+        aim = self.aim(images, seed)
+        made = [self.make(aim, k) for k in range(count)]
+        return {
+            p.name: np.stack([own[p.name] for own in made]) for p in self.architecture.parameters
+        }
+
+    def aim(self, images: NDArray[np.uint8], seed: int = 0) -> "Aim":
+        """What networks of a class are made to do; see `sample`."""
+        check_numbers(0, seed=seed)
         shape = self.architecture.input_shape
         if (
             images.dtype != np.uint8
@@ -113,111 +122,132 @@ class ImageGenerator:
                 f"images: expected one or more uint8 images of shape {shape}, got {images.dtype} "
                 f"{images.shape}"
             )
-        if count < 1:
-            raise GenerationError(f"count: expected 1 or more, got {count}")
-        with one_thread(), torch.no_grad():
-            aim = self._aim(images, seed)
-            made = [self._made(aim, images, Draw(seed, "given images", k)) for k in range(count)]
-        return {
-            p.name: np.stack([own[p.name].numpy() for own in made])
-            for p in self.architecture.parameters
-        }
-
-    def last_layer(self, images: NDArray[np.uint8], seed: int = 0) -> tuple[Array, float]:
-        """Weights [feature] and bias of the class's last layer."""
-        generator = np.random.default_rng([seed, 1])
-        copies = [images, *(moved(images, generator, 1) for _ in range(COPIES))]
-        positives = self.features(np.concatenate(copies))
-        match self.head:
-            case "boundary":
-                weights = by_boundary(positives, self.seen)
-            case "density":
-                weights = by_density(positives, self.seen, self.shrinkage)
-            case "writer":
-                weights = self.writer.head(positives)
-            case "retrieval":
-                last = summing_steps(self.wide)[-1].name
-                heads, biases = (self.trunk[f"{last}.{kind}"] for kind in ("weight", "bias"))
-                weights = by_retrieval(positives, heads.double().numpy(), biases.double().numpy())
-        weights = weights * SPREAD / ((self.seen.values @ weights).std() + 1e-12)
-        # Zero lies half way between what few seen images reach and what the given ones have.
-        high = np.quantile(self.seen.values @ weights, HIGH)
-        return weights, -float((high + (positives @ weights).mean()) / 2)
-
-    def _aim(self, images: NDArray[np.uint8], seed: int) -> dict[str, Tensor]:
         last = summing_steps(self.architecture)[-1].name
-        weights, bias = self.last_layer(images, seed)
+        with _computing(), np.errstate(all="ignore"):
+            weights, bias = self.last_layer(images, seed)
         own = {
             f"{last}.weight": torch.from_numpy(weights).float().view(1, -1),
             f"{last}.bias": torch.tensor([bias], dtype=torch.float32),
         }
-        return {p.name: own.get(p.name, self.trunk[p.name]) for p in self.architecture.parameters}
+        trunk = self.knowledge.trunk
+        names = [p.name for p in self.architecture.parameters]
+        network = {name: own[name] if name in own else trunk[name] for name in names}
+        shown = torch.cat([pixels(self.knowledge.references), pixels(images)])
+        return Aim(network=network, shown=shown, seed=seed)
 
-    def _made(
-        self, aim: dict[str, Tensor], images: NDArray[np.uint8], draw: Draw
-    ) -> dict[str, Tensor]:
+    def make(
+        self, aim: "Aim", index: int, class_name: str = "given images"
+    ) -> dict[str, NDArray[np.float32]]:
+        """Make one network of a class: PyTorch name -> float32 [*shape]; see `sample`.
+
+        Args:
+            aim: what it is to do.
+            index: which of the networks of that aim.
+            class_name: what it is called; of other classes, other random numbers are drawn.
+        """
+        check_numbers(0, index=index)
+        draw = Draw(aim.seed, class_name, index)
         start = {
             name: torch.from_numpy(own)
             for name, own in draw.initial_parameters(self.architecture).items()
         }
         for p in self.architecture.parameters:
             if p.is_bias and p.is_trained:  # training leaves them all different
-                numbers = drawn(self.looks[p.name], draw.uniforms(p.name, p.size))
+                numbers = drawn(self._looks[p.name], draw.uniforms(p.name, p.size))
                 start[p.name] = numbers.view(p.shape)
-        shown = torch.cat([self.references, pixels(images)])
-        none = torch.zeros(len(shown), 1)
-        return solve(self.architecture, start, aim, shown, self.lengths, self.looks, none)
+        lengths, none = self.knowledge.lengths, torch.zeros(len(aim.shown), 1)
+        with _computing():
+            made = solve(
+                self.architecture, start, aim.network, aim.shown, lengths, self._looks, none
+            )
+        # Copies, for some of it is the trunk's own.
+        copies = {name: own.numpy().copy() for name, own in made.items()}
+        return self.sound(copies, f"{class_name}_{index}")
+
+    def last_layer(self, images: NDArray[np.uint8], seed: int = 0) -> tuple[Array, float]:
+        """Weights [feature] and bias of the class's last layer."""
+        generator, known = np.random.default_rng([seed, 1]), self.knowledge
+        copies = [images, *(moved(images, generator, 1) for _ in range(COPIES))]
+        positives = self.features(np.concatenate(copies))
+        match self.method:
+            case "density":
+                weights = by_density(positives, known.seen, known.shrinkage)
+            case "writer":
+                weights = known.writer.head(positives)
+            case "steps":
+                weights = known.stepper.head(positives)
+            case "retrieval":
+                last = summing_steps(known.wide)[-1].name
+                heads, biases = (known.trunk[f"{last}.{kind}"] for kind in ("weight", "bias"))
+                weights = by_retrieval(positives, heads.double().numpy(), biases.double().numpy())
+            case _:
+                weights = by_boundary(positives, known.seen)
+        weights = weights * SPREAD / ((known.seen.values @ weights).std() + 1e-12)
+        # Zero lies half way between what few seen images reach and what the given ones have.
+        high = np.quantile(known.seen.values @ weights, HIGH)
+        return weights, -float((high + (positives @ weights).mean()) / 2)
 
 
-def fit(zoo: Zoo, *, images: ImageSet, head: Head = "boundary", seed: int = 0) -> ImageGenerator:
-    """Fit a generator of networks from images on a zoo of subsets.
+@contextmanager
+def _computing() -> Iterator[None]:
+    """Compute on one thread; numbers of which no solution follows are refused."""
+    try:
+        with one_thread(), torch.no_grad():
+            yield
+    except (np.linalg.LinAlgError, torch.linalg.LinAlgError) as error:  # type: ignore[attr-defined]
+        raise GenerationError(
+            f"no network follows from the generator's numbers ({error}); its file is damaged, or "
+            "its fit came to nothing: fit it again"
+        ) from error
 
-    Args:
-        zoo: a zoo of kind "subset-vs-rest" or "one-vs-all" that a recipe trained.
-        images: the zoo's images, without classes that it excludes.
-        head: how last layers are had.
-        seed: of what the fit draws.
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Aim:
+    """What the networks of a class are made to do.
+
+    Attributes:
+        network: PyTorch name -> tensor: the trunk with the class's last layer.
+        shown: [image, channel, height, width], images on which others are given its function.
+        seed: of the sample.
+    """
+
+    network: dict[str, Tensor]
+    shown: Tensor = field(repr=False)
+    seed: int
+
+
+def known_head(name: str) -> str:
+    """The name of a way to have the last layer.
 
     Raises:
-        GenerationError: the zoo has networks with several outputs, without a bias in the last
-            layer, without a recipe or with an activation drawn, or none; or the images are others.
+        GenerationError: there is none of that name.
     """
-    check_images(zoo, images)
-    origin, architecture = zoo.origin, zoo.architecture
-    if zoo.kind == "multi-class" or not isinstance(origin, Trained) or not len(zoo):
+    if name not in FROM_IMAGES:
         raise GenerationError(
-            f"{zoo.path}: networks from images are fitted on networks with one output that a "
-            "recipe trained; give a zoo of kind subset-vs-rest"
+            f"no method '{name}' of networks from images{did_you_mean(name, FROM_IMAGES)} (there "
+            f"are: {', '.join(FROM_IMAGES)})"
         )
-    last = summing_steps(architecture)[-1].name
-    if origin.recipe.vary.activation is not None or f"{last}.bias" not in {
-        p.name for p in architecture.parameters
-    }:
-        raise GenerationError(
-            f"{zoo.path}: networks from images need one activation for all networks and a bias in "
-            "the last layer; give another zoo"
-        )
-    wide = origin.recipe.network(len(zoo.classes))
-    generator = np.random.default_rng(seed)
-    with one_thread():
-        trunk = distil_trunk(zoo, wide, images, generator)
-        weights = {p.name: zoo.weights(p.name) for p in architecture.parameters}
-        looks = {key: torch.from_numpy(own) for key, own in learned_looks(weights).items()}
-        some = np.sort(generator.permutation(len(images.train_images))[:MOST_SEEN])
-        shown = moved(images.train_images[some], generator, 1)
-        seen = Seen(values=features(wide, trunk, pixels(shown)), labels=images.train_labels[some])
-        return ImageGenerator(
-            architecture=architecture,
-            head=head,
-            trunk=trunk,
-            wide=wide,
-            seen=seen,
-            references=pixels(shown[generator.permutation(len(shown))[:REFERENCES]]),
-            lengths={
-                p.name: float(np.square(weights[p.name], dtype=np.float64).sum() / len(zoo))
-                for p in architecture.parameters
-            },
-            looks=looks_of(architecture, looks),
-            shrinkage=chosen_shrinkage(seen, generator),
-            writer=Writer(seen, generator),
-        )
+    return name
+
+
+def load_image_generator(path: str | Path) -> ImageGenerator:
+    """Read a generator that `ImageGenerator.save` wrote; nothing in the file is taken on trust.
+
+    Raises:
+        GenerationError: there is no such file, or it holds no generator that this version knows,
+            or one that takes no images.
+        ZooFormatError: the file is damaged.
+    """
+    path = Path(path)
+    file = open_generator(path, "images", "hyperzoo generate ZOO --images-of FOLDER --save FILE")
+    try:
+        found = parsed(file, "images")
+        left_out = class_names(file.metadata, "left_out", 0)
+        generator = ImageGenerator(**found, left_out=left_out)
+        known_head(generator.method)
+        if both := [*generator.classes, *set(left_out) & set(generator.image_classes)]:
+            raise GenerationError(f"classes: '{both[0]}' is not one of which images were seen")
+        check(generator.state, generator.architecture, len(generator.image_classes))
+    except (ArchitectureError, GenerationError, ValueError) as error:
+        raise GenerationError(f"{path}: not a generator that can be used: {error}") from None
+    return generator

@@ -1,11 +1,13 @@
 """Last layers for a class of which a few images are known, in the trunk's features.
 
-Four ways that share nothing but the features: by the boundary to seen images (`by_boundary`), by
-the distribution of seen classes (`by_density`), by a network that was trained to write last layers
-(`Writer`), and from the last layers that seen tasks have (`by_retrieval`).
+Ways that share nothing but the features: by the boundary to seen images (`by_boundary`), by the
+distribution of seen classes (`by_density`), by a network that was trained to write last layers
+(`Writer`), and from the last layers that seen tasks have (`by_retrieval`). `steps.py` has another.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -144,67 +146,127 @@ def by_retrieval(positives: Array, heads: Array, biases: Array) -> Array:
     return mixed
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Writer:
     """A network that writes a last layer from the mean and the spread of a set of features.
 
     A set encoder without order (Zaheer et al., "Deep sets", 2017), trained in episodes (Vinyals et
     al., "Matching networks", 2016): a subset of seen classes is the positives, a few of its images
     are given, and the last layer is asked about others. What it writes is added to the prototype.
+
+    Attributes:
+        seen: features that others are measured by.
+        layers: float64 [in, out] each.
+        factor: float64 [1], of which the exponential multiplies the prototype.
     """
 
-    def __init__(self, seen: Seen, generator: np.random.Generator) -> None:
-        self._centre, self._scale = seen.values.mean(axis=0), seen.scales()
-        size = seen.values.shape[1]
-        shapes = ((2 * size, HIDDEN), (HIDDEN, HIDDEN), (HIDDEN, size))
-        self._weights = [
-            torch.from_numpy(generator.standard_normal(own) * gain / np.sqrt(own[0]))
-            for own, gain in zip(shapes, (1.4, 1.4, 0.1), strict=True)
-        ]
-        self._factor = torch.zeros(1, dtype=torch.float64)
-        self._fit(seen, generator)
+    seen: Seen
+    layers: Sequence[Tensor]
+    factor: Tensor
 
     def head(self, positives: Array) -> Array:
         """[feature], for positives [image, feature]."""
         with torch.no_grad():
-            found = self._written(torch.from_numpy((positives - self._centre) / self._scale))
+            found = self.written(torch.from_numpy(self.standard(positives)))
         return np.asarray(found.numpy() / self._scale, np.float64)
 
-    def _written(self, given: Tensor) -> Tensor:
+    def standard(self, values: Array) -> Array:
+        """Features, standardised by the seen images."""
+        found: Array = (values - self._centre) / self._scale
+        return found
+
+    def written(self, given: Tensor) -> Tensor:
+        """The last layer [feature] for standardised features [image, feature]."""
         mean = given.mean(dim=0)
         spread = given.std(dim=0, unbiased=False)
         hidden = torch.cat([mean, spread])
-        for weights in self._weights[:-1]:
+        for weights in self.layers[:-1]:
             hidden = functional.gelu(hidden @ weights)
-        written: Tensor = mean * self._factor.exp() / len(mean) ** 0.5 + hidden @ self._weights[-1]
+        written: Tensor = mean * self.factor.exp() / len(mean) ** 0.5 + hidden @ self.layers[-1]
         return written
 
-    def _fit(self, seen: Seen, generator: np.random.Generator) -> None:
-        values = torch.from_numpy((seen.values - self._centre) / self._scale)
-        learned = [*self._weights, self._factor]
-        for tensor in learned:
-            tensor.requires_grad_()
-        optimizer = torch.optim.Adam(learned, lr=RATE)
-        for _ in range(EPISODES):
-            known = seen.classes()
-            most = min(MOST_POSITIVES, len(known) - 1)  # some class is a negative
-            classes = generator.permutation(known)[: generator.integers(1, most + 1)]
-            own = np.flatnonzero(np.isin(seen.labels, classes))
-            order = generator.permutation(own)
-            given = order[: generator.choice(SHOTS)]
-            asked = np.concatenate(
-                [
-                    generator.choice(own, ASKED // 2),
-                    generator.choice(np.flatnonzero(~np.isin(seen.labels, classes)), ASKED // 2),
-                ]
-            )
-            logits = values[asked] @ self._written(values[given])
-            wanted = torch.from_numpy(np.isin(seen.labels[asked], classes).astype(np.float64))
-            loss = functional.binary_cross_entropy_with_logits(logits - logits.mean(), wanted)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        for tensor in learned:
-            tensor.requires_grad_(False)
+    @cached_property
+    def _centre(self) -> Array:
+        return np.asarray(self.seen.values.mean(axis=0))
+
+    @cached_property
+    def _scale(self) -> Array:
+        return self.seen.scales()
+
+
+def writer_shapes(features: int) -> tuple[tuple[int, int], ...]:
+    """The shapes of a writer's layers."""
+    return (2 * features, HIDDEN), (HIDDEN, HIDDEN), (HIDDEN, features)
+
+
+def fitted_writer(
+    seen: Seen, generator: np.random.Generator, tell: Callable[[], None] = lambda: None
+) -> Writer:
+    """Train a writer on subsets of seen classes.
+
+    Its numbers are rounded to float32, as a file keeps them.
+
+    Args:
+        seen: what it is trained on.
+        generator: draws.
+        tell: is called after every episode.
+    """
+    writer = Writer(
+        seen=seen,
+        layers=[
+            torch.from_numpy(generator.standard_normal(own) * gain / np.sqrt(own[0]))
+            for own, gain in zip(writer_shapes(seen.values.shape[1]), (1.4, 1.4, 0.1), strict=True)
+        ],
+        factor=torch.zeros(1, dtype=torch.float64),
+    )
+    values = torch.from_numpy(writer.standard(seen.values))
+    learned = [*writer.layers, writer.factor]
+    for tensor in learned:
+        tensor.requires_grad_()
+    optimizer = torch.optim.Adam(learned, lr=RATE)
+    for _ in range(EPISODES):
+        own = drawn_episode(seen, generator)
+        logits = values[own.asked] @ writer.written(values[own.given])
+        loss = functional.binary_cross_entropy_with_logits(logits - logits.mean(), own.wanted)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        tell()
+    layers = [tensor.detach().float().double() for tensor in writer.layers]
+    return Writer(seen=seen, layers=layers, factor=writer.factor.detach().float().double())
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Episode:
+    """A subset of seen classes that is taken for a class of which a few images are known.
+
+    Attributes:
+        given: int64 [image], rows of seen images that are given.
+        others: int64 [image], rows of all images of other classes.
+        asked: int64 [image], rows that are asked, half of them of the subset.
+        wanted: float64 [image], 1 for those.
+    """
+
+    given: NDArray[np.int64]
+    others: NDArray[np.int64]
+    asked: NDArray[np.int64]
+    wanted: Tensor
+
+
+def drawn_episode(seen: Seen, generator: np.random.Generator) -> Episode:
+    """An episode of a few classes and a few images."""
+    known = seen.classes()
+    most = min(MOST_POSITIVES, len(known) - 1)  # some class is a negative
+    classes = generator.permutation(known)[: generator.integers(1, most + 1)]
+    own = np.flatnonzero(np.isin(seen.labels, classes))
+    order = generator.permutation(own)
+    given = order[: generator.choice(SHOTS)]
+    others = np.flatnonzero(~np.isin(seen.labels, classes))
+    asked = np.concatenate(
+        [generator.choice(own, ASKED // 2), generator.choice(others, ASKED // 2)]
+    )
+    wanted = torch.from_numpy(np.isin(seen.labels[asked], classes).astype(np.float64))
+    return Episode(given=given, others=others, asked=asked, wanted=wanted)
 
 
 def _auc(yes: Array, no: Array) -> float:

@@ -5,7 +5,7 @@ It is distilled by regression of logits (Ba and Caruana, "Do deep nets really ne
 trained on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -26,27 +26,39 @@ COPIES, PASSES, BATCH, RATE = 2, 12, 128, 2e-3
 """Moved copies of every training image, how often each is seen, how many a step, Adam's rate."""
 
 
+def trunk_steps(images: ImageSet) -> int:
+    """How many steps a distillation takes."""
+    return -(-PASSES * COPIES * len(images.train_images) // BATCH)
+
+
 def distil_trunk(
-    zoo: Zoo, wide: Architecture, images: ImageSet, generator: np.random.Generator
+    zoo: Zoo,
+    tasks: Mapping[str, Sequence[int]],
+    wide: Architecture,
+    images: ImageSet,
+    generator: np.random.Generator,
+    tell: Callable[[], None],
 ) -> dict[str, Tensor]:
     """Fit a network with an output for every class of a zoo's networks.
 
     Args:
         zoo: networks with one output.
-        wide: the architecture of these, with as many outputs as they have classes.
+        tasks: class of networks -> the rows of those that are sound, one or more.
+        wide: the architecture of these, with as many outputs as there are tasks.
         images: the zoo's images; the training split is shown.
         generator: draws.
+        tell: is called after every step.
 
     Returns:
         PyTorch name -> tensor.
     """
     shown = np.concatenate([moved(images.train_images, generator, 1) for _ in range(COPIES)])
-    wanted = torch.from_numpy(_mean_logits(zoo, shown))
+    wanted = torch.from_numpy(_mean_logits(zoo, tasks, shown))
     scale = wanted.std()
     start = initial_parameters(wide, int(generator.integers(2**31)), "trunk", 0)
     weights = {name: torch.from_numpy(own.copy()) for name, own in start.items()}
     trained = [weights[p.name].requires_grad_() for p in wide.parameters if p.is_trained]
-    steps = -(-PASSES * len(shown) // BATCH)
+    steps = trunk_steps(images)
     optimizer = torch.optim.Adam(trained, lr=RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in range(steps):
@@ -56,16 +68,21 @@ def distil_trunk(
         missed.square().mean().backward()
         optimizer.step()
         schedule.step()
+        tell()
     return {name: tensor.detach() for name, tensor in weights.items()}
 
 
-def _mean_logits(zoo: Zoo, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What the networks of every class say on average: [image, class]."""
-    said = np.zeros((len(images), len(zoo.classes)), np.float32)
-    names = zoo.models["class"].to_pylist()
-    logits = evaluate(zoo.architecture, (zoo.arrays(own) for own in zoo.ids), images)
-    for name, own in zip(names, logits, strict=True):
-        said[:, zoo.classes.index(name)] += own[:, 0] / names.count(name)
+def _mean_logits(
+    zoo: Zoo, tasks: Mapping[str, Sequence[int]], images: NDArray[np.uint8]
+) -> NDArray[np.float32]:
+    """What the networks of every task say on average: [image, task]."""
+    said = np.zeros((len(images), len(tasks)), np.float32)
+    places = [(row, task) for task, rows in enumerate(tasks.values()) for row in rows]
+    places.sort()  # networks in the zoo's order
+    counts = [len(rows) for rows in tasks.values()]
+    logits = evaluate(zoo.architecture, (zoo.arrays(zoo.ids[row]) for row, _ in places), images)
+    for (_, task), own in zip(places, logits, strict=True):
+        said[:, task] += own[:, 0] / counts[task]
     return said
 
 
@@ -76,7 +93,8 @@ def features(
     found = _Arriving(architecture, weights)
     with torch.no_grad():
         found.run(images)
-    values: NDArray[np.float64] = found.last.numpy().astype(np.float64)
+    # In rows: sums over another layout have other last bits, and a file keeps no layout.
+    values: NDArray[np.float64] = found.last.numpy().astype(np.float64, order="C")
     return values
 
 

@@ -1,0 +1,31 @@
+"""Generators on the command line: their files, and the zoos that they fit."""
+
+from pathlib import Path
+
+from hyperzoo.cli.console import out
+from hyperzoo.errors import GenerationError
+from hyperzoo.generation.stored import Fitted
+from hyperzoo.zoo import Zoo
+
+
+def keep(generator: Fitted, file: Path) -> None:
+    """Write a generator's file, and say so."""
+    generator.save(file)
+    out.print(f"{file}: the generator, {len(generator.encoded) / 1e6:,.1f} MB", markup=False)
+
+
+def check_same_architecture(zoo: Zoo, generator: Fitted, file: Path) -> None:
+    """Refuse a generator of other networks than a zoo's.
+
+    Raises:
+        GenerationError: it makes such.
+    """
+    own, other = zoo.architecture, generator.architecture
+    if own != other:
+        alike = (own.name, own.outputs) == (other.name, other.outputs)
+        raise GenerationError(
+            f"{file} makes networks of '{other.name}' with {other.outputs} output(s), but those of "
+            f"{zoo.path} are '{own.name}' with {own.outputs}"
+            + (", of other layers" if alike else "")
+            + "; give a generator that was fitted on such a zoo"
+        )

@@ -1,0 +1,63 @@
+"""What is said of a generation that was interrupted: what is kept, and how to go on."""
+
+import shlex
+import sys
+from pathlib import Path
+
+from hyperzoo.cli.console import err
+from hyperzoo.errors import ZooError
+from hyperzoo.zoo import open_zoo
+
+
+def say_fit_interrupted() -> None:
+    """Of a fit, of which nothing is kept."""
+    err.print(
+        f"interrupted: a fit is kept when it is done, so nothing was; begin again with\n"
+        f"  {_again(None)}",
+        markup=False,
+    )
+
+
+def say_zoo_interrupted(folder: Path, saved: Path | None, *, fitted: bool) -> None:
+    """Of a zoo, whose parts are kept.
+
+    Args:
+        folder: the zoo's.
+        saved: where the generator was kept by this run.
+        fitted: whether this run fitted it.
+    """
+    again = " (the fit is made again: --save FILE keeps it)" if fitted and not saved else ""
+    err.print(
+        f"interrupted: {_kept(folder)} networks are kept in {folder}; go on{again} with\n"
+        f"  {_again(saved)}",
+        markup=False,
+    )
+
+
+def _again(saved: Path | None) -> str:
+    """The command, with the generator's file where the fit was kept in one."""
+    words = list(sys.argv[1:])
+    if saved is not None:
+        words = _without(words, "--save", "--method", "--methods", "--split")
+        words += ["--with", str(saved)]
+    return shlex.join(["hyperzoo", *words])
+
+
+def _without(words: list[str], *options: str) -> list[str]:
+    """A command line without some options and their values."""
+    kept: list[str] = []
+    skip = False
+    for word in words:
+        if not skip and word.partition("=")[0] not in options:
+            kept.append(word)
+        skip = not skip and word in options
+    return kept
+
+
+def _kept(folder: Path) -> str:
+    """How many networks are on disk, in words."""
+    try:
+        zoo = open_zoo(folder)
+    except ZooError:
+        return "no"
+    return f"{len(zoo)} of {zoo.planned}"
