@@ -19,7 +19,7 @@ from hyperzoo.generation.from_images.heads import (
     fitted_writer,
 )
 from hyperzoo.generation.from_images.steps import Stepper, fitted_stepper
-from hyperzoo.generation.methods.unseen import moved
+from hyperzoo.generation.projecting.unseen import moved
 from hyperzoo.generation.registry import FROM_IMAGES
 from hyperzoo.images import ImageSet
 from hyperzoo.population import evaluate

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from hyperzoo.generation import Split
-from hyperzoo.generation.methods import lessons as module
-from hyperzoo.generation.methods import unseen
-from hyperzoo.generation.methods.lessons import blended, lessons, patched, zoomed
+from hyperzoo.generation.projecting import lessons as module
+from hyperzoo.generation.projecting import unseen
+from hyperzoo.generation.projecting.lessons import blended, lessons, patched, zoomed
 from hyperzoo.generation.training_set import training_set
 from hyperzoo.images import ImageSet
 from hyperzoo.population import evaluate

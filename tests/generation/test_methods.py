@@ -14,17 +14,16 @@ from hyperzoo.errors import GenerationError
 from hyperzoo.generation import METHODS, Generator, Split, fit, generate_zoo, load_generator
 from hyperzoo.generation.methods import (
     autodecoder,
-    calibrating,
     flow_matching,
     learned_images,
     learned_update,
     projection,
-    unseen,
     update,
     vae,
     wgan,
 )
 from hyperzoo.generation.methods.controls import noise_overlap
+from hyperzoo.generation.projecting import calibrating, unseen
 from hyperzoo.generation.training_set import training_set
 from hyperzoo.images import ImageSet
 from hyperzoo.population.evaluate import evaluate

@@ -13,8 +13,9 @@ from torch import Tensor
 from hyperzoo.architectures import Architecture, get_architecture, initial_parameters
 from hyperzoo.architectures.forward import forward
 from hyperzoo.architectures.layers import BatchNorm, Conv2d, Dense, Pool2d, Residual
-from hyperzoo.generation.methods import calibrating, distilled, looks, projection, solving
-from hyperzoo.generation.methods.unseen import Answers
+from hyperzoo.generation.methods import projection
+from hyperzoo.generation.projecting import calibrating, distilled, looks, solving
+from hyperzoo.generation.projecting.unseen import Answers
 from hyperzoo.generation.training_set import TrainingSet
 from hyperzoo.population.imitate import imitate
 

@@ -5,7 +5,7 @@ import torch
 
 from hyperzoo.architectures import Architecture, get_architecture, initial_parameters
 from hyperzoo.architectures.forward import forward
-from hyperzoo.generation.methods.quick_pass import QuickPass
+from hyperzoo.generation.projecting.quick_pass import QuickPass
 from tests.architectures.declarations import EVERY
 
 ALL = [*EVERY.values(), get_architecture("lenet5", 1)]

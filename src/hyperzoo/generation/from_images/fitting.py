@@ -20,8 +20,8 @@ from hyperzoo.generation.from_images.knowledge import (
 )
 from hyperzoo.generation.from_images.steps import fitted_stepper
 from hyperzoo.generation.from_images.trunk import distil_trunk, features, trunk_steps
-from hyperzoo.generation.methods.looks import learned_looks
-from hyperzoo.generation.methods.unseen import moved
+from hyperzoo.generation.projecting.looks import learned_looks
+from hyperzoo.generation.projecting.unseen import moved
 from hyperzoo.generation.registry import Meter
 from hyperzoo.generation.split import Split, sound_rows
 from hyperzoo.generation.stored import FittedOn, check_numbers

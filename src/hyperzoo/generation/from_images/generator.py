@@ -19,10 +19,10 @@ from hyperzoo.generation.draw import Draw
 from hyperzoo.generation.from_images.heads import Array, by_boundary, by_density, by_retrieval
 from hyperzoo.generation.from_images.knowledge import Knowledge, check, knowledge_of
 from hyperzoo.generation.from_images.trunk import features
-from hyperzoo.generation.methods.distilled import summing_steps
-from hyperzoo.generation.methods.looks import Look, drawn
-from hyperzoo.generation.methods.solving import solve
-from hyperzoo.generation.methods.unseen import moved
+from hyperzoo.generation.projecting.distilled import summing_steps
+from hyperzoo.generation.projecting.looks import Look, drawn
+from hyperzoo.generation.projecting.solving import solve
+from hyperzoo.generation.projecting.unseen import moved
 from hyperzoo.generation.registry import FROM_IMAGES
 from hyperzoo.generation.stored import (
     Fitted,
@@ -85,7 +85,7 @@ class ImageGenerator(Fitted):
         """Make networks that say yes to a class.
 
         Every network is a fresh initialisation, given the function of the trunk with the class's
-        last layer (`methods/solving.py`); network k follows from generator, images, seed and k.
+        last layer (`projecting/solving.py`); network k follows from generator, images, seed and k.
 
         Args:
             images: uint8 [image, height, width, channel], of the class, one or more; their order

@@ -12,8 +12,8 @@ from hyperzoo.architectures import Architecture, architecture_facts, architectur
 from hyperzoo.errors import GenerationError
 from hyperzoo.generation.from_images.heads import SHRINKAGES, Seen, Writer, writer_shapes
 from hyperzoo.generation.from_images.steps import STEPS, Stepper
-from hyperzoo.generation.methods.distilled import summing_steps
-from hyperzoo.generation.methods.looks import Look, looks_of, shapes_of
+from hyperzoo.generation.projecting.distilled import summing_steps
+from hyperzoo.generation.projecting.looks import Look, looks_of, shapes_of
 from hyperzoo.generation.registry import State, require_setting, require_tensors
 
 MOST_SEEN, REFERENCES = 4000, 256

@@ -16,8 +16,8 @@ from hyperzoo.architectures import Architecture, initial_parameters
 from hyperzoo.architectures.forward import Pass, forward
 from hyperzoo.architectures.steps import Step
 from hyperzoo.generation.behaviour import pixels
-from hyperzoo.generation.methods.distilled import summing_steps
-from hyperzoo.generation.methods.unseen import moved
+from hyperzoo.generation.projecting.distilled import summing_steps
+from hyperzoo.generation.projecting.unseen import moved
 from hyperzoo.images import ImageSet
 from hyperzoo.population import evaluate
 from hyperzoo.zoo import Zoo

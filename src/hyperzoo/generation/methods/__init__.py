@@ -1,6 +1,5 @@
 """Ways to generate networks, one file each; `registry.py` names them.
 
-What several share lies beside them: `unseen` (answers to images that networks were not trained
-on), `distilled` (a network of a class with codes), `solving` (weights given a function layer by
-layer), `by_class` (classes fitted side by side) and `unit_order` (hidden units in a random order).
+What several share lies beside them: `by_class` (classes fitted side by side) and `unit_order`
+(hidden units in a random order); what `projection` is made of lies in `generation/projecting/`.
 """

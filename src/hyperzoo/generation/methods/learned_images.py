@@ -35,7 +35,13 @@ from hyperzoo.errors import GenerationError
 from hyperzoo.generation.draw import Draw
 from hyperzoo.generation.methods.by_class import fit_by_class
 from hyperzoo.generation.methods.unit_order import in_random_order
-from hyperzoo.generation.methods.unseen import Answers, Batches, agreement, evenly, unseen_answers
+from hyperzoo.generation.projecting.unseen import (
+    Answers,
+    Batches,
+    agreement,
+    evenly,
+    unseen_answers,
+)
 from hyperzoo.generation.registry import Meter, State, require_setting, require_tensors
 from hyperzoo.generation.training_set import TrainingSet
 

@@ -34,8 +34,9 @@ from hyperzoo.errors import GenerationError
 from hyperzoo.generation.behaviour import pixels
 from hyperzoo.generation.draw import Draw
 from hyperzoo.generation.methods.by_class import fit_by_class
-from hyperzoo.generation.methods.calibrating import Variety, calibrated, variety
-from hyperzoo.generation.methods.distilled import (
+from hyperzoo.generation.methods.unit_order import in_random_order
+from hyperzoo.generation.projecting.calibrating import Variety, calibrated, variety
+from hyperzoo.generation.projecting.distilled import (
     RATE,
     Targets,
     is_of_codes,
@@ -44,11 +45,10 @@ from hyperzoo.generation.methods.distilled import (
     summing_steps,
     with_codes,
 )
-from hyperzoo.generation.methods.lessons import Lessons, lessons
-from hyperzoo.generation.methods.looks import Look, drawn, learned_looks, looks_of, shapes_of
-from hyperzoo.generation.methods.solving import Noise, solve
-from hyperzoo.generation.methods.unit_order import in_random_order
-from hyperzoo.generation.methods.unseen import Answers, Batches, evenly, unseen_answers
+from hyperzoo.generation.projecting.lessons import Lessons, lessons
+from hyperzoo.generation.projecting.looks import Look, drawn, learned_looks, looks_of, shapes_of
+from hyperzoo.generation.projecting.solving import Noise, solve
+from hyperzoo.generation.projecting.unseen import Answers, Batches, evenly, unseen_answers
 from hyperzoo.generation.registry import Meter, State, require_setting, require_tensors
 from hyperzoo.generation.training_set import TrainingSet
 from hyperzoo.population import evaluate

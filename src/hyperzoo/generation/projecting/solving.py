@@ -29,9 +29,9 @@ from torch.nn import functional
 from hyperzoo.architectures import Architecture
 from hyperzoo.architectures.layers import Conv2d
 from hyperzoo.architectures.steps import Step
-from hyperzoo.generation.methods.distilled import summing_steps
-from hyperzoo.generation.methods.looks import Look, looking_alike
-from hyperzoo.generation.methods.quick_pass import QuickPass
+from hyperzoo.generation.projecting.distilled import summing_steps
+from hyperzoo.generation.projecting.looks import Look, looking_alike
+from hyperzoo.generation.projecting.quick_pass import QuickPass
 
 RIDGE = 1e-3
 """The ridge of all layers where none is asked for, in parts of the mean square of what arrives."""

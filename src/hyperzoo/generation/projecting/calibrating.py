@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hyperzoo.generation.methods.distilled import is_of_codes
+from hyperzoo.generation.projecting.distilled import is_of_codes
 
 TRIALS, ROUNDS = 32, 4
 """Networks made in a round, at least, and rounds."""

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from hyperzoo.generation.methods.unseen import Answers
+from hyperzoo.generation.projecting.unseen import Answers
 from hyperzoo.generation.training_set import TrainingSet
 from hyperzoo.population import evaluate
 
