@@ -102,6 +102,7 @@ def test_tensors_of_other_shapes_are_refused(zoo: Zoo, tmp_path: Path):
         ("fc1.bias", tensors["fc1.bias"][:-1], r"'fc1.bias': expected \(20, 1\), got \(19, 1\)"),
         ("more", np.ones(3, np.float32), "tensor 'more': expected none"),
         ("fc1.bias", tensors["fc1.bias"] * np.nan, "'fc1.bias': numbers that are not finite"),
+        ("fc1.bias", tensors["fc1.bias"] + 2e12, r"expected numbers up to 1e\+12, got more"),
     ]:
         path.write_bytes(encode_tensors({**tensors, name: tensor}, metadata))
         with pytest.raises(GenerationError, match=message):

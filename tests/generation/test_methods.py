@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from hyperzoo.generation.methods import (
 )
 from hyperzoo.generation.methods.controls import noise_overlap
 from hyperzoo.generation.projecting import calibrating, unseen
+from hyperzoo.generation.registry import get_method
 from hyperzoo.generation.training_set import training_set
 from hyperzoo.images import ImageSet
 from hyperzoo.population.evaluate import evaluate
@@ -105,6 +107,41 @@ def test_a_network_follows_from_seed_class_and_index(generator: Generator):
     others = [generator.make(name, index, seed=seed) for seed, index in ((6, 2), (5, 50))]
     found = [generator.make(name, index, seed=5) for index in range(8)] + others
     assert len({one["fc1.weight"].tobytes() for one in found}) > 2
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("factor", [0.0, 1e30, -1e38])
+def test_any_numbers_give_a_network_or_a_clear_refusal(generator: Generator, factor: float):
+    """A file may hold any numbers: no traceback of a library's, and nothing that is not finite."""
+    state = generator.state
+    floats = {n: t for n, t in state.tensors.items() if t.dtype == np.float32}
+    for changed in [*([name] for name in floats), list(floats)]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            tensors = {
+                n: np.nan_to_num(t * np.float32(factor)).clip(-1e12, 1e12)
+                for n, t in floats.items()
+            }
+        odd = replace(state, tensors=state.tensors | {name: tensors[name] for name in changed})
+        try:
+            get_method(generator.method).load().check(
+                odd, generator.architecture, generator.classes
+            )
+        except GenerationError:
+            continue  # refused when it is read
+        made = {}
+        with suppress_only("fit it again"):
+            made = replace(generator, state=odd).make(generator.classes[1], 0)
+        assert all(np.isfinite(tensor).all() for tensor in made.values())
+
+
+@contextmanager
+def suppress_only(message: str) -> Iterator[None]:
+    """Take refusals that have these words, and no others."""
+    try:
+        yield
+    except GenerationError as error:
+        if message not in str(error):
+            raise
 
 
 def test_a_fit_follows_from_its_seed_and_sees_training_alone(

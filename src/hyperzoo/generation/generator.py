@@ -7,11 +7,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperzoo.cores import one_thread
 from hyperzoo.errors import ArchitectureError, GenerationError, did_you_mean
 from hyperzoo.generation.draw import Draw
 from hyperzoo.generation.registry import get_method
-from hyperzoo.generation.stored import Fitted, check_numbers, open_generator, parsed
+from hyperzoo.generation.stored import Fitted, check_numbers, computing, open_generator, parsed
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,7 +59,7 @@ class Generator(Fitted):
             )
         check_numbers(0, index=index, seed=seed)
         draw = Draw(seed, class_name, index)
-        with one_thread():
+        with computing():
             method = get_method(self.method).load()
             made = method.make(self.state, self.architecture, self.classes, draw)
         return self.sound(made, f"{class_name}_{index}")

@@ -185,6 +185,9 @@ FROM_IMAGES = ("boundary", "density", "writer", "retrieval", "steps")
 """Methods of another kind, which are given images of a class: by what the last layer follows from
 them (`from_images/heads.py`, `from_images/steps.py`). The first is fitted where none is named."""
 
+LARGEST = 1e12
+"""Of a generator's numbers: far from any that a fit gives, and squares of them are finite."""
+
 METHODS: dict[str, Method] = {method.name: method for method in _METHODS}
 
 
@@ -228,6 +231,10 @@ def require_tensors(
             raise GenerationError(f"tensor '{name}': expected {kind}, got {tensor.dtype.name}")
         if not np.isfinite(tensor).all():
             raise GenerationError(f"tensor '{name}': numbers that are not finite")
+        if tensor.size and np.abs(tensor).max() > LARGEST:
+            raise GenerationError(
+                f"tensor '{name}': expected numbers up to {LARGEST:.0e}, got more"
+            )
 
 
 def require_setting(state: State, name: str, least: int, most: int) -> int:

@@ -8,7 +8,8 @@ name of a class nothing is said, as ever.
 
 import hashlib
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,7 @@ from hyperzoo.architectures import (
     architecture_names,
     get_architecture,
 )
+from hyperzoo.cores import one_thread
 from hyperzoo.errors import GenerationError
 from hyperzoo.generation.registry import Setting, State
 from hyperzoo.generation.split import Split
@@ -150,6 +152,25 @@ class Fitted:
             if p.keras_name == "moving_variance":  # methods know of numbers only, not of squares
                 np.maximum(made[p.name], 0, out=made[p.name])
         return made
+
+
+@contextmanager
+def computing() -> Iterator[None]:
+    """Compute on one thread; numbers of which no network follows are refused.
+
+    Raises:
+        GenerationError: a linear system of the generator's numbers has no solution.
+    """
+    import torch
+
+    try:
+        with one_thread(), torch.no_grad(), np.errstate(all="ignore"):
+            yield
+    except (np.linalg.LinAlgError, torch.linalg.LinAlgError) as error:  # type: ignore[attr-defined]
+        raise GenerationError(
+            f"no network follows from the generator's numbers ({error}); its file is damaged, or "
+            "its fit came to nothing: fit it again"
+        ) from error
 
 
 def check_numbers(least: int, **numbers: int) -> None:

@@ -1,7 +1,5 @@
 """From images of a class to networks that detect it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hyperzoo.cores import one_thread
 from hyperzoo.errors import ArchitectureError, GenerationError, did_you_mean
 from hyperzoo.generation.behaviour import pixels
 from hyperzoo.generation.draw import Draw
@@ -29,6 +26,7 @@ from hyperzoo.generation.stored import (
     Given,
     check_numbers,
     class_names,
+    computing,
     open_generator,
     parsed,
 )
@@ -123,7 +121,7 @@ class ImageGenerator(Fitted):
                 f"{images.shape}"
             )
         last = summing_steps(self.architecture)[-1].name
-        with _computing(), np.errstate(all="ignore"):
+        with computing():
             weights, bias = self.last_layer(images, seed)
         own = {
             f"{last}.weight": torch.from_numpy(weights).float().view(1, -1),
@@ -156,7 +154,7 @@ class ImageGenerator(Fitted):
                 numbers = drawn(self._looks[p.name], draw.uniforms(p.name, p.size))
                 start[p.name] = numbers.view(p.shape)
         lengths, none = self.knowledge.lengths, torch.zeros(len(aim.shown), 1)
-        with _computing():
+        with computing():
             made = solve(
                 self.architecture, start, aim.network, aim.shown, lengths, self._looks, none
             )
@@ -186,19 +184,6 @@ class ImageGenerator(Fitted):
         # Zero lies half way between what few seen images reach and what the given ones have.
         high = np.quantile(known.seen.values @ weights, HIGH)
         return weights, -float((high + (positives @ weights).mean()) / 2)
-
-
-@contextmanager
-def _computing() -> Iterator[None]:
-    """Compute on one thread; numbers of which no solution follows are refused."""
-    try:
-        with one_thread(), torch.no_grad():
-            yield
-    except (np.linalg.LinAlgError, torch.linalg.LinAlgError) as error:  # type: ignore[attr-defined]
-        raise GenerationError(
-            f"no network follows from the generator's numbers ({error}); its file is damaged, or "
-            "its fit came to nothing: fit it again"
-        ) from error
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
