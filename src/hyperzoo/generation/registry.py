@@ -231,7 +231,7 @@ def require_tensors(
             raise GenerationError(f"tensor '{name}': expected {kind}, got {tensor.dtype.name}")
         if not np.isfinite(tensor).all():
             raise GenerationError(f"tensor '{name}': numbers that are not finite")
-        if tensor.size and np.abs(tensor).max() > LARGEST:
+        if tensor.size and float(np.abs(tensor).max()) > LARGEST:
             raise GenerationError(
                 f"tensor '{name}': expected numbers up to {LARGEST:.0e}, got more"
             )
