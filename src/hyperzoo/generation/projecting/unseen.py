@@ -21,7 +21,7 @@ from hyperzoo.population import evaluate
 MOVES, MOVES_MIRRORED = 32, 16
 """An image is moved by up to this part of its side, each way; by more where it is mirrored too."""
 
-COPIES, LEAST_IMAGES = 2, 8_000
+COPIES, LEAST_IMAGES = 2, 5_000
 """Every training image is moved so many times; more often where there are fewer images."""
 
 POSITIVE_SHARE = 0.25
