@@ -1,8 +1,9 @@
 """How far the codes of a distilled network reach, how strong its noise is, and where it aims.
 
 Networks are made with a distilled network, and it is compared what they answer with what training
-networks answer. Three things are mended, a few times over: each code's reach, the noise, and
-corrections of the mean.
+networks answer. Four things are mended, a few times over: each code's reach, the noise, the mean at
+the references, and how far the mean reaches from its own mean at other images, where what is made
+falls short of what it is at the references.
 
 What is wanted is not what training networks show, but what networks beside them would. Principal
 components of a few networks fit these too well: others differ less along the first components, and
@@ -136,22 +137,25 @@ def calibrated(
     to_ways = np.linalg.pinv(ways).astype(np.float64)
     trials = max(-(-TRIALS // len(aims)), 2 * len(ways))
     codes = [_white(generator, trials, len(ways)) for _ in aims]
-    aimed_at = torch.from_numpy(wanted.mean[references])
-    noise, now = FIRST_NOISE, [{**aim, "corrections": torch.zeros_like(aimed_at)} for aim in aims]
+    aimed_at = wanted.mean[references]
+    none = torch.zeros(aimed_at.shape)
+    noise, now = FIRST_NOISE, [{**aim, "corrections": none} for aim in aims]
+    stretches = np.ones(len(aims), np.float32)
     for _ in range(ROUNDS):
         found = []
         for number, aim in enumerate(now):
             said = ask(number, {**aim, "noise": torch.tensor(noise)}, codes[number])
             at_references, elsewhere = np.split(said, [len(references)], axis=1)
             found.append(_found(elsewhere.reshape(trials, -1), codes[number], ways, to_ways))
-            missed = aimed_at - torch.from_numpy(at_references.mean(axis=0))
+            stretches[number] /= _slope(wanted.mean[shown], elsewhere.mean(axis=0))
+            centre = aimed_at.mean(axis=0)
+            stretched = centre + stretches[number] * (aimed_at - centre)
+            missed = torch.from_numpy(stretched - at_references.mean(axis=0))
             now[number] = {**aim, "corrections": aim["corrections"] + missed}
         between = np.var([one.mean @ to_ways for one in found], axis=0)
-        now = [
-            _reaching(aim, _mended_reach(one.reach, wanted.reach, one.along + between))
-            for aim, one in zip(now, found, strict=True)
-        ]
-        noise = _mended_noise(noise, found, wanted.rest, ways)
+        factors = [_mended_reach(one, wanted.reach, one.along + between) for one in found]
+        now = [_reaching(aim, factor) for aim, factor in zip(now, factors, strict=True)]
+        noise = _mended_noise(noise, found, factors, wanted, ways)
     return [{**aim, "noise": torch.tensor(noise)} for aim in now]
 
 
@@ -192,31 +196,48 @@ def _found(
     )
 
 
-def _mended_reach(reach: Array, wanted: Array, along: Array) -> Array:
+def _mended_reach(found: _Found, wanted: Array, along: Array) -> Array:
     """By what a code's reach is multiplied, so that networks vary along its way as they should."""
-    by_others = along - reach**2
-    left: Array = np.sqrt(np.maximum(wanted**2 - by_others, 0)) / reach
-    return left
+    by_others = along - found.reach**2
+    factor = np.sqrt(np.maximum(wanted**2 - by_others, 0)) / found.reach
+    return np.clip(factor, 1 / MOST_CHANGE, MOST_CHANGE)
 
 
 def _reaching(aim: Mapping[str, Tensor], factor: Array) -> dict[str, Tensor]:
     """Codes, made to reach so many times as far."""
-    moved = torch.from_numpy(np.clip(factor, 1 / MOST_CHANGE, MOST_CHANGE).astype(np.float32))
+    moved = torch.from_numpy(factor.astype(np.float32))
     return {
         name: tensor * moved.view(-1, *(1,) * (tensor.ndim - 1)) if is_of_codes(name) else tensor
         for name, tensor in aim.items()
     }
 
 
-def _mended_noise(noise: float, found: Sequence[_Found], wanted: float, ways: Array) -> float:
-    """Noise by which all that is not along the ways is as much as it should be."""
-    along = np.mean([(one.reach**2) @ (ways**2).mean(axis=1) for one in found])
-    rest = np.mean([one.rest for one in found])
-    between = float(np.var([one.mean for one in found], axis=0).mean())
-    # Codes do more than they should: what they do beside the ways is not for noise to do.
-    beside = max(np.mean([one.total for one in found]) - along - rest, 0.0) + between
-    factor = np.sqrt(max(wanted - beside, 0.0) / max(rest, _TINY))
+def _mended_noise(
+    noise: float,
+    found: Sequence[_Found],
+    factors: Sequence[Array],
+    wanted: Variety,
+    ways: Array,
+) -> float:
+    """Noise by which networks will vary as much in all as they should, once codes reach so far."""
+    lengths = (ways**2).mean(axis=1)
+    should = float(wanted.reach**2 @ lengths) + wanted.rest
+    now = np.mean([one.total for one in found]) + np.var([one.mean for one in found], axis=0).mean()
+    changed = [one.reach**2 * (by**2 - 1) @ lengths for one, by in zip(found, factors, strict=True)]
+    rest = float(np.mean([one.rest for one in found]))
+    missing = should - float(now + np.mean(changed))
+    factor = np.sqrt(max(rest + missing, 0.0) / max(rest, _TINY))
     return float(np.clip(noise * factor, LEAST_NOISE, MOST_NOISE))
+
+
+def _slope(wanted: NDArray[np.float32], found: NDArray[np.float32]) -> float:
+    """How far mean logits [image, output] reach, in parts of what is wanted; not far from 1.
+
+    What was given to few images reaches less far at others, as all regressions do.
+    """
+    own, other = (numbers - numbers.mean(axis=0) for numbers in (wanted, found))
+    slope = float((own * other).sum()) / max(float((own * own).sum()), _TINY)
+    return float(np.clip(slope, 1 / MOST_CHANGE, MOST_CHANGE))
 
 
 def _white(generator: np.random.Generator, count: int, ways: int) -> NDArray[np.float32]:
