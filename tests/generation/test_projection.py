@@ -235,19 +235,59 @@ def test_networks_of_all_aims_together_differ_as_they_should():
         assert np.sqrt(np.mean(missed**2)) < 0.5 * np.sqrt(np.mean(off[references] ** 2))
 
 
-def test_noise_does_not_what_codes_do_already():
-    """Codes that move networks beside the ways as well leave less for noise to do."""
-    wanted, ways = 0.25, np.random.default_rng(6).standard_normal((1, 50))
+def test_the_mean_reaches_as_far_elsewhere_as_it_should():
+    """What is given to references reaches less far at other images: here, .85 as far."""
+    generator = np.random.default_rng(5)
+    shape = (400, 1)
+    wanted = calibrating.Variety(
+        mean=(2 + generator.standard_normal(shape)).astype(np.float32),
+        ways=generator.standard_normal((2, *shape)).astype(np.float32),
+        reach=np.array([0.8, 0.5]),
+        rest=0.25,
+    )
+    references, shown = np.arange(100), np.arange(100, 400)
+    slopes = []
+
+    def ask(number: int, aim: dict[str, Tensor], codes: np.ndarray) -> np.ndarray:
+        given = wanted.mean[references] + aim["corrections"].numpy()
+        reach = np.polyfit(wanted.mean[references, 0], given[:, 0], 1)[0]
+        mean = 2 + 0.85 * reach * (wanted.mean - 2)
+        mean[references] = given
+        slopes.append(np.polyfit(wanted.mean[shown, 0], mean[shown, 0], 1)[0])
+        along = np.einsum("nd,dio->nio", codes * aim["head"].numpy().ravel(), wanted.ways)
+        noise = float(aim["noise"]) * generator.standard_normal((len(codes), *shape))
+        return (mean + along + noise).astype(np.float32)
+
+    calibrating.calibrated([{"head": torch.ones(2, 1)}], wanted, references, shown, ask, generator)
+    assert slopes[0] == pytest.approx(0.85, abs=0.01)
+    assert slopes[-1] == pytest.approx(1, abs=0.05)
+
+
+def test_noise_makes_up_for_what_is_missing():
+    """Of what codes and other aims do nothing is left for it to do, along ways or beside them."""
+    ways = np.random.default_rng(6).standard_normal((1, 50))
+    along = float((ways**2).mean())
+    wanted = calibrating.Variety(
+        mean=np.zeros((50, 1), np.float32), ways=ways[..., None], reach=np.ones(1), rest=0.25
+    )
     found = calibrating._Found(
         mean=np.zeros(50), reach=np.ones(1), along=np.ones(1), total=0.0, rest=0.2
     )
-    along = float((ways**2).mean())
-    plain = calibrating._mended_noise(0.1, [replace(found, total=along + 0.2)], wanted, ways)
-    assert plain == pytest.approx(0.1 * np.sqrt(0.25 / 0.2))
-    beside = calibrating._mended_noise(0.1, [replace(found, total=along + 0.3)], wanted, ways)
-    assert beside == pytest.approx(0.1 * np.sqrt(0.15 / 0.2))
-    none = calibrating._mended_noise(0.1, [replace(found, total=along + 0.6)], wanted, ways)
-    assert none == calibrating.LEAST_NOISE
+
+    def mended(total: float, factor: float = 1.0, apart: float = 0.0) -> float:
+        own = replace(found, total=total)
+        both = [replace(own, mean=own.mean + apart), replace(own, mean=own.mean - apart)]
+        factors = [np.array([factor])] * 2
+        return calibrating._mended_noise(0.1, both, factors, wanted, ways)
+
+    assert mended(along + 0.2) == pytest.approx(0.1 * np.sqrt(0.25 / 0.2))
+    assert mended(along + 0.3) == pytest.approx(0.1 * np.sqrt(0.15 / 0.2))
+    assert mended(along + 0.2, apart=0.3) == pytest.approx(0.1 * np.sqrt(0.16 / 0.2))
+    less = 0.5**2 * along  # this much variance will be left of the code's
+    assert mended(along + 0.2, factor=0.5) == pytest.approx(
+        0.1 * np.sqrt((0.25 + along - less) / 0.2)
+    )
+    assert mended(along + 0.6) == calibrating.LEAST_NOISE
 
 
 def test_codes_do_not_what_others_do_already():
@@ -266,11 +306,11 @@ def test_codes_do_not_what_others_do_already():
     np.testing.assert_allclose(found.along, [0.5**2 + 0.3**2 + 0.4**2, 0.7**2], atol=0.03)
     beside = 0.04 + 0.4**2 * float((ways[0] ** 2).mean())
     assert found.rest == pytest.approx(beside, rel=0.05)
-    factor = calibrating._mended_reach(found.reach, np.array([0.8, 0.1]), found.along)
+    factor = calibrating._mended_reach(found, np.array([0.8, 0.6]), found.along)
     assert factor[0] == pytest.approx(np.sqrt(0.8**2 - 0.3**2 - 0.4**2) / 0.5, rel=0.05)
-    assert factor[1] == pytest.approx(0.1 / 0.7, rel=0.1)
-    nothing_left = calibrating._mended_reach(found.reach, np.array([0.4, 0.7]), found.along)
-    assert nothing_left[0] == 0
+    assert factor[1] == pytest.approx(0.6 / 0.7, rel=0.1)
+    ends = calibrating._mended_reach(found, np.array([0.4, 9.0]), found.along)
+    np.testing.assert_allclose(ends, [1 / calibrating.MOST_CHANGE, calibrating.MOST_CHANGE])
 
 
 def test_noise_does_not_only_what_inputs_vary_most_in():
