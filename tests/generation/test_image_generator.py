@@ -1,5 +1,6 @@
 """The file of a generator that is given images, and zoos that it makes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -122,14 +123,20 @@ def test_hostile_tensors_are_refused(generator: ImageGenerator, tmp_path: Path):
             load_image_generator(tmp_path / "g")
 
 
-def test_numbers_that_make_no_network_are_refused_when_one_is_made(
-    generator: ImageGenerator, tmp_path: Path
-):
+def test_huge_numbers_are_refused_when_the_file_is_read(generator: ImageGenerator, tmp_path: Path):
     huge = np.full_like(generator.state.tensors["trunk.conv1.weight"], 3e38)
     _write(generator, tmp_path / "g", {}, {}, {"trunk.conv1.weight": huge})
+    with pytest.raises(GenerationError, match=r"'trunk.conv1.weight': expected numbers up to 1e"):
+        load_image_generator(tmp_path / "g")
+
+
+def test_numbers_that_make_no_network_are_refused_when_one_is_made(generator: ImageGenerator):
+    huge = np.full_like(generator.state.tensors["trunk.conv1.weight"], 3e38)
+    tensors = {**generator.state.tensors, "trunk.conv1.weight": huge}
+    odd = replace(generator, state=replace(generator.state, tensors=tensors))
     for head in FROM_IMAGES:
         with pytest.raises(GenerationError, match="its fit came to nothing"):
-            load_image_generator(tmp_path / "g").by(head).sample(given().images[LEFT_OUT], 1)
+            odd.by(head).sample(given().images[LEFT_OUT], 1)
 
 
 def test_a_file_that_is_cut_short_is_refused(generator: ImageGenerator, tmp_path: Path):
