@@ -7,9 +7,8 @@ import typer
 
 from hyperzoo.cli.console import err, out
 from hyperzoo.cli.generators import check_same_architecture, keep
-from hyperzoo.cli.going_on import say_fit_interrupted, say_zoo_interrupted
+from hyperzoo.cli.going_on import fitting, making
 from hyperzoo.cli.image_choice import HELP, zoo_images
-from hyperzoo.cli.progress import counting_meter
 from hyperzoo.generation import BEST, METHODS, Generator, Split, fit, generate_zoo, load_generator
 from hyperzoo.generation.registry import FROM_IMAGES
 from hyperzoo.images import ImageSet
@@ -100,20 +99,16 @@ def generate(
         check_same_architecture(zoo, generator, given)
     else:
         generator = _fitted(zoo, method or BEST, shown, cut, seed, save)
-    try:
-        with counting_meter("network on disk", "networks on disk") as meter:
-            made = generate_zoo(
-                generator,
-                target,
-                networks_per_class=networks_per_class,
-                images=shown,
-                seed=seed,
-                meter=meter,
-                workers=workers,
-            )
-    except KeyboardInterrupt:
-        say_zoo_interrupted(target, save, fitted=given is None)
-        raise  # typer exits with status 130
+    with making(target, save, fitted=given is None) as meter:
+        made = generate_zoo(
+            generator,
+            target,
+            networks_per_class=networks_per_class,
+            images=shown,
+            seed=seed,
+            meter=meter,
+            workers=workers,
+        )
     out.print(f"{target} is complete: {counted(len(made), 'network')} {generator.method} made")
 
 
@@ -126,12 +121,8 @@ def _fitted(
     save: Path | None,
 ) -> Generator:
     """Fit a method, and keep the generator where that was asked for."""
-    try:
-        with counting_meter("step of the fit", "steps of the fit") as meter:
-            generator = fit(zoo, method, images=images, split=split, seed=seed, meter=meter)
-    except KeyboardInterrupt:
-        say_fit_interrupted()
-        raise  # typer exits with status 130
+    with fitting() as meter:
+        generator = fit(zoo, method, images=images, split=split, seed=seed, meter=meter)
     if save is not None:
         keep(generator, save)
     return generator

@@ -7,9 +7,8 @@ import typer
 from hyperzoo.architectures import Architecture
 from hyperzoo.cli.console import err, out
 from hyperzoo.cli.generators import check_same_architecture, keep
-from hyperzoo.cli.going_on import say_fit_interrupted, say_zoo_interrupted
+from hyperzoo.cli.going_on import fitting, making
 from hyperzoo.cli.image_choice import all_images, image_choice, seen_by
-from hyperzoo.cli.progress import counting_meter
 from hyperzoo.generation.from_images import (
     ImageGenerator,
     fit,
@@ -52,21 +51,17 @@ def generate_from(
         on = all_images(zoo, images)
         generator = _fitted(zoo, seen_by(zoo, on), method or FROM_IMAGES[0], seed, save)
     _say(generator, own, on)
-    try:
-        with counting_meter("network on disk", "networks on disk") as meter:
-            made = generate_from_images(
-                generator,
-                own,
-                target,
-                networks_per_class=networks_per_class,
-                images=on,
-                seed=seed,
-                meter=meter,
-                workers=workers,
-            )
-    except KeyboardInterrupt:
-        say_zoo_interrupted(target, save, fitted=given is None)
-        raise  # typer exits with status 130
+    with making(target, save, fitted=given is None) as meter:
+        made = generate_from_images(
+            generator,
+            own,
+            target,
+            networks_per_class=networks_per_class,
+            images=on,
+            seed=seed,
+            meter=meter,
+            workers=workers,
+        )
     classes = ", ".join(f"{len(own.images[name])} of {name}" for name in own.class_names)
     out.print(
         f"{target} is complete: {counted(len(made), 'network')} {generator.method} made from "
@@ -103,12 +98,8 @@ def _to_evaluate_on(
 def _fitted(
     zoo: Zoo, images: ImageSet, method: str, seed: int, save: Path | None
 ) -> ImageGenerator:
-    try:
-        with counting_meter("step of the fit", "steps of the fit") as meter:
-            generator = fit(zoo, images=images, head=method, seed=seed, meter=meter)
-    except KeyboardInterrupt:
-        say_fit_interrupted()
-        raise  # typer exits with status 130
+    with fitting() as meter:
+        generator = fit(zoo, images=images, head=method, seed=seed, meter=meter)
     if save is not None:
         keep(generator, save)
     return generator

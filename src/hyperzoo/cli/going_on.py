@@ -1,37 +1,53 @@
-"""What is said of a generation that was interrupted: what is kept, and how to go on."""
+"""Progress of a generation, and what is said of one that was interrupted."""
 
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hyperzoo.cli.console import err
+from hyperzoo.cli.progress import counting_meter
 from hyperzoo.errors import ZooError
+from hyperzoo.generation.registry import Meter
 from hyperzoo.zoo import open_zoo
 
 
-def say_fit_interrupted() -> None:
-    """Of a fit, of which nothing is kept."""
-    err.print(
-        f"interrupted: a fit is kept when it is done, so nothing was; begin again with\n"
-        f"  {_again(None)}",
-        markup=False,
-    )
+@contextmanager
+def fitting() -> Iterator[Meter]:
+    """The meter of a fit, of which nothing is kept when it is interrupted."""
+    try:
+        with counting_meter("step of the fit", "steps of the fit") as meter:
+            yield meter
+    except KeyboardInterrupt:
+        err.print(
+            f"interrupted: a fit is kept when it is done, so nothing was; begin again with\n"
+            f"  {_again(None)}",
+            markup=False,
+        )
+        raise  # typer exits with status 130
 
 
-def say_zoo_interrupted(folder: Path, saved: Path | None, *, fitted: bool) -> None:
-    """Of a zoo, whose parts are kept.
+@contextmanager
+def making(folder: Path, saved: Path | None, *, fitted: bool) -> Iterator[Meter]:
+    """The meter of a zoo, whose parts are kept when it is interrupted.
 
     Args:
         folder: the zoo's.
         saved: where the generator was kept by this run.
         fitted: whether this run fitted it.
     """
-    again = " (the fit is made again: --save FILE keeps it)" if fitted and not saved else ""
-    err.print(
-        f"interrupted: {_kept(folder)} networks are kept in {folder}; go on{again} with\n"
-        f"  {_again(saved)}",
-        markup=False,
-    )
+    try:
+        with counting_meter("network on disk", "networks on disk") as meter:
+            yield meter
+    except KeyboardInterrupt:
+        again = " (the fit is made again: --save FILE keeps it)" if fitted and not saved else ""
+        err.print(
+            f"interrupted: {_kept(folder)} networks are kept in {folder}; go on{again} with\n"
+            f"  {_again(saved)}",
+            markup=False,
+        )
+        raise  # typer exits with status 130
 
 
 def _again(saved: Path | None) -> str:

@@ -34,7 +34,7 @@ FIRST_NOISE, LEAST_NOISE, MOST_NOISE = 0.1, 0.01, 0.8
 """Noise to begin with and its limits, in parts of the standard deviation of a layer's sums."""
 
 MOST_CHANGE = 1.7
-"""A code's reach is changed by this factor at most in a round."""
+"""A code's reach, and how far the mean reaches, are changed by this factor at most in a round."""
 
 _TINY = np.finfo(np.float64).tiny
 
@@ -116,7 +116,7 @@ def calibrated(
     ask: Ask,
     generator: np.random.Generator,
 ) -> list[dict[str, Tensor]]:
-    """Mend reach, noise and corrections until networks differ as they should.
+    """Mend reach, noise and the mean until networks differ as they should.
 
     Networks of several aims differ by the aims as well, so that noise, which is the same for all
     aims, makes up for what is missing when they are taken together.
