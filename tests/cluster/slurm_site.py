@@ -102,8 +102,12 @@ class Site:
         Not at once: within the second in which it was put back, its node takes what lets it start
         for revoked, and Slurm ends it as failed.
         """
-        (starts,) = set(self.queue(f"--jobs={job}", "--format=%S")) or {"N/A"}
-        if starts == "N/A" or datetime.fromisoformat(starts) > datetime.now() + _SOON:
+        # The time before which it may not start, not the one at which Slurm expects it to: in the
+        # very second in which the job may start that one is missing, and the job was put off anew.
+        (eligible,) = {
+            line.strip() for line in self.queue(f"--jobs={job}", "--Format=EligibleTime")
+        } or {"N/A"}
+        if eligible == "N/A" or datetime.fromisoformat(eligible) > datetime.now() + _SOON:
             self.call("scontrol", "update", f"jobid={job}", "StartTime=now+2")
 
     def _process(self, name: str) -> int:
