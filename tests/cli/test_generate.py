@@ -43,6 +43,7 @@ def test_generate_show_and_make_again(place: Path):
     common = ("generate", place / "zoo", "--images", place / "noise.npz", "--out", folder)
     said = run(*common, "--method", "copy", "--networks-per-class", 2, "--save", file)
     assert "is complete: 10 networks copy made" in said
+    assert "not kept" not in said
     said = run(*common, "--with", file, "--networks-per-class", 3)
     assert "is complete: 15 networks" in said
     said = " ".join(run("show", folder).split())
@@ -71,9 +72,49 @@ def test_wrong_usage(place: Path):
     assert "expected three numbers" in run(*common, "--split", "4/2")
     assert "belong together" in run("verify", place / "zoo", "--regenerate", "owl_2")
     assert "leave --method" in " ".join(run(*common, "--with", "g", "--method", "copy").split())
+    for other in (("--method", "copy"), ("--save", "g"), ("--with", "g"), ("--images-of", "d")):
+        said = " ".join(run(*common, "--methods", "copy,mean", *other).split())
+        assert "--methods makes tables, not a zoo: leave --method" in said
     with pytest.raises(GenerationError, match="no such file"):
         run(*common, "--with", place / "none")
+    with pytest.raises(GenerationError, match="no method 'copy,mean'"):
+        run(*common, "--method", "copy,mean")
     assert not (place / "new").exists()
+
+
+def test_one_method_is_a_leaderboard_too(place: Path):
+    said = run("generate", place / "zoo", "--images", place / "noise.npz", "--out", place / "board",
+               "--methods", "copy", "--networks-per-class", 2)  # fmt: skip
+    assert "copy: " in said
+    assert place.joinpath("board", "leaderboard.csv").is_file()
+    assert not place.joinpath("board", "zoo.json").exists()
+
+
+def test_a_fit_that_is_not_kept_is_told_of(place: Path):
+    done = place / ".made.fit"
+    done.mkdir()
+    done.joinpath("class-0.safetensors").touch()
+    said = run("generate", place / "zoo", "--images", place / "noise.npz", "--out", place / "made",
+               "--method", "copy", "--networks-per-class", 1)  # fmt: skip
+    assert "the generator was not kept: --save FILE keeps it" in said
+    assert not done.exists()
+
+
+def test_an_interrupted_fit_says_what_is_kept(place: Path, monkeypatch: pytest.MonkeyPatch):
+    def stop(*arguments: object, keep_in: Path, **named: object) -> None:
+        keep_in.mkdir()
+        for label in range(2):
+            keep_in.joinpath(f"class-{label}.safetensors").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hyperzoo.cli.generate.fit", stop)
+    monkeypatch.setattr("sys.argv", ["hyperzoo", "generate", "zoo", "--out", "new"])
+    words = ["generate", str(place / "zoo"), "--images", str(place / "noise.npz")]
+    done = CliRunner().invoke(app, [*words, "--out", str(place / "new")])
+    assert done.exit_code == 130
+    said = done.output.replace("\n", "")
+    assert f"2 classes, is kept in {place / '.new.fit'}; go on with" in said
+    assert "  hyperzoo generate zoo --out new" in done.output
 
 
 def test_an_interrupted_fit_says_that_nothing_is_kept(place: Path, monkeypatch: pytest.MonkeyPatch):

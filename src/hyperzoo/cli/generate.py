@@ -1,5 +1,6 @@
 """`hyperzoo generate`: from a zoo to a zoo of networks that were never trained."""
 
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -29,11 +30,14 @@ def generate(
     method: Annotated[
         str | None,
         typer.Option(
-            "--method",
-            "--methods",
-            help=f"One of {', '.join(METHODS)}; else {BEST}. Several with commas, or all: fits and "
-            "judges each, into tables instead of a zoo. With --images-of one of "
+            help=f"One of {', '.join(METHODS)}; else {BEST}. With --images-of one of "
             f"{', '.join(FROM_IMAGES)}.",
+        ),
+    ] = None,
+    methods: Annotated[
+        str | None,
+        typer.Option(
+            help="all, or names with commas: fits and judges each, into tables instead of a zoo."
         ),
     ] = None,
     images_of: Annotated[
@@ -66,6 +70,10 @@ def generate(
     workers: Annotated[int, typer.Option(min=0, help="Threads; 0: one a core.")] = 0,
 ) -> None:
     """Make a zoo of networks that were never trained, or go on where a run was interrupted."""
+    if methods is not None and not (method is images_of is given is save is None):
+        raise typer.BadParameter(
+            "--methods makes tables, not a zoo: leave --method, --images-of, --with, --save"
+        )
     if given is not None and (method is not None or split is not None or save is not None):
         raise typer.BadParameter("--with FILE is a fit already: leave --method, --split, --save")
     cut = None if split is None else parse_split(split)
@@ -89,17 +97,18 @@ def generate(
         return
     if folder is None:
         raise typer.BadParameter("give ZOO, the zoo to fit on (or whose images --with takes)")
+    done = target.parent / f".{target.name}.fit"
     zoo = open_zoo(folder)
     shown = zoo_images(zoo, images)
-    if method is not None and (method == "all" or "," in method):
-        _leaderboard(zoo, method, target, shown, cut, networks_per_class, seed)
+    if methods is not None:
+        _leaderboard(zoo, methods, target, shown, cut, networks_per_class, seed)
         return
     if given is not None:
         generator = load_generator(given)
         check_same_architecture(zoo, generator, given)
     else:
-        generator = _fitted(zoo, method or BEST, shown, cut, seed, save)
-    with making(target, save, fitted=given is None) as meter:
+        generator = _fitted(zoo, method or BEST, shown, cut, seed, save, done)
+    with making(target, save, fitted=given is None and not done.is_dir()) as meter:
         made = generate_zoo(
             generator,
             target,
@@ -110,6 +119,10 @@ def generate(
             workers=workers,
         )
     out.print(f"{target} is complete: {counted(len(made), 'network')} {generator.method} made")
+    if given is None:
+        shutil.rmtree(done, ignore_errors=True)
+        if save is None:
+            out.print("the generator was not kept: --save FILE keeps it, for more without a fit")
 
 
 def _fitted(
@@ -119,10 +132,13 @@ def _fitted(
     split: Split | None,
     seed: int,
     save: Path | None,
+    done: Path,
 ) -> Generator:
-    """Fit a method, and keep the generator where that was asked for."""
-    with fitting() as meter:
-        generator = fit(zoo, method, images=images, split=split, seed=seed, meter=meter)
+    """Fit a method, going on from the parts in a folder; keep the generator if that was asked."""
+    with fitting(done) as meter:
+        generator = fit(
+            zoo, method, images=images, split=split, seed=seed, meter=meter, keep_in=done
+        )
     if save is not None:
         keep(generator, save)
     return generator

@@ -10,21 +10,27 @@ from hyperzoo.cli.console import err
 from hyperzoo.cli.progress import counting_meter
 from hyperzoo.errors import ZooError
 from hyperzoo.generation.registry import Meter
+from hyperzoo.words import counted
 from hyperzoo.zoo import open_zoo
 
 
 @contextmanager
-def fitting() -> Iterator[Meter]:
-    """The meter of a fit, of which nothing is kept when it is interrupted."""
+def fitting(done: Path | None = None) -> Iterator[Meter]:
+    """The meter of a fit.
+
+    Args:
+        done: the folder in which the parts that are done are kept.
+    """
     try:
         with counting_meter("step of the fit", "steps of the fit") as meter:
             yield meter
     except KeyboardInterrupt:
-        err.print(
-            f"interrupted: a fit is kept when it is done, so nothing was; begin again with\n"
-            f"  {_again(None)}",
-            markup=False,
-        )
+        parts = 0 if done is None else len(list(done.glob("*.safetensors")))
+        kept = "a fit is kept when it is done, so nothing was; begin again with"
+        if parts:
+            classes = counted(parts, "class", "classes")
+            kept = f"what is done of the fit, {classes}, is kept in {done}; go on with"
+        err.print(f"interrupted: {kept}\n  {_again(None)}", markup=False)
         raise  # typer exits with status 130
 
 
@@ -35,7 +41,7 @@ def making(folder: Path, saved: Path | None, *, fitted: bool) -> Iterator[Meter]
     Args:
         folder: the zoo's.
         saved: where the generator was kept by this run.
-        fitted: whether this run fitted it.
+        fitted: whether this run fitted it, and has kept nothing of the fit.
     """
     try:
         with counting_meter("network on disk", "networks on disk") as meter:
@@ -54,7 +60,7 @@ def _again(saved: Path | None) -> str:
     """The command, with the generator's file where the fit was kept in one."""
     words = list(sys.argv[1:])
     if saved is not None:
-        words = _without(words, "--save", "--method", "--methods", "--split")
+        words = _without(words, "--save", "--method", "--split")
         words += ["--with", str(saved)]
     return shlex.join(["hyperzoo", *words])
 

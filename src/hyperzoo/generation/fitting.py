@@ -1,13 +1,21 @@
 """Fits a method on a zoo."""
 
+import hashlib
+import json
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+
 from hyperzoo.cores import one_thread
 from hyperzoo.errors import GenerationError
 from hyperzoo.generation.generator import Generator
+from hyperzoo.generation.kept import Kept
 from hyperzoo.generation.registry import Meter, get_method
 from hyperzoo.generation.split import LEAST_TRAINING, Split, default_split
 from hyperzoo.generation.stored import MOST_SEED, FittedOn
-from hyperzoo.generation.training_set import training_set
+from hyperzoo.generation.training_set import TrainingSet, training_set
 from hyperzoo.images import ImageSet
+from hyperzoo.version import VERSION
 from hyperzoo.zoo import Zoo
 
 
@@ -19,6 +27,7 @@ def fit(
     split: Split | None = None,
     seed: int = 0,
     meter: Meter | None = None,
+    keep_in: Path | None = None,
 ) -> Generator:
     """Fit a method on the training networks of a zoo.
 
@@ -30,10 +39,13 @@ def fit(
         split: which networks are for training; None for `default_split`.
         seed: for what the fit draws.
         meter: is told of progress.
+        keep_in: a folder for what is done of the fit, so that an interrupted one goes on from
+            there (methods that fit class by class); None for none. It is the caller's to remove.
 
     Raises:
         GenerationError: an unknown method or one that can't be fitted on this zoo, too few
             networks, other images than the zoo's, or a fit that went astray.
+        ZooWriteError: the disk refused what was to be kept.
     """
     chosen = get_method(method)
     if not 0 <= seed <= MOST_SEED:
@@ -52,7 +64,16 @@ def fit(
             "tell; give a zoo of networks of one activation (of another's zoo, import a folder of "
             "those alone)"
         )
+    fitted_on = FittedOn(
+        name=zoo.name,
+        recipe_digest=zoo.origin.recipe_digest or "",
+        image_fingerprint=zoo.image_fingerprint,
+        images_name=zoo.images_name,
+        split=split,
+    )
     data = training_set(zoo, split, images)
+    if keep_in is not None:
+        data = replace(data, kept=Kept(keep_in, _told_apart(data, method, seed, fitted_on)))
     module = chosen.load()
     if (reason := module.refusal(data)) is not None:
         raise GenerationError(f"method '{method}' can't be fitted on {zoo.path}: {reason}")
@@ -73,12 +94,24 @@ def fit(
         kind=zoo.kind,
         classes=zoo.classes,
         image_classes=zoo.image_classes,
-        fitted_on=FittedOn(
-            name=zoo.name,
-            recipe_digest=zoo.origin.recipe_digest or "",
-            image_fingerprint=zoo.image_fingerprint,
-            images_name=zoo.images_name,
-            split=split,
-        ),
+        fitted_on=fitted_on,
         state=state,
     )
+
+
+def _told_apart(
+    data: TrainingSet, method: str, seed: int, fitted_on: FittedOn
+) -> dict[str, str | int]:
+    """What tells a fit from every other."""
+    weights = hashlib.sha256()
+    for name in sorted(data.weights):
+        weights.update(data.weights[name].tobytes())
+    return {
+        "hyperzoo": VERSION,
+        **{name: version(name) for name in ("torch", "numpy", "scipy")},
+        "method": method,
+        "seed": seed,
+        "networks": " ".join(data.ids),
+        "weights": weights.hexdigest(),
+        "fitted_on": json.dumps(asdict(fitted_on), sort_keys=True),
+    }

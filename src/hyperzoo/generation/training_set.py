@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture
 from hyperzoo.errors import GenerationError
+from hyperzoo.generation.kept import Kept
 from hyperzoo.generation.split import Split
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import PlannedNetwork, TaskKind
@@ -32,6 +33,7 @@ class TrainingSet:
             given.
         image_labels: int64 [image], positions in `image_classes`.
         recipe_seed: of the recipe that trained the networks; None where it is not known.
+        kept: where a long fit keeps what is done of it; None for nowhere.
     """
 
     architecture: Architecture
@@ -45,6 +47,7 @@ class TrainingSet:
     images: NDArray[np.uint8] | None
     image_labels: NDArray[np.int64] | None
     recipe_seed: int | None
+    kept: Kept | None = None
 
     def of_class(self, label: int) -> dict[str, NDArray[np.float32]]:
         """The weights of one class's networks: PyTorch name -> [network, *shape]."""

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ Fit = Callable[[int, Callable[[], None]], dict[str, NDArray[Any]]]
 
 
 def fit_by_class(data: TrainingSet, steps: int, meter: Meter, fit: Fit) -> dict[str, NDArray[Any]]:
-    """Fit the classes.
+    """Fit the classes; those that the training set's `kept` holds already are read from there.
 
     Args:
         data: the training set.
@@ -28,15 +28,29 @@ def fit_by_class(data: TrainingSet, steps: int, meter: Meter, fit: Fit) -> dict[
     Returns:
         Name -> [class, ...].
     """
-    done, lock = 0, threading.Lock()
+    done = [0] * len(data.classes)
+    lock, stopped = threading.Lock(), threading.Event()
 
-    def tell() -> None:
-        nonlocal done
+    def tell(label: int, count: int) -> None:
+        if stopped.is_set():
+            raise CancelledError
         with lock:
-            done += 1
-            meter(done, steps * len(data.classes))
+            done[label] = count
+            meter(sum(done), steps * len(data.classes))
+
+    def fitted(label: int) -> dict[str, NDArray[Any]]:
+        def compute() -> dict[str, NDArray[Any]]:
+            return fit(label, lambda: tell(label, done[label] + 1))
+
+        own = compute() if data.kept is None else data.kept.once(f"class-{label}", compute)
+        tell(label, steps)
+        return own
 
     workers = min(usable_cores(), len(data.classes))
     with one_thread(), ThreadPoolExecutor(max_workers=workers) as threads:
-        fits = list(threads.map(lambda label: fit(label, tell), range(len(data.classes))))
+        try:
+            fits = list(threads.map(fitted, range(len(data.classes))))
+        except BaseException:
+            stopped.set()  # or the classes that are being fitted would be waited for
+            raise
     return {name: np.stack([own[name] for own in fits]) for name in fits[0]}
