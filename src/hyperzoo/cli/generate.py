@@ -70,7 +70,8 @@ def generate(
     workers: Annotated[int, typer.Option(min=0, help="Threads; 0: one a core.")] = 0,
 ) -> None:
     """Make a zoo of networks that were never trained, or go on where a run was interrupted."""
-    if methods is not None and not (method is images_of is given is save is None):
+    others = (method, images_of, given, save)
+    if methods is not None and any(other is not None for other in others):
         raise typer.BadParameter(
             "--methods makes tables, not a zoo: leave --method, --images-of, --with, --save"
         )

@@ -12,7 +12,8 @@ from hyperzoo.cli.console import err, out, print_table
 from hyperzoo.cli.generate import parse_split
 from hyperzoo.cli.image_choice import HELP, zoo_images
 from hyperzoo.cli.progress import counting_meter
-from hyperzoo.generation import Judgement, judge
+from hyperzoo.generation import Judgement, Split, judge
+from hyperzoo.generation.judging.judge import judged_by
 from hyperzoo.zoo import open_zoo
 
 
@@ -63,6 +64,8 @@ def judge_(
         err.print(f"interrupted: nothing was written to {escape(str(results))}")
         raise  # typer exits with status 130
     found.write(results)
+    used = Split(**found.about["split"])
+    err.print(judged_by(made, zoo, used, chosen), markup=False)
     print_table(_table(found))
     for row in found.faults.to_pylist():
         out.print(f"[bold]fault: {escape(row['fault'])}[/]: {escape(row['sentence'])}")

@@ -15,7 +15,7 @@ from hyperzoo.architectures.symmetry import hidden_units, move_units
 from hyperzoo.errors import GenerationError
 from hyperzoo.features.matrix import matrix_of, tensors_of
 from hyperzoo.generation import Split, fit, generate_zoo, leaderboard
-from hyperzoo.generation.judging import Reference, judge, prepare_reference
+from hyperzoo.generation.judging import Reference, detection, judge, novelty, prepare_reference
 from hyperzoo.generation.judging.judge import split_of, weights_by_class
 from hyperzoo.generation.judging.reference import Half
 from hyperzoo.images import ImageSet
@@ -82,6 +82,24 @@ def one(reference: Reference) -> Matrix:
     return fresh.matrix[np.concatenate([rows[:1].repeat(COUNT) for rows in fresh.rows])]
 
 
+def alike(noise: float) -> Callable[[Reference], Matrix]:
+    """Always one network of a class, under noise."""
+
+    def make(reference: Reference) -> Matrix:
+        made = one(reference)
+        drawn = np.random.default_rng(2).standard_normal(made.shape)
+        return shuffled(reference, made + np.float32(noise) * drawn.astype(np.float32))
+
+    return make
+
+
+def in_turn(reference: Reference) -> Matrix:
+    """Two networks of a class in turn."""
+    fresh = reference.fresh
+    assert fresh is not None
+    return fresh.matrix[np.concatenate([np.resize(rows[:2], COUNT) for rows in fresh.rows])]
+
+
 def strangers(reference: Reference) -> Matrix:
     """Honest networks, of the class after; of multi-class networks, outputs of the class after."""
     fresh = reference.fresh
@@ -135,6 +153,7 @@ def control(method: str) -> Callable[[Reference], Matrix]:
 
 COPIES, NOISE, MIXES = "copies training networks", "adds noise to copies", "mixes training networks"
 ONE, IGNORES = "always one network", "ignores the class"
+REPEATS = "repeats its own networks"
 
 SABOTAGE: list[tuple[Callable[[Reference], Matrix], set[str]]] = [
     (copies, {COPIES}),
@@ -149,8 +168,10 @@ SABOTAGE: list[tuple[Callable[[Reference], Matrix], set[str]]] = [
     (control("gaussian-span"), {MIXES}),
     (control("mean"), {MIXES, ONE}),
     (one, {ONE}),
+    (alike(0.01), {REPEATS}),
+    (in_turn, {REPEATS}),
     (strangers, {IGNORES}),
-    (silent, {IGNORES}),
+    (silent, {IGNORES, REPEATS}),
 ]
 
 
@@ -160,7 +181,17 @@ SABOTAGE: list[tuple[Callable[[Reference], Matrix], set[str]]] = [
     SABOTAGE,
     ids=[
         *("copies", "copies shuffled", "noise .02", "noise .04", "noise .08", "noise-distance"),
-        *("pairs", "pairs as they are", "average", "gaussian-span", "mean", "one", "strangers"),
+        *(
+            "pairs",
+            "pairs as they are",
+            "average",
+            "gaussian-span",
+            "mean",
+            "one",
+            "one under noise",
+            "two in turn",
+            "strangers",
+        ),
         "silent",
     ],
 )
@@ -212,6 +243,26 @@ def test_the_strict_bar_is_told_beside_what_chance_gives(reference: Reference):
         "strictly, none may be, and 16 of 16 are (of honest samples of 16, 85% have none)"
         in (row["sentence"])
     )
+
+
+def test_of_too_few_networks_nothing_is_said(zoo: Zoo, images: ImageSet):
+    few_held = prepare_reference(zoo, images, Split(training=6, held_out=2, fresh=2))
+    found = judge(by_class(few_held, copies(few_held)), few_held)
+    rows = {row["measure"]: row for row in found.verdicts.to_pylist()}
+    for measure in ("logits", "linear response"):
+        row = rows[f"C_T, {measure}: classes within 2"]
+        assert row["passed"] is None
+        assert "of so few networks that nothing could miss this bar" in row["sentence"]
+    assert rows["share nearer than 1 % of held-out"]["passed"] is False
+    assert novelty.farthest_c_t(6, 2) == 2.0
+    assert novelty.c_t(np.arange(6.0), np.arange(10.0, 12.0)) == pytest.approx(-2.0)
+
+
+def test_networks_that_are_all_the_same_are_no_traceback(reference: Reference):
+    """Both sides bit for bit: nothing is left for a classifier to look at."""
+    same = np.ones((12, 40), np.float32)
+    sides, classes = np.repeat([1, 0], 6), np.zeros(12, np.int64)
+    assert detection._auc(same, sides, classes).value == 0.5
 
 
 def test_files(reference: Reference, tmp_path: Path):

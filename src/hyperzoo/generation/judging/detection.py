@@ -110,7 +110,9 @@ def _scores(train: Array, sides: NDArray[np.int64], test: Array) -> Array:
 
     if train.shape[1] > len(train):
         values, vectors = np.linalg.eigh(train @ train.T)
-        kept = values > 1e-9 * values[-1]
+        kept = (values > 1e-9 * values[-1]) & (values > 0)
+        if not kept.any():  # all networks are the same
+            return np.zeros(len(test))
         axes = vectors[:, kept] / np.sqrt(values[kept])
         train, test = (train @ train.T) @ axes, (test @ train.T) @ axes
     model = LogisticRegression(max_iter=2000, tol=1e-3).fit(train, sides)

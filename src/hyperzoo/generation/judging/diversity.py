@@ -3,12 +3,24 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from hyperzoo.generation.judging.intervals import Draws, mean_over_pairs, rows_of
+from hyperzoo.generation.judging.intervals import (
+    Draws,
+    mean_over_networks,
+    mean_over_pairs,
+    row,
+    rows_of,
+)
 from hyperzoo.generation.judging.networks import Networks
 from hyperzoo.generation.judging.pairs import correlation, distance, overlap
 from hyperzoo.generation.judging.quality import auc_of
 from hyperzoo.randomness import permutation
+
+REPEATS = "share of repeats"
+_SAME_WEIGHTS, _SAME_LOGITS = 0.4, 0.03
+"""A repeat is nearer to another network of its class than these parts of the held-out median; few
+logits may be alike by chance."""
 
 SIZES = (2, 5, 10)
 _ENSEMBLES = 30
@@ -37,6 +49,28 @@ def diversity(networks: Networks, group: str) -> list[dict[str, Any]]:
         if len(figures) == len(classes):
             table += rows_of(f"gain of an ensemble of {size}", group, classes, figures)
     return table
+
+
+def repeats(networks: Networks, held_out: Networks, group: str) -> list[dict[str, Any]]:
+    """Share of networks that are another one of their class again, by weights or by logits.
+
+    Units that are scaled change weights and leave the function; noise changes both by little.
+    """
+    found = np.zeros(len(networks.labels))
+    for mine, theirs in zip(networks.rows, held_out.rows, strict=True):
+        for own, trained, part in (
+            (networks.aligned[mine], held_out.aligned[theirs], _SAME_WEIGHTS),
+            (networks.flat_logits[mine], held_out.flat_logits[theirs], _SAME_LOGITS),
+        ):
+            found[mine] += _nearest_other(own) < part * np.median(_nearest_other(trained))
+    return [row(REPEATS, group, "all", mean_over_networks((found > 0).astype(float), "all"))]
+
+
+def _nearest_other(rows: NDArray[Any]) -> NDArray[np.float64]:
+    """The distance of every row from the nearest other: [row]."""
+    apart = distance(rows, rows)
+    np.fill_diagonal(apart, np.inf)
+    return np.asarray(apart.min(axis=1))
 
 
 def _gains(networks: Networks, label: int) -> dict[int, Draws]:

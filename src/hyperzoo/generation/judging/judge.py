@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from hyperzoo.errors import GenerationError
 from hyperzoo.generation.judging.coverage import coverage
 from hyperzoo.generation.judging.detection import detection
-from hyperzoo.generation.judging.diversity import diversity
+from hyperzoo.generation.judging.diversity import diversity, repeats
 from hyperzoo.generation.judging.judgement import Judgement, table_of
 from hyperzoo.generation.judging.mixing import mixing
 from hyperzoo.generation.judging.networks import Networks
@@ -22,7 +22,7 @@ from hyperzoo.generation.registry import Meter
 from hyperzoo.generation.split import Split
 from hyperzoo.images import ImageSet
 from hyperzoo.version import VERSION
-from hyperzoo.zoo import Generated, Trained, Zoo
+from hyperzoo.zoo import FittedZoo, Generated, Trained, Zoo
 
 Weights = Mapping[str, Mapping[str, NDArray[Any]]]
 
@@ -167,7 +167,7 @@ def _family(family: str, networks: Networks, reference: Reference, group: str) -
         case "quality":
             return quality(networks, group)
         case "diversity":
-            return diversity(networks, group)
+            return diversity(networks, group) + repeats(networks, reference.held_out, group)
         case "novelty":
             return novelty(networks, reference, group) + mixing(networks, reference, group)
         case "detection":
@@ -225,14 +225,9 @@ def split_of(generated: Zoo, zoo: Zoo, given: Split | None = None) -> Split | No
     Raises:
         GenerationError: held-out networks of the given one were training networks of the fit.
     """
-    match generated.origin, zoo.origin:
-        case Generated(fitted_on=source), Trained(recipe) if (
-            source.recipe_digest == recipe.digest
-            and source.image_fingerprint == zoo.image_fingerprint
-        ):
-            pass
-        case _:
-            return given
+    source = _source(generated, zoo)
+    if source is None:
+        return given
     if given is None:
         return Split(training=source.training, held_out=source.held_out, fresh=source.fresh)
     if given.training < source.training:
@@ -242,6 +237,35 @@ def split_of(generated: Zoo, zoo: Zoo, given: Split | None = None) -> Split | No
             f"{source.training} or more training networks, got {given.training}"
         )
     return given
+
+
+def _source(generated: Zoo, zoo: Zoo) -> FittedZoo | None:
+    """What a generated zoo says of the zoo that its generator was fitted on, if that is this one.
+
+    A zoo that was imported has no recipe; its name and its images must do.
+    """
+    if not isinstance(generated.origin, Generated):
+        return None
+    source = generated.origin.fitted_on
+    same = source.image_fingerprint == zoo.image_fingerprint
+    same &= source.recipe_digest == (zoo.origin.recipe_digest or "")
+    return source if same and (source.recipe_digest or source.name == zoo.name) else None
+
+
+def judged_by(generated: Zoo, zoo: Zoo, split: Split, given: Split | None) -> str:
+    """Whose split networks are judged by, in words."""
+    cut = f"split {split.training}/{split.held_out}/{split.fresh}"
+    if given is not None:
+        return f"{cut}, as given"
+    if _source(generated, zoo) is not None:
+        return f"{cut}, that of the generator's fit"
+    if isinstance(generated.origin, Generated):
+        return (
+            f"{cut} of {zoo.path}; the generator was fitted on another zoo, "
+            f"'{generated.origin.fitted_on.name}', and may have seen networks of this one: "
+            "--split tells which it has not"
+        )
+    return f"{cut}, the usual one"
 
 
 def _judgement(
@@ -254,6 +278,7 @@ def _judgement(
         if row["class"] == "all"
     }
     counts = {"generated": len(made.labels), "held-out": len(reference.held_out.labels)}
+    least = tuple(min(map(len, of.rows)) for of in (made, reference.held_out))
     return Judgement(
         about={
             "hyperzoo": VERSION,
@@ -274,6 +299,6 @@ def _judgement(
             ],
             ("measure", "value"),
         ),
-        verdicts=table_of(verdicts(figures, counts), _VERDICT),
+        verdicts=table_of(verdicts(figures, counts, (least[0], least[1])), _VERDICT),
         faults=table_of(faults(figures), ("fault", "sentence")),
     )

@@ -106,6 +106,11 @@ def c_t(generated: Array, held_out: Array) -> float:
     return float((u - n * m / 2) / np.sqrt(n * m * (n + m + 1) / 12))
 
 
+def farthest_c_t(generated: int, held_out: int) -> float:
+    """The largest C_T that so many networks can have."""
+    return float(np.sqrt(3 * generated * held_out / (generated + held_out + 1)))
+
+
 def relative(values: Array, networks: Networks, reference: Reference) -> Array:
     """Distances over the median of the class's held-out networks, so that classes compare."""
     held = held_out_nearest(reference)["nearest aligned distance"]

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hyperzoo.generation.judging.diversity import REPEATS
 from hyperzoo.generation.judging.mixing import MIXTURES, ONE_NETWORK
-from hyperzoo.generation.judging.novelty import COPIES, NEARER
+from hyperzoo.generation.judging.novelty import C_T_BAR, COPIES, NEARER, farthest_c_t
 from hyperzoo.generation.judging.quality import OWN_CLASS
 
 Row = dict[str, Any]
@@ -114,12 +115,16 @@ BARS = (
 )
 
 
-def verdicts(figures: Figures, counts: Mapping[str, int]) -> list[Row]:
+TOO_FEW = "; of so few networks that nothing could miss this bar"
+
+
+def verdicts(figures: Figures, counts: Mapping[str, int], least: tuple[int, int]) -> list[Row]:
     """A row for each measure that was taken.
 
     Args:
         figures: over all classes.
         counts: how many networks are "generated" and "held-out".
+        least: how many generated and held-out networks the class has that has fewest.
     """
     rows = []
     for bar in BARS:
@@ -134,6 +139,10 @@ def verdicts(figures: Figures, counts: Mapping[str, int]) -> list[Row]:
             passed = None
         else:
             passed = bar.holds(made, trained if trained is not None else 0.0)
+        too_few = bar.measure == NEARER and _no_nearer(1.0, trained or 0.0, counts)
+        too_few |= bar.measure.startswith("C_T") and farthest_c_t(*least) <= C_T_BAR
+        if too_few:
+            passed = None
         beside = [
             f"{value:.3f} ({name})"
             for name, value in (("held-out", trained), ("fresh", fresh))
@@ -142,6 +151,7 @@ def verdicts(figures: Figures, counts: Mapping[str, int]) -> list[Row]:
         sentence = f"{bar.says} {made:.3f}" + (f" v {', '.join(beside)}" if beside else "")
         if bar.measure == NEARER:
             sentence += _strictly(made, counts["generated"])
+        sentence += TOO_FEW if too_few else ""
         rows.append(
             {
                 "family": bar.family,
@@ -212,17 +222,35 @@ def faults(figures: Figures) -> list[Row]:
                 f"two networks of a class lie apart by {apart:.3f} of what held-out ones do",
             )
         )
+    made, trained = (figures.get((REPEATS, g)) or 0.0 for g in ("generated", "held-out"))
+    # What is made of few training networks lies near others by that, and has been named.
+    if not found and made - trained >= _SOME:
+        found.append(
+            (
+                "repeats its own networks",
+                f"{made:.0%} of networks are another one of their class again, by weights or by "
+                f"logits (held-out: {trained:.0%})",
+            )
+        )
     honoured = figures.get((OWN_CLASS, "generated"))
     usual = figures.get((OWN_CLASS, "held-out"))
-    if honoured is not None and usual and honoured < 0.5 * usual:
+    if honoured is not None and usual and honoured <= 0.5 * usual:
         found.append(
             (
                 "ignores the class",
                 f"{honoured:.0%} of networks, or of their outputs, are best at their own class "
-                f"(held-out: {usual:.0%})",
+                f"(held-out: {usual:.0%}); that they work at all is told by their "
+                f"{_quality(figures)}",
             )
         )
     return [{"fault": fault, "sentence": sentence} for fault, sentence in found]
+
+
+def _quality(figures: Figures) -> str:
+    """AUC, or accuracy of multi-class networks, in words."""
+    name = "AUC" if ("AUC", "generated") in figures else "accuracy"
+    made, trained = (figures.get((name, group)) or 0.0 for group in ("generated", "held-out"))
+    return f"{name}, {made:.2f} (held-out: {trained:.2f})"
 
 
 def _ratio(figures: Figures, measure: str) -> float:
