@@ -1,5 +1,6 @@
 """Numbers of things in words, names that can be shown, and names that classes may have."""
 
+import re
 import unicodedata
 
 ACCENTS = "letters and their accents were put together in names of classes, as Unicode's NFC does"
@@ -24,6 +25,19 @@ def printable(text: str) -> str:
         text: any text, half characters of names that are no UTF-8 included.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def in_markdown(text: str) -> str:
+    """Text of one line that Markdown shows as it is: neither marks, nor links, nor HTML."""
+    marked = re.sub(r"([\\`*_{}\[\]#|~$])", r"\\\1", text.replace("&", "&amp;"))
+    return marked.replace("<", "&lt;").replace(">", "&gt;")
+
+
+def code_in_markdown(text: str) -> str:
+    """Text of one line as code in Markdown, whatever backticks it has itself."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence, space = "`" * (longest + 1), " " * (longest > 0)
+    return f"{fence}{space}{text}{space}{fence}"
 
 
 def is_fit(class_name: str) -> bool:

@@ -4,15 +4,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pyarrow import csv
 from typer.testing import CliRunner
 
 from hyperzoo.architectures import declared_architecture
 from hyperzoo.cli.command import app
-from hyperzoo.errors import GenerationError, VerificationError
+from hyperzoo.errors import (
+    GenerationError,
+    HyperzooError,
+    VerificationError,
+    ZooLockedError,
+    ZooWriteError,
+)
 from hyperzoo.generation import fit
 from hyperzoo.zoo import open_zoo
+from hyperzoo.zoo.lock import take_lock
 from tests.exchange.own_zoo import own_zoo
 from tests.generation.makers import images, source_zoo
+from tests.zoo.makers import finished, recipe, writer
 
 
 def run(*arguments: object) -> str:
@@ -82,10 +91,165 @@ def test_wrong_usage(place: Path):
     assert not (place / "new").exists()
 
 
+def no_fit(*arguments: object, **named: object) -> None:
+    raise AssertionError("it was fitted")
+
+
+@pytest.fixture
+def unfit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fit is a failure: what is refused is refused before it."""
+    monkeypatch.setattr("hyperzoo.cli.generate.fit", no_fit)
+
+
+@pytest.mark.parametrize(
+    ("out", "more", "message"),
+    [
+        ("files", (), r"files holds no zoo but other files \(notes.txt\); give an empty or a new"),
+        ("zoo", (), r"zoo holds a zoo of networks that were trained; give another folder"),
+        ("noise.npz", (), r"noise.npz is a file; give a folder for the zoo"),
+        ("noise.npz/new", (), r"can't write to .*noise.npz/new: Not a directory; mend the cause"),
+        ("n" * 300, (), r"can't write to .*n: File name too long; mend the cause"),
+        ("made", ("--method", "mean"), 'generated otherwise:\n  - method: the zoo has "copy", you'),
+        ("made", ("--seed", 1), r"otherwise:\n  - fit_seed: .* has 0, you asked for 1\n  - seed: "),
+        ("made", ("--split", "3/3/2"), r"- fitted_on.held_out: the zoo has 2, you asked for 3\n"),
+        (
+            "made",
+            ("--networks-per-class", 1),
+            r"networks_per_class = 2, you asked for 1; a zoo only",
+        ),
+    ],
+)
+def test_a_folder_is_refused_before_the_fit(
+    place: Path, monkeypatch: pytest.MonkeyPatch, out: str, more: tuple[object, ...], message: str
+):
+    place.joinpath("files").mkdir()
+    place.joinpath("files", "notes.txt").touch()
+    common = ("generate", place / "zoo", "--images", place / "noise.npz", "--method", "copy")
+    if out == "made":
+        run(*common, "--out", place / "made", "--networks-per-class", 2)
+    monkeypatch.setattr("hyperzoo.cli.generate.fit", no_fit)
+    before = sorted(place.rglob("*"))
+    with pytest.raises(HyperzooError, match=message) as early:
+        run(*common, "--out", place / out, *more)
+    assert sorted(place.rglob("*")) == before
+    # The writer says the same, after the fit.
+    monkeypatch.undo()
+    monkeypatch.setattr("hyperzoo.cli.generate.check_place", lambda *arguments, **named: None)
+    with pytest.raises(HyperzooError) as late:
+        run(*common, "--out", place / out, *more)
+    assert type(early.value) is type(late.value)
+    told = [line for line in str(late.value).split("\n") if "generator_digest" not in line]
+    assert str(early.value).split("\n") == told
+
+
+def test_a_folder_that_another_run_writes_to_is_refused_before_the_fit(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+):
+    words = ("generate", place / "zoo", "--images", place / "noise.npz", "--method", "copy",
+             "--out", place / "made")  # fmt: skip
+    run(*words)
+    monkeypatch.setattr("hyperzoo.cli.generate.fit", no_fit)
+    with take_lock(place / "made"), pytest.raises(ZooLockedError, match="another run is writing"):
+        run(*words)
+
+
+def test_parts_of_a_fit_that_can_not_be_kept_are_told_of(place: Path):
+    said = run("generate", place / "zoo", "--images", place / "noise.npz",
+               "--out", place / ("n" * 253), "--method", "copy")  # fmt: skip
+    assert "(File name too long): one that is interrupted begins again" in said
+    assert "is complete: 100 networks" in said
+
+
+def test_the_same_method_goes_on(place: Path):
+    words = ("generate", place / "zoo", "--images", place / "noise.npz", "--method", "copy",
+             "--out", place / "made", "--networks-per-class")  # fmt: skip
+    run(*words, 2)
+    assert "is complete: 15 networks" in run(*words, 3)
+
+
+@pytest.mark.parametrize(
+    ("save", "message"),
+    [
+        ("noise.npz/g", r"can't write .*noise.npz/g: Not a directory; the generator is not kept"),
+        ("zoo", r"can't write .*zoo: Is a directory; .* cause, or give another file$"),
+        ("g" * 250, r"can't write .*g: File name too long; the generator is not kept"),
+        ("new/g", r"--save .*new/g: lies in .*new, which is to hold the new zoo and nothing else"),
+        ("new/../new/a/g", r"which is to hold the new zoo and nothing else; give another place"),
+    ],
+)
+def test_a_generator_s_file_is_refused_before_the_fit(
+    place: Path, unfit: None, save: str, message: str
+):
+    before = sorted(place.rglob("*"))
+    with pytest.raises(HyperzooError, match=message) as caught:
+        run("generate", place / "zoo", "--images", place / "noise.npz", "--out", place / "new",
+            "--save", place / save, "--method", "copy")  # fmt: skip
+    assert "\n" not in str(caught.value)
+    assert "finished parts" not in str(caught.value)
+    assert sorted(place.rglob("*")) == before
+
+
+def test_a_generator_that_can_not_be_kept_is_told_of_as_such(place: Path):
+    with pytest.raises(ZooWriteError, match=r"File exists; the generator is not kept\. Make room"):
+        fit(open_zoo(place / "zoo"), "copy").save(place / "noise.npz" / "g")
+
+
+@pytest.mark.parametrize("split", ["8/8/8", "7/1/0", "8/0/0", "1/4/3", "4/3/2"])
+def test_a_split_that_can_not_be_judged_is_refused_before_the_fit(
+    place: Path, unfit: None, split: str
+):
+    with pytest.raises(GenerationError, match=r"the split needs|2 or more held out") as caught:
+        run("generate", place / "zoo", "--images", place / "noise.npz", "--out", place / "new",
+            "--method", "copy", "--split", split)  # fmt: skip
+    assert "\n" not in str(caught.value)
+
+
+def test_images_that_can_not_be_checked_are_told_of(place: Path):
+    with writer(place / "unknown", recipe(networks_per_class=8), image_fingerprint="") as own:
+        for part, networks in list(own.missing_parts.items()):
+            own.write_part(part, finished(networks, recipe(networks_per_class=8)))
+    note = "note: which images the networks of 'made-up' were trained on is not known; that they"
+    common = ("generate", place / "unknown", "--images", place / "noise.npz", "--out")
+    assert note in run(*common, place / "a", "--method", "copy", "--save", place / "g")
+    assert note in run(*common, place / "b", "--with", place / "g")
+    assert note in run(*common, place / "c", "--methods", "copy", "--networks-per-class", 2)
+    known = ("generate", place / "zoo", "--images", place / "noise.npz", "--method", "copy")
+    assert "is not known" not in run(*known, "--out", place / "d")
+
+
+def test_a_leaderboard_s_folder_is_its_own(place: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("hyperzoo.generation.leaderboard.prepare_reference", no_fit)
+    place.joinpath("files").mkdir()
+    place.joinpath("files", "notes.txt").touch()
+    before = sorted(place.rglob("*"))
+    for out, message in (
+        ("zoo", "zoo holds a zoo; give an empty or a new folder"),
+        ("files", r"files holds no leaderboard but other files \(notes.txt\); give an empty or"),
+        ("noise.npz", "noise.npz is a file; give a folder for the leaderboard"),
+        ("noise.npz/new", r"can't write to .*noise.npz/new: Not a directory; mend the cause"),
+    ):
+        with pytest.raises(HyperzooError, match=message):
+            run("generate", place / "zoo", "--images", place / "noise.npz", "--out", place / out,
+                "--methods", "copy")  # fmt: skip
+    assert sorted(place.rglob("*")) == before
+
+
+@pytest.mark.parametrize("methods", ["", ",", " "])
+def test_a_leaderboard_of_nothing_is_refused(place: Path, methods: str):
+    with pytest.raises(GenerationError, match="methods: expected one or more, got none; give all"):
+        run("generate", place / "zoo", "--images", place / "noise.npz", "--out", place / "board",
+            "--methods", methods)  # fmt: skip
+    assert not place.joinpath("board").exists()
+
+
 def test_one_method_is_a_leaderboard_too(place: Path):
     said = run("generate", place / "zoo", "--images", place / "noise.npz", "--out", place / "board",
-               "--methods", "copy", "--networks-per-class", 2)  # fmt: skip
-    assert "copy: " in said
+               "--methods", "copy,copy", "--networks-per-class", 2)  # fmt: skip
+    assert said.count("\ncopy: ") == 1
+    assert "(held-out)" not in said  # nobody looks for faults of trained networks
+    assert "(fresh)" not in said
+    rows = csv.read_csv(place / "board" / "leaderboard.csv")["method"].to_pylist()
+    assert rows == ["(held-out)", "(fresh)", "copy"]
     assert place.joinpath("board", "leaderboard.csv").is_file()
     assert not place.joinpath("board", "zoo.json").exists()
 

@@ -9,7 +9,13 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from hyperzoo.cli.command import app
-from hyperzoo.errors import GenerationError, ImageError, VerificationError
+from hyperzoo.errors import (
+    GenerationError,
+    HyperzooError,
+    ImageError,
+    VerificationError,
+    ZooMismatchError,
+)
 from hyperzoo.generation.from_images import heads, steps
 from hyperzoo.images.npz import write_npz
 from hyperzoo.zoo import open_zoo
@@ -123,6 +129,39 @@ def test_mistakes(place: Path, tmp_path: Path):
             "generate", "--with", place / "g", "--images-of", tmp_path / "none",
             "--out", tmp_path / "new",
         )  # fmt: skip
+    assert not (tmp_path / "new").exists()
+
+
+def test_folder_and_file_are_refused_before_the_fit(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def no_fit(*arguments: object, **named: object) -> None:
+        raise AssertionError("it was fitted")
+
+    monkeypatch.setattr("hyperzoo.cli.generate_from_images.fit", no_fit)
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "notes.txt").touch()
+    common = ("generate", place / "tasks", "--images-of", place / "few")
+    common += ("--images", place / "digits.npz", "--networks-per-class", 2, "--out")
+    for words, message in (
+        ((tmp_path / "files",), "holds no zoo but other files"),
+        ((place / "tasks",), "holds a zoo of networks that were trained"),
+        ((place / "zoo", "--seed", 1), r"otherwise:\n  - fit_seed: the zoo has 0, you asked for 1"),
+        (
+            (place / "zoo", "--method", "density"),
+            'method: the zoo has "boundary", you asked for "d',
+        ),
+        ((tmp_path / "new", "--save", tmp_path / "new" / "g"), "hold the new zoo and nothing else"),
+        ((tmp_path / "new", "--save", tmp_path), "Is a directory; the generator is not kept"),
+    ):
+        with pytest.raises(HyperzooError, match=message):
+            run(*common, *words)
+    others = pictures(tmp_path / "others", "gizmo")
+    with pytest.raises(ZooMismatchError, match=r"given\.fingerprint: the zoo has"):
+        run("generate", place / "tasks", "--images-of", others, "--images", place / "digits.npz",
+            "--out", place / "zoo")  # fmt: skip
+    with pytest.raises(AssertionError, match="it was fitted"):
+        run(*common, place / "zoo")  # it goes on with what is its own
     assert not (tmp_path / "new").exists()
 
 

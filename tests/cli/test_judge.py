@@ -104,6 +104,26 @@ def test_what_can_not_be_judged_leaves_nothing(
 
 
 @pytest.mark.parametrize(
+    ("made", "against", "message"),
+    [
+        ("made", "made", "made: is the zoo that it is to be judged against; name a zoo of other"),
+        ("source", "source", "source: is the zoo that it is to be judged against; name a zoo of"),
+        ("source", "made", "--against .*made: its networks were generated, and networks are judg"),
+        ("made", "copied", "--against .*copied: its networks were generated, .* was fitted on"),
+    ],
+)
+def test_a_pair_is_looked_at_before_images_are(
+    place: Path, tmp_path: Path, made: str, against: str, message: str
+):
+    if against == "copied":
+        shutil.copytree(place / "made", tmp_path / "copied")
+    other = tmp_path / "copied" if against == "copied" else place / against
+    words = ["judge", place / made, "--against", other, "--out", tmp_path / "out"]
+    for more in ([], ["--images", place / "noise.npz"]):
+        refused(message, tmp_path, CliRunner().invoke(app, list(map(str, [*words, *more]))))
+
+
+@pytest.mark.parametrize(
     ("more", "shown", "message"),
     [
         ((), "other.npz", "not on 'other' with fingerprint .*; give the same images"),

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -167,8 +168,18 @@ def test_networks_of_a_class_that_none_was_trained_on(
 def test_what_is_refused(generator: ImageGenerator, tasks: Zoo, images: ImageSet):
     with pytest.raises(GenerationError, match=r"expected one or more uint8 images of shape"):
         generator.sample(images.train_images[:0], 1)
-    with pytest.raises(GenerationError, match="count: expected 1 or more, got 0"):
+    with pytest.raises(GenerationError, match=r"count: expected 1 to .*, got 0"):
         generator.sample(images.train_images[:1], 0)
+    wrong: Any
+    for wrong in (1.5, "0", True, None):
+        with pytest.raises(GenerationError, match="count: expected a whole number, got"):
+            generator.sample(images.train_images[:1], wrong)
+        with pytest.raises(GenerationError, match="seed: expected a whole number, got"):
+            generator.sample(images.train_images[:1], 1, seed=wrong)
+        with pytest.raises(GenerationError, match="seed: expected a whole number, got"):
+            fit(tasks, images=images, seed=wrong)
+        with pytest.raises(GenerationError, match="images: expected one or more uint8 images of"):
+            generator.sample(wrong, 1)
     with pytest.raises(GenerationError, match="give the same images"):
         fit(tasks, images=images)
     with pytest.raises(GenerationError, match=r"no method 'bound' .*did you mean 'boundary'"):

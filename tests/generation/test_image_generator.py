@@ -65,6 +65,12 @@ def test_the_other_kind_of_generator_is_told(generator: ImageGenerator, tmp_path
         load_image_generator(tmp_path / "none")
 
 
+def fitted_on(**counts: int) -> dict[str, object]:
+    split = {"training": 1, "held_out": 0, "fresh": 0} | counts
+    names = ("name", "recipe_digest", "image_fingerprint", "images_name")
+    return dict.fromkeys(names, "") | {"split": split}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -79,6 +85,8 @@ def test_the_other_kind_of_generator_is_told(generator: ImageGenerator, tmp_path
         ({"image_classes": ["a", "b"]}, "seen.labels': expected two or more of 0 to 1"),
         ({"architecture": "lenet5"}, "tensor '.*': expected"),
         ({"fitted_on": 3}, "fitted_on: expected an object"),
+        ({"fitted_on": fitted_on(training=0)}, "training: expected a whole number from 1 to 10000"),
+        ({"fitted_on": fitted_on(held_out=10**18)}, "held_out: expected a whole number from 0 to"),
     ],
 )
 def test_a_hostile_text_is_refused(
@@ -95,7 +103,8 @@ def test_a_hostile_text_is_refused(
         ("tasks", 10**9, "'tasks': expected a whole number from 1 to 10000"),
         ("tasks", 3, r"tensor 'trunk.*': expected \(3"),
         ("shrinkage", 0.5, "'shrinkage': expected one of 0.01"),
-        ("length.conv1.weight", float("nan"), "'length.conv1.weight': expected a number from 0"),
+        ("length.conv1.weight", -1.0, "'length.conv1.weight': expected a number from 0"),
+        ("length.conv1.weight", float("nan"), "'length.conv1.weight': expected a finite number"),
         ("length.conv1.weight", "1", "'length.conv1.weight': expected a number from 0"),
         ("more", 1, "settings: expected tasks, seen"),
     ],

@@ -98,6 +98,18 @@ def test_it_grows(generator: Generator, tmp_path: Path):
         generate_zoo(generator, tmp_path, networks_per_class=1, images=images())
 
 
+def test_numbers_of_numpy_are_numbers_and_others_are_none(generator: Generator, tmp_path: Path):
+    numbers: dict[str, Any] = {"networks_per_class": np.int64(2), "seed": np.uint8(5)}
+    zoo = generate_zoo(generator, tmp_path / "zoo", images=images(), **numbers)
+    assert (len(zoo), zoo.generated and zoo.generated.seed) == (10, 5)
+    for name in ("networks_per_class", "seed", "workers"):
+        for wrong in (1.5, "2", True, None):
+            asked: dict[str, Any] = {"networks_per_class": 2, name: wrong}
+            with pytest.raises(GenerationError, match=f"^{name}: expected a whole number, got "):
+                generate_zoo(generator, tmp_path / "new", images=images(), **asked)
+    assert not (tmp_path / "new").exists()
+
+
 def test_multi_class_networks(tmp_path: Path):
     generator = fit(source_zoo(tmp_path / "zoo", "multi-class"), "copy")
     zoo = generate_zoo(generator, tmp_path / "made", networks_per_class=3, images=images())

@@ -16,7 +16,7 @@ from hyperzoo.zoo import Zoo, open_zoo
 from hyperzoo.zoo.tensors import encode_tensors, open_tensors
 from tests.helpers import few
 
-SPLIT = Split(training=4, held_out=1, fresh=1)
+SPLIT = Split(training=4, held_out=2, fresh=0)
 LAYERS: list[dict[str, Any]] = [
     {"conv": 4, "kernel": 3, "bias": False},
     {"norm": "batch", "activation": "silu"},

@@ -1,12 +1,14 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hyperzoo.exchange.exporting import export_zoo
 from hyperzoo.exchange.importing import import_zoo
+from hyperzoo.zoo import FittedZoo, Generated, Imported
 from hyperzoo.zoo.card import card, is_sealed, sealed
 from hyperzoo.zoo.document import read_document
 from tests.zoo.makers import make_zoo, recipe
@@ -56,6 +58,46 @@ def test_the_seal(folder: Path):
     assert is_sealed(content)
     assert not is_sealed(content.replace(b"made-up", b"made up"))
     assert not is_sealed(b"")
+
+
+HOSTILE = "<script>alert(1)</script> [/red](x) | *a* `b` &lt;\n# x"
+SHOWN = r"&lt;script&gt;alert(1)&lt;/script&gt; \[/red\](x) \| \*a\* \`b\` &amp;lt;\\n\# x"
+
+
+def test_names_are_texts_and_no_marks(folder: Path):
+    """Of whatever the files say, in any kind of zoo."""
+    document = replace(read_document(folder), images_name=HOSTILE, image_fingerprint=HOSTILE)
+    fitted = FittedZoo(
+        name=HOSTILE, recipe_digest=HOSTILE, image_fingerprint="", images_name=HOSTILE,
+        training=4, held_out=2, fresh=2,
+    )  # fmt: skip
+    generated = Generated(
+        method=HOSTILE, fit_seed=0, seed=0, generator_digest=HOSTILE,
+        network_classes=document.image_classes, fitted_on=fitted,
+    )  # fmt: skip
+    imported = Imported(formats={HOSTILE: 1}, networks=())
+    for origin, times in ((document.origin, 1), (generated, 6), (imported, 2)):
+        text = card(replace(document, origin=origin)).partition("\n---\n")[2]
+        assert text.count(SHOWN) == times + (origin is generated)
+        code = HOSTILE.replace("\n", r"\n")
+        assert f"`` {code} ``" in text
+        assert "<script>" not in text.replace(f"`` {code} ``", "")
+        assert "\n# x" not in text
+
+
+def test_a_name_with_characters_outside_of_the_basic_plane(tmp_path: Path):
+    hub = pytest.importorskip("huggingface_hub")
+    document = read_document(make_zoo(tmp_path / "zoo", parts=0))
+    fitted = FittedZoo(
+        name="owls \U0001f989 \u2028", recipe_digest="", image_fingerprint="", images_name="",
+        training=4, held_out=2, fresh=2,
+    )  # fmt: skip
+    made = Generated(
+        method="copy", fit_seed=0, seed=0, generator_digest="", network_classes=("cat",),
+        fitted_on=fitted,
+    )  # fmt: skip
+    found = hub.DatasetCard(card(replace(document, origin=made)))
+    assert found.data.pretty_name == "owls \U0001f989 \\u2028-copy"
 
 
 def test_datasets_loads_the_tables_offline(folder: Path, tmp_path: Path):

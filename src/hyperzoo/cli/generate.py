@@ -7,14 +7,18 @@ from typing import Annotated
 import typer
 
 from hyperzoo.cli.console import err, out
-from hyperzoo.cli.generators import check_same_architecture, keep
+from hyperzoo.cli.generators import check_same_architecture, check_save, keep
 from hyperzoo.cli.going_on import fitting, making
-from hyperzoo.cli.image_choice import HELP, zoo_images
+from hyperzoo.cli.image_choice import HELP, say_unknown, zoo_images
 from hyperzoo.generation import BEST, METHODS, Generator, Split, fit, generate_zoo, load_generator
+from hyperzoo.generation.fitting import unfitted
+from hyperzoo.generation.making import asked, check_place, check_shown
 from hyperzoo.generation.registry import FROM_IMAGES
+from hyperzoo.generation.training_set import check_images
 from hyperzoo.images import ImageSet
 from hyperzoo.words import counted
 from hyperzoo.zoo import Zoo, open_zoo
+from hyperzoo.zoo.files import check_writable
 
 
 def generate(
@@ -70,8 +74,7 @@ def generate(
     workers: Annotated[int, typer.Option(min=0, help="Threads; 0: one a core.")] = 0,
 ) -> None:
     """Make a zoo of networks that were never trained, or go on where a run was interrupted."""
-    others = (method, images_of, given, save)
-    if methods is not None and any(other is not None for other in others):
+    if methods is not None and (method, images_of, given, save) != (None,) * 4:
         raise typer.BadParameter(
             "--methods makes tables, not a zoo: leave --method, --images-of, --with, --save"
         )
@@ -98,18 +101,30 @@ def generate(
         return
     if folder is None:
         raise typer.BadParameter("give ZOO, the zoo to fit on (or whose images --with takes)")
-    done = target.parent / f".{target.name}.fit"
+    done: Path | None = None
     zoo = open_zoo(folder)
     shown = zoo_images(zoo, images)
     if methods is not None:
+        say_unknown(zoo.image_fingerprint, zoo.name, shown)
         _leaderboard(zoo, methods, target, shown, cut, networks_per_class, seed)
         return
     if given is not None:
         generator = load_generator(given)
         check_same_architecture(zoo, generator, given)
+        source = generator.fitted_on
+        say_unknown(source.image_fingerprint, source.name, shown)
     else:
-        generator = _fitted(zoo, method or BEST, shown, cut, seed, save, done)
-    with making(target, save, fitted=given is None and not done.is_dir()) as meter:
+        blank = unfitted(zoo, method or BEST, split=cut, seed=seed)
+        check_images(zoo, shown)
+        check_shown(blank, shown)
+        on = asked(shown)
+        check_place(blank, target, networks_per_class=networks_per_class, on=on, seed=seed)
+        check_save(save, target)
+        say_unknown(zoo.image_fingerprint, zoo.name, shown)
+        done = _place_of_parts(target)
+        generator = _fitted(zoo, blank.method, shown, cut, seed, save, done)
+    kept = done is not None and done.is_dir()
+    with making(target, save, fitted=given is None and not kept) as meter:
         made = generate_zoo(
             generator,
             target,
@@ -120,10 +135,25 @@ def generate(
             workers=workers,
         )
     out.print(f"{target} is complete: {counted(len(made), 'network')} {generator.method} made")
-    if given is None:
+    if done is not None:
         shutil.rmtree(done, ignore_errors=True)
-        if save is None:
-            out.print("the generator was not kept: --save FILE keeps it, for more without a fit")
+    if given is None and save is None:
+        out.print("the generator was not kept: --save FILE keeps it, for more without a fit")
+
+
+def _place_of_parts(target: Path) -> Path | None:
+    """Where the parts of a fit are kept, beside the zoo; None, and a note, where they can't be."""
+    place = target.parent / f".{target.name}.fit"
+    try:
+        check_writable(place)
+    except OSError as error:
+        err.print(
+            f"note: parts of the fit can't be kept in {place} ({error.strerror or error}): one "
+            "that is interrupted begins again",
+            markup=False,
+        )
+        return None
+    return place
 
 
 def _fitted(
@@ -133,7 +163,7 @@ def _fitted(
     split: Split | None,
     seed: int,
     save: Path | None,
-    done: Path,
+    done: Path | None,
 ) -> Generator:
     """Fit a method, going on from the parts in a folder; keep the generator if that was asked."""
     with fitting(done) as meter:
@@ -178,6 +208,8 @@ def _leaderboard(
         err.print(f"interrupted: the methods that are done are kept in {folder}", markup=False)
         raise  # typer exits with status 130
     for row in board.table.to_pylist():
+        if row["method"] not in METHODS:  # trained networks, in which nobody looks for faults
+            continue
         said = row["refused"] or f"{row['faults'] or 'no fault'}"
         passed = "" if row["passed"] is None else f"{row['passed']:g} of {row['bars']:g} bars; "
         out.print(f"{row['method']}: {passed}{said}", markup=False)

@@ -6,16 +6,19 @@ import typer
 
 from hyperzoo.architectures import Architecture
 from hyperzoo.cli.console import err, out
-from hyperzoo.cli.generators import check_same_architecture, keep
+from hyperzoo.cli.generators import check_same_architecture, check_save, keep
 from hyperzoo.cli.going_on import fitting, making
 from hyperzoo.cli.image_choice import all_images, image_choice, seen_by
 from hyperzoo.generation.from_images import (
     ImageGenerator,
+    conditioned,
     fit,
     generate_from_images,
     load_image_generator,
 )
-from hyperzoo.generation.from_images.making import met_again
+from hyperzoo.generation.from_images.fitting import unfitted
+from hyperzoo.generation.from_images.making import asked_of, met_again
+from hyperzoo.generation.making import check_place
 from hyperzoo.generation.registry import FROM_IMAGES
 from hyperzoo.images import ImageSet
 from hyperzoo.images.given import GivenImages, load_given
@@ -49,7 +52,18 @@ def generate_from(
     else:
         own = given_images(images_of, zoo.architecture)
         on = all_images(zoo, images)
-        generator = _fitted(zoo, seen_by(zoo, on), method or FROM_IMAGES[0], seed, save)
+        seen, head = seen_by(zoo, on), method or FROM_IMAGES[0]
+        blank = unfitted(zoo, images=seen, head=head, seed=seed)
+        asked = asked_of(blank, own, on)
+        check_place(
+            conditioned(blank, own, asked.classes),
+            target,
+            networks_per_class=networks_per_class,
+            on=asked,
+            seed=seed,
+        )
+        check_save(save, target)
+        generator = _fitted(zoo, seen, head, seed, save)
     _say(generator, own, on)
     with making(target, save, fitted=given is None) as meter:
         made = generate_from_images(

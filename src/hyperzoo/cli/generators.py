@@ -4,14 +4,36 @@ from pathlib import Path
 
 from hyperzoo.cli.console import out
 from hyperzoo.errors import GenerationError
-from hyperzoo.generation.stored import Fitted
+from hyperzoo.generation.stored import NOT_KEPT, Fitted
 from hyperzoo.zoo import Zoo
+from hyperzoo.zoo.files import check_file
 
 
 def keep(generator: Fitted, file: Path) -> None:
     """Write a generator's file, and say so."""
     generator.save(file)
     out.print(f"{file}: the generator, {len(generator.encoded) / 1e6:,.1f} MB", markup=False)
+
+
+def check_save(file: Path | None, target: Path) -> None:
+    """Refuse a generator's file that can't be written, before the fit rather than after it.
+
+    Args:
+        file: where the generator is to be kept; None for nowhere.
+        target: the folder of the zoo that it is to make.
+
+    Raises:
+        GenerationError: it lies in that folder, which the writer would then refuse.
+        ZooWriteError: it can't be written.
+    """
+    if file is None:
+        return
+    if target.resolve() in file.resolve().parents:
+        raise GenerationError(
+            f"--save {file}: lies in {target}, which is to hold the new zoo and nothing else; give "
+            "another place"
+        )
+    check_file(file, otherwise=NOT_KEPT)
 
 
 def check_same_architecture(zoo: Zoo, generator: Fitted, file: Path) -> None:

@@ -18,6 +18,7 @@ __all__ = [
     "image_choice",
     "introduce",
     "say_notes",
+    "say_unknown",
     "seen_by",
     "zoo_images",
 ]
@@ -74,6 +75,22 @@ def seen_by(zoo: Zoo, images: ImageSet) -> ImageSet:
     """Images without those of the classes that the zoo's recipe excludes, where there are any."""
     excluded = () if zoo.recipe is None else zoo.recipe.task.exclude
     return images.without([name for name in excluded if name in images.class_names])
+
+
+def say_unknown(fingerprint: str, zoo: str, images: ImageSet) -> None:
+    """Say it where images can't be told from others, for a zoo's own are not known.
+
+    Args:
+        fingerprint: of the zoo's images; "" where that is not known.
+        zoo: its name.
+        images: those that were given.
+    """
+    if not fingerprint:
+        err.print(
+            f"note: which images the networks of '{zoo}' were trained on is not known; that they "
+            f"are those of '{images.name}' is taken on trust",
+            markup=False,
+        )
 
 
 def say_notes(images: ImageSet) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import reprlib
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -10,9 +11,9 @@ from hyperzoo.cores import one_thread
 from hyperzoo.errors import GenerationError
 from hyperzoo.generation.generator import Generator
 from hyperzoo.generation.kept import Kept
-from hyperzoo.generation.registry import Meter, get_method
-from hyperzoo.generation.split import LEAST_TRAINING, Split, default_split
-from hyperzoo.generation.stored import MOST_SEED, FittedOn
+from hyperzoo.generation.registry import Meter, State, get_method
+from hyperzoo.generation.split import Split, check_split, default_split
+from hyperzoo.generation.stored import FittedOn, whole_number
 from hyperzoo.generation.training_set import TrainingSet, training_set
 from hyperzoo.images import ImageSet
 from hyperzoo.version import VERSION
@@ -47,33 +48,13 @@ def fit(
             networks, other images than the zoo's, or a fit that went astray.
         ZooWriteError: the disk refused what was to be kept.
     """
-    chosen = get_method(method)
-    if not 0 <= seed <= MOST_SEED:
-        raise GenerationError(f"seed: expected 0 to {MOST_SEED}, got {seed}")
-    split = split or default_split(zoo)
-    if split.training < LEAST_TRAINING:
-        raise GenerationError(
-            f"split: expected {LEAST_TRAINING} or more training networks of every class, got "
-            f"{split.training}"
-        )
+    blank = unfitted(zoo, method, split=split, seed=seed)
+    chosen, seed = get_method(method), blank.seed
     if chosen.needs_images and images is None:
         raise GenerationError(f"method '{method}' needs images; give the zoo's images")
-    if zoo.architecture.is_drawn:
-        raise GenerationError(
-            f"{zoo.path}: its networks have different activations, which weights alone do not "
-            "tell; give a zoo of networks of one activation (of another's zoo, import a folder of "
-            "those alone)"
-        )
-    fitted_on = FittedOn(
-        name=zoo.name,
-        recipe_digest=zoo.origin.recipe_digest or "",
-        image_fingerprint=zoo.image_fingerprint,
-        images_name=zoo.images_name,
-        split=split,
-    )
-    data = training_set(zoo, split, images)
+    data = training_set(zoo, blank.fitted_on.split, images)
     if keep_in is not None:
-        data = replace(data, kept=Kept(keep_in, _told_apart(data, method, seed, fitted_on)))
+        data = replace(data, kept=Kept(keep_in, _told_apart(data, method, seed, blank.fitted_on)))
     module = chosen.load()
     if (reason := module.refusal(data)) is not None:
         raise GenerationError(f"method '{method}' can't be fitted on {zoo.path}: {reason}")
@@ -87,6 +68,28 @@ def fit(
             f"method '{method}' on {zoo.path}: the fit came to nothing that can be used: {error}; "
             "give another seed, or more training networks"
         ) from error
+    return replace(blank, state=state)
+
+
+def unfitted(zoo: Zoo, method: str, *, split: Split | None = None, seed: int = 0) -> Generator:
+    """The generator that `fit` will give, but for what it learns.
+
+    Raises:
+        GenerationError: an unknown method, too few networks or a split that the zoo has not,
+            networks that no method is fitted on, or a seed out of bounds.
+    """
+    get_method(method)
+    seed = whole_number("seed", seed)
+    if split is not None:
+        split = _whole(split)
+    if zoo.architecture.is_drawn:
+        raise GenerationError(
+            f"{zoo.path}: its networks have different activations, which weights alone do not "
+            "tell; give a zoo of networks of one activation (of another's zoo, import a folder of "
+            "those alone)"
+        )
+    split = default_split(zoo) if split is None else split
+    check_split(zoo, split)
     return Generator(
         method=method,
         seed=seed,
@@ -94,9 +97,25 @@ def fit(
         kind=zoo.kind,
         classes=zoo.classes,
         image_classes=zoo.image_classes,
-        fitted_on=fitted_on,
-        state=state,
+        fitted_on=FittedOn(
+            name=zoo.name,
+            recipe_digest=zoo.origin.recipe_digest or "",
+            image_fingerprint=zoo.image_fingerprint,
+            images_name=zoo.images_name,
+            split=split,
+        ),
+        state=State(tensors={}),
     )
+
+
+def _whole(split: Split) -> Split:
+    """A split of Python's own numbers."""
+    if not isinstance(split, Split):
+        raise GenerationError(
+            "split: expected a Split(training=..., held_out=..., fresh=...), got "
+            f"{reprlib.repr(split)}"
+        )
+    return Split(**{role: whole_number(f"split.{role}", n) for role, n in asdict(split).items()})
 
 
 def _told_apart(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hyperzoo.errors import ArchitectureError, GenerationError, did_you_mean
 from hyperzoo.generation.draw import Draw
 from hyperzoo.generation.registry import get_method
-from hyperzoo.generation.stored import Fitted, check_numbers, computing, open_generator, parsed
+from hyperzoo.generation.stored import Fitted, computing, open_generator, parsed, whole_number
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,8 +43,8 @@ class Generator(Fitted):
         Raises:
             GenerationError: there is no such class, or count, first or seed are out of bounds.
         """
-        if count < 1:
-            raise GenerationError(f"count: expected 1 or more, got {count}")
+        count = whole_number("count", count, 1)
+        first = whole_number("first", first)
         made = [self.make(class_name, first + place, seed=seed) for place in range(count)]
         return {
             p.name: np.stack([own[p.name] for own in made]) for p in self.architecture.parameters
@@ -52,13 +52,13 @@ class Generator(Fitted):
 
     def make(self, class_name: str, index: int, *, seed: int = 0) -> dict[str, NDArray[np.float32]]:
         """Make one network: PyTorch name -> float32 [*shape]; see `sample`."""
-        if class_name not in self.classes:
+        if not isinstance(class_name, str) or class_name not in self.classes:
             raise GenerationError(
                 f"the generator makes no networks of class '{class_name}'"
-                f"{did_you_mean(class_name, self.classes)} (it knows: {', '.join(self.classes)})"
+                f"{did_you_mean(str(class_name), self.classes)} (it knows: "
+                f"{', '.join(self.classes)})"
             )
-        check_numbers(0, index=index, seed=seed)
-        draw = Draw(seed, class_name, index)
+        draw = Draw(whole_number("seed", seed), class_name, whole_number("index", index))
         with computing():
             method = get_method(self.method).load()
             made = method.make(self.state, self.architecture, self.classes, draw)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.errors import ZooFormatError
-from hyperzoo.zoo.files import write_file
+from hyperzoo.zoo.files import GO_ON, write_file
 from hyperzoo.zoo.tensors import encode_tensors, open_tensors
 
 Arrays = dict[str, NDArray[Any]]
@@ -48,5 +48,5 @@ class Kept:
             if kept.metadata == self.about:
                 return {own: np.array(kept.tensor(own)) for own in kept.places}
         made = compute()
-        write_file(file, encode_tensors(made, dict(self.about)))
+        write_file(file, encode_tensors(made, dict(self.about)), otherwise=GO_ON)
         return made

@@ -14,18 +14,21 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import csv
 
-from hyperzoo.errors import GenerationError, HyperzooError
-from hyperzoo.generation.fitting import fit
+from hyperzoo.errors import GenerationError, HyperzooError, ZooWriteError
+from hyperzoo.generation.fitting import fit, unfitted
 from hyperzoo.generation.generator import Generator
 from hyperzoo.generation.judging import Cost, Judgement, Reference, judge, prepare_reference
 from hyperzoo.generation.judging.judge import FAMILIES, trained_rows
 from hyperzoo.generation.judging.verdicts import BARS
 from hyperzoo.generation.registry import METHODS, get_method
-from hyperzoo.generation.split import Split, default_split
+from hyperzoo.generation.split import Split
+from hyperzoo.generation.stored import whole_number
 from hyperzoo.images import ImageSet
 from hyperzoo.version import VERSION
 from hyperzoo.zoo import Zoo
-from hyperzoo.zoo.files import write_file
+from hyperzoo.zoo.files import GO_ON, check_writable, write_file
+from hyperzoo.zoo.hub import is_hub_address
+from hyperzoo.zoo.layout import DOCUMENT_FILE
 
 TABLE_FILE, RUN_FILE = "leaderboard.csv", "run.json"
 
@@ -74,12 +77,18 @@ def run(
             run. A method that can't be fitted on this zoo is a row that says why.
         ZooWriteError: the disk refused.
     """
-    folder, names = Path(folder), list(METHODS if methods is None else methods)
+    folder, names = Path(folder), list(dict.fromkeys(METHODS if methods is None else methods))
     for name in names:
         get_method(name)
-    if networks_per_class < 2:
-        raise GenerationError(f"networks_per_class: expected 2 or more, got {networks_per_class}")
-    split = split or default_split(zoo)
+    if not names:
+        raise GenerationError(
+            f"methods: expected one or more, got none; give all, or some of {', '.join(METHODS)}"
+        )
+    networks_per_class = whole_number("networks_per_class", networks_per_class, 2)
+    seed = whole_number("seed", seed)
+    # Any method does: what is checked of zoo, split and folder is alike for all.
+    split = unfitted(zoo, names[0], split=split, seed=seed).fitted_on.split
+    _check_folder(folder)
     reference = prepare_reference(zoo, images, split)
     _claim(folder, zoo, images, split, networks_per_class, seed)
     rows = [_trained(reference, group) for group in ("held-out", "fresh")]
@@ -91,7 +100,7 @@ def run(
             rows.append(_read(file))
             continue
         row = _row(zoo, name, reference, networks_per_class, seed, folder)
-        write_file(file, (json.dumps(row) + "\n").encode())
+        write_file(file, (json.dumps(row) + "\n").encode(), otherwise=GO_ON)
         rows.append(row)
     if meter:
         meter("", len(names), len(names))
@@ -148,6 +157,37 @@ def _trained(reference: Reference, group: str) -> dict[str, Any]:
     }
     known = {bar.measure: figures[bar.measure] for bar in BARS if bar.measure in figures}
     return {"method": f"({group})", **known}
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder that holds other than a leaderboard, or can't be written to.
+
+    Raises:
+        GenerationError: it holds a zoo or somebody's files, or is none.
+        ZooWriteError: it can't be written to.
+    """
+    if is_hub_address(folder):
+        raise GenerationError(
+            f"can't write to {folder}: what is on the Hub is only read; give a folder"
+        )
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise GenerationError(f"{folder} is a file; give a folder for the leaderboard")
+        names = {file.name for file in folder.iterdir()} if folder.exists() else set()
+        others = sorted(name for name in names if not name.startswith("."))
+        if DOCUMENT_FILE in names:
+            raise GenerationError(f"{folder} holds a zoo; give an empty or a new folder")
+        if others and RUN_FILE not in names:
+            raise GenerationError(
+                f"{folder} holds no leaderboard but other files ({', '.join(others[:3])}"
+                f"{', ...' * (len(others) > 3)}); give an empty or a new folder"
+            )
+        check_writable(folder)
+    except OSError as error:
+        raise ZooWriteError(
+            f"can't write to {folder}: {error.strerror or error}; mend the cause, or give another "
+            "folder"
+        ) from error
 
 
 def _claim(folder: Path, zoo: Zoo, images: ImageSet, split: Split, count: int, seed: int) -> None:

@@ -3,10 +3,10 @@
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import tee
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from hyperzoo.cores import one_thread, usable_cores
 from hyperzoo.errors import GenerationError, VerificationError
 from hyperzoo.generation.generator import Generator
 from hyperzoo.generation.registry import Meter
-from hyperzoo.generation.stored import FittedOn, check_numbers
+from hyperzoo.generation.stored import FittedOn, whole_number
 from hyperzoo.images import ImageSet
 from hyperzoo.plan import PlannedNetwork, TaskKind
 from hyperzoo.population import evaluate, metrics, targets
@@ -32,6 +32,7 @@ from hyperzoo.zoo import (
     layout,
     open_zoo,
 )
+from hyperzoo.zoo.write import check_target, wanted_zoo
 
 Weights = Mapping[str, NDArray[np.float32]]
 
@@ -115,7 +116,8 @@ def generate_zoo(
         folder: the zoo's folder; made if it is not there.
         networks_per_class: how many networks of every class.
         images: the images of the zoo that the generator was fitted on; the networks are evaluated
-            on their validation split.
+            on their validation split. Where that zoo's images are not known, those of its classes
+            and shape are taken.
         seed: of the sample.
         meter: is told of progress: networks on disk, and networks of the complete zoo.
         workers: threads that make networks; 0 for one a core.
@@ -130,7 +132,7 @@ def generate_zoo(
         ZooLockedError: another run writes to the folder.
         ZooWriteError: the disk refused; finished parts are kept.
     """
-    _check(generator, images)
+    check_shown(generator, images)
     return write_generated(
         generator,
         folder,
@@ -166,35 +168,57 @@ def write_generated(
     Raises:
         GenerationError: a number is out of bounds.
     """
-    check_numbers(1, networks_per_class=networks_per_class)
-    check_numbers(0, seed=seed, workers=workers)
-    images = on.images
-    with ZooWriter(
-        folder,
-        origin_of(maker, seed),
-        image_classes=on.classes,
-        image_fingerprint="" if images is None else images.fingerprint,
-        images_name=on.name,
-        image_counts=None
-        if images is None
-        else (len(images.train_images), len(images.validation_images)),
-        architecture=maker.architecture,
-        provenance=_provenance(),
-        networks_per_class=networks_per_class,
-    ) as writer:
+    seed, workers = whole_number("seed", seed), whole_number("workers", workers)
+    described = _described(maker, on, networks_per_class)
+    with ZooWriter(folder, origin_of(maker, seed), provenance=_provenance(), **described) as writer:
         missing = dict(writer.missing_parts)
         planned = sum(map(len, writer.parts))
         done = planned - sum(map(len, missing.values()))
         if meter is not None:
             meter(done, planned)
         networks = [network for part in missing.values() for network in part]
-        finished = _finished(maker, networks, images, seed, workers or usable_cores())
+        finished = _finished(maker, networks, on.images, seed, workers or usable_cores())
         for number, part in missing.items():
             writer.write_part(number, [next(finished) for _ in part])
             done += len(part)
             if meter is not None:
                 meter(done, planned)
     return open_zoo(folder)
+
+
+def check_place(
+    maker: Maker, folder: str | Path, *, networks_per_class: int, on: Asked, seed: int
+) -> None:
+    """Refuse before a fit what `write_generated` would refuse after it; nothing is written.
+
+    Args:
+        maker: what will make the networks; what it learns is not looked at.
+        folder: the zoo's folder.
+        networks_per_class: how many networks of every class.
+        on: the images that they will be evaluated on.
+        seed: of the sample.
+
+    Raises:
+        GenerationError: a number is out of bounds.
+        ZooError: the folder holds something else, or can't be written to.
+    """
+    origin = replace(origin_of(maker, whole_number("seed", seed)), generator_digest="")
+    check_target(Path(folder), wanted_zoo(origin, **_described(maker, on, networks_per_class)))
+
+
+def _described(maker: Maker, on: Asked, networks_per_class: int) -> dict[str, Any]:
+    """What a zoo says of networks and images, as `ZooWriter` takes it."""
+    images = on.images
+    return {
+        "image_classes": on.classes,
+        "image_fingerprint": "" if images is None else images.fingerprint,
+        "images_name": on.name,
+        "image_counts": None
+        if images is None
+        else (len(images.train_images), len(images.validation_images)),
+        "architecture": maker.architecture,
+        "networks_per_class": whole_number("networks_per_class", networks_per_class, 1),
+    }
 
 
 def origin_of(generator: Maker, seed: int) -> Generated:
@@ -219,7 +243,14 @@ def origin_of(generator: Maker, seed: int) -> Generated:
     )
 
 
-def _check(generator: Generator, images: ImageSet) -> None:
+def check_shown(generator: Generator, images: ImageSet) -> None:
+    """Check that images are those of the zoo that a generator was fitted on.
+
+    Where the zoo's images are not known, shape and classes are all that can be checked.
+
+    Raises:
+        GenerationError: they are not.
+    """
     source = generator.fitted_on
     if source.image_fingerprint and images.fingerprint != source.image_fingerprint:
         raise GenerationError(

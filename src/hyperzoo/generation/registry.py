@@ -197,8 +197,8 @@ def get_method(name: str) -> Method:
     Raises:
         GenerationError: there is none.
     """
-    if name not in METHODS:
-        hint = did_you_mean(name, METHODS)
+    if not isinstance(name, str) or name not in METHODS:
+        hint = did_you_mean(str(name), METHODS)
         raise GenerationError(f"no method '{name}'{hint} (there are: {', '.join(METHODS)})")
     return METHODS[name]
 

@@ -61,6 +61,22 @@ class Split:
         return np.sort(np.concatenate(rows))
 
 
+def check_split(zoo: Zoo, split: Split) -> None:
+    """Check that a zoo can be cut so, and that what is fitted can then be judged.
+
+    Raises:
+        GenerationError: too few networks to fit on or to judge by, more than the zoo has, or
+            classes are subsets.
+    """
+    if split.training < LEAST_TRAINING or split.held_out < LEAST_HELD_OUT or split.fresh < 0:
+        raise GenerationError(
+            f"split: expected {LEAST_TRAINING} or more training networks of every class, "
+            f"{LEAST_HELD_OUT} or more held out to judge by and 0 or more fresh ones, got "
+            f"{split.training}/{split.held_out}/{split.fresh}"
+        )
+    split.rows(zoo, "fresh")  # the last ones: are there so many?
+
+
 def default_split(zoo: Zoo) -> Split:
     """Half of the networks for training, a quarter held out, a quarter fresh.
 

@@ -7,7 +7,10 @@ name of a class nothing is said, as ever.
 """
 
 import hashlib
+import operator
+import re
 import reprlib
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -28,8 +31,9 @@ from hyperzoo.architectures import (
 from hyperzoo.cores import one_thread
 from hyperzoo.errors import GenerationError
 from hyperzoo.generation.registry import Setting, State
-from hyperzoo.generation.split import Split
-from hyperzoo.plan import TaskKind
+from hyperzoo.generation.split import LEAST_TRAINING, Split
+from hyperzoo.plan import ALL_CLASSES, TaskKind
+from hyperzoo.zoo.document import MAX_GENERATED
 from hyperzoo.zoo.files import write_file
 from hyperzoo.zoo.tensors import TensorFile, encode_tensors, open_tensors
 
@@ -37,6 +41,10 @@ _FORMAT, _VERSION = "hyperzoo generator", 1
 _MAX_OUTPUTS = 10_000
 _WIDTHS = {"F32": 4, "F16": 2, "U8": 1}
 MOST_SEED = 2**63 - 1
+_HEX = re.compile("[0-9a-f]{64}")
+
+NOT_KEPT = "the generator is not kept. Make room or mend the cause, or give another file"
+"""What to do where a generator's file can't be written."""
 
 Given = Literal["images"]
 """What a generator is given to make a network, where that is not the name of a class."""
@@ -129,7 +137,7 @@ class Fitted:
         Raises:
             ZooWriteError: the disk refused.
         """
-        write_file(Path(path), self.encoded)
+        write_file(Path(path), self.encoded, otherwise=NOT_KEPT)
 
     def sound(
         self, made: dict[str, NDArray[np.float32]], id: str
@@ -173,15 +181,23 @@ def computing() -> Iterator[None]:
         ) from error
 
 
-def check_numbers(least: int, **numbers: int) -> None:
-    """Check numbers that somebody asks for.
+def whole_number(name: str, value: object, least: int = 0) -> int:
+    """A number that somebody asks for, as Python's own: files and digests tell it of NumPy's.
 
     Raises:
-        GenerationError: one is below the least, or beyond `MOST_SEED`.
+        GenerationError: it is no whole number, below the least, or beyond `MOST_SEED`.
     """
-    for name, value in numbers.items():
-        if not least <= value <= MOST_SEED:
-            raise GenerationError(f"{name}: expected {least} to {MOST_SEED}, got {value}")
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        found = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise GenerationError(
+            f"{name}: expected a whole number, got {reprlib.repr(value)}"
+        ) from None
+    if not least <= found <= MOST_SEED:
+        raise GenerationError(f"{name}: expected {least} to {MOST_SEED}, got {found}")
+    return found
 
 
 def open_generator(path: Path, takes: Given | None, how: str) -> TensorFile:
@@ -231,14 +247,18 @@ def parsed(file: TensorFile, takes: Given | None) -> dict[str, Any]:
     kind = a_text(metadata, "kind")
     if kind not in ("one-vs-all", "multi-class") or (kind == "one-vs-all") != (outputs == 1):
         raise GenerationError(f"kind {kind!r} does not fit {outputs} output(s)")
+    classes = class_names(metadata, "classes", 1 if takes is None else 0)
+    image_classes = class_names(metadata, "image_classes", 1)
+    if takes is None:
+        _check_classes(classes, image_classes, outputs)
     return {
         "method": a_text(metadata, "method"),
         "seed": a_number(metadata, "seed", 0, MOST_SEED),
         "architecture": _architecture(metadata, outputs),
         "kind": cast(TaskKind, kind),
-        "classes": class_names(metadata, "classes", 1 if takes is None else 0),
-        "image_classes": class_names(metadata, "image_classes", 1),
-        "fitted_on": _fitted_on(metadata.get("fitted_on")),
+        "classes": classes,
+        "image_classes": image_classes,
+        "fitted_on": _fitted_on(metadata.get("fitted_on"), LEAST_TRAINING if takes is None else 1),
         "state": State(
             tensors={name: np.array(file.tensor(name)) for name in file.places},
             settings=_settings(metadata.get("settings")),
@@ -261,7 +281,26 @@ def _architecture(metadata: Mapping[str, Any], outputs: int) -> Architecture:
     return get_architecture(name, outputs)
 
 
-def _fitted_on(table: object) -> FittedOn:
+def _check_classes(classes: tuple[str, ...], image_classes: tuple[str, ...], outputs: int) -> None:
+    """Check that networks are of classes that images have, or tell all of these apart."""
+    if outputs > 1:
+        if classes != (ALL_CLASSES,):
+            raise GenerationError(
+                f"classes: expected '{ALL_CLASSES}' of networks with several outputs, got "
+                f"{reprlib.repr(classes)}"
+            )
+        if outputs != len(image_classes):
+            raise GenerationError(
+                f"image_classes: expected one for each of {outputs} outputs, got "
+                f"{len(image_classes)}"
+            )
+    elif classes != tuple(name for name in image_classes if name in classes):
+        raise GenerationError(
+            f"classes: expected some of image_classes, in their order, got {reprlib.repr(classes)}"
+        )
+
+
+def _fitted_on(table: object, least_training: int) -> FittedOn:
     names = {entry.name for entry in fields(FittedOn)}
     if not isinstance(table, dict) or table.keys() != names or not isinstance(table["split"], dict):
         raise GenerationError(f"fitted_on: expected an object of {', '.join(sorted(names))}")
@@ -269,11 +308,18 @@ def _fitted_on(table: object) -> FittedOn:
     roles = [entry.name for entry in fields(Split)]
     if sorted(counts) != sorted(roles):
         raise GenerationError(f"fitted_on.split: expected {', '.join(roles)}")
-    split = Split(**{role: a_number(counts, role, 0, MOST_SEED) for role in roles})
-    return FittedOn(
-        **{name: a_text(table, name) for name in names - {"split"}},
-        split=split,
+    least = {"training": least_training}
+    split = Split(
+        **{role: a_number(counts, role, least.get(role, 0), MAX_GENERATED) for role in roles}
     )
+    told = {name: a_text(table, name) for name in names - {"split"}}
+    for name in ("recipe_digest", "image_fingerprint"):
+        if told[name] and not _HEX.fullmatch(told[name]):
+            raise GenerationError(
+                f"fitted_on.{name}: expected 64 digits of hexadecimal or nothing, got "
+                f"{reprlib.repr(told[name])}"
+            )
+    return FittedOn(**told, split=split)
 
 
 def _settings(table: object) -> dict[str, Setting]:
@@ -281,6 +327,12 @@ def _settings(table: object) -> dict[str, Setting]:
         type(value) in (int, float, str) for value in table.values()
     ):
         raise GenerationError("settings: expected an object of numbers and texts")
+    for name, value in table.items():
+        # False for NaN, and exact for whole numbers that no float holds.
+        if not isinstance(value, str) and not abs(value) <= sys.float_info.max:
+            raise GenerationError(
+                f"setting {reprlib.repr(name)}: expected a finite number, got {reprlib.repr(value)}"
+            )
     return table
 
 

@@ -1,7 +1,6 @@
 """Saves sections as files: tables as CSV, figures as SVG and PNG, an index of them all."""
 
 import io
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pyarrow.csv
 
 from hyperzoo.errors import ReportWriteError, ZooWriteError
 from hyperzoo.report.figure import Figure, Section
+from hyperzoo.words import in_markdown
 from hyperzoo.zoo.files import write_file
 
 INDEX_FILE = "README.md"
@@ -36,15 +36,15 @@ def save_sections(found: Iterable[Section], folder: str | Path, heading: str) ->
     folder = Path(folder)
     _check_index(folder / INDEX_FILE)
     files: list[Path] = []
-    lines = [_MARK, "", f"# {_plain(heading)}"]
+    lines = [_MARK, "", f"# {in_markdown(heading)}"]
     try:
         for section in found:
-            lines += ["", f"## {_plain(section.title)}"]
+            lines += ["", f"## {in_markdown(section.title)}"]
             lines += [
                 line
                 for text in (section.text, section.missing)
                 if text
-                for line in ("", _plain(text))
+                for line in ("", in_markdown(text))
             ]
             for figure in section.figures:
                 names = _save(figure, folder)
@@ -96,10 +96,13 @@ def _save(figure: Figure, folder: Path) -> list[str]:
 def _entry(figure: Figure, names: list[str]) -> list[str]:
     links = ", ".join(f"[{name}]({name})" for name in names)
     pictures = [name for name in names if name.endswith((".png", ".svg"))]
-    shown = [f"![{_plain(figure.alt)}]({pictures[-1]})", ""] if pictures else []
-    return ["", f"### {_plain(figure.title)}", "", *shown, _plain(figure.caption), "", links]
-
-
-def _plain(text: str) -> str:
-    """Text that Markdown shows as it is."""
-    return re.sub(r"([\\`*_{}\[\]<>#|])", r"\\\1", text)
+    shown = [f"![{in_markdown(figure.alt)}]({pictures[-1]})", ""] if pictures else []
+    return [
+        "",
+        f"### {in_markdown(figure.title)}",
+        "",
+        *shown,
+        in_markdown(figure.caption),
+        "",
+        links,
+    ]

@@ -21,7 +21,14 @@ from typing import Any
 from uuid import uuid4
 
 from hyperzoo.errors import BundleError, BundleUnreadableError, ZooWriteError
-from hyperzoo.zoo.files import is_temporary, read_file, sync_folder, temporary_for, write_file
+from hyperzoo.zoo.files import (
+    GO_ON,
+    is_temporary,
+    read_file,
+    sync_folder,
+    temporary_for,
+    write_file,
+)
 
 INCOMING_FOLDER = ".incoming"
 RECORD_FILE = "bundle.json"
@@ -89,7 +96,7 @@ def deliver(bundle: Bundle, folder: Path) -> Path:
     sealed = json.dumps(record | {"seal": _seal(record)}, indent=1).encode()
     try:
         for name, content in (*bundle.files.items(), (RECORD_FILE, sealed)):
-            write_file(temporary / name, content)
+            write_file(temporary / name, content, otherwise=GO_ON)
         temporary.rename(path)
         sync_folder(path.parent)
     except BaseException as error:

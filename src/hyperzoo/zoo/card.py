@@ -7,8 +7,9 @@ from pathlib import Path
 
 from hyperzoo.errors import ZooFormatError
 from hyperzoo.recipe import Recipe
+from hyperzoo.words import code_in_markdown, in_markdown, printable
 from hyperzoo.zoo.document import ZooDocument
-from hyperzoo.zoo.files import read_file, write_file
+from hyperzoo.zoo.files import GO_ON, read_file, write_file
 from hyperzoo.zoo.layout import CARD_FILE
 from hyperzoo.zoo.origin import Generated, Imported, Origin, Trained
 
@@ -38,12 +39,12 @@ def update_card(folder: Path, document: ZooDocument) -> None:
     try:
         found = read_file(path, _MAX_BYTES)
     except FileNotFoundError:
-        write_file(path, content)
+        write_file(path, content, otherwise=GO_ON)
         return
     except ZooFormatError:
         return
     if found != content and is_sealed(found):
-        write_file(path, content)
+        write_file(path, content, otherwise=GO_ON)
 
 
 def sealed(text: str) -> bytes:
@@ -88,7 +89,7 @@ def card(
     )
     license_line = "" if license is None else f"license: {license}\n"
     return f"""---
-{license_line}pretty_name: {json.dumps(document.name)}
+{license_line}pretty_name: {json.dumps(printable(document.name), ensure_ascii=False)}
 tags:
 - hyperzoo
 - weight-space-learning
@@ -101,18 +102,29 @@ configs:
   data_files: "models/*.parquet"
 {_history_config(document)}---
 
-# {document.name}
+# {_text(document.name)}
 
 A zoo of {networks:,} {_made(document.origin)}.
 
-- Networks: `{architecture.name}`, {architecture.parameter_count:,} parameters,
+- Networks: {_code(architecture.name)}, {architecture.parameter_count:,} parameters,
   {architecture.outputs} output{"s" if architecture.outputs > 1 else ""}
 - Task: {task}
-- Images: {document.images_name}, {len(document.image_classes)} classes
-  ({", ".join(document.image_classes)}), fingerprint `{document.image_fingerprint or "unknown"}`
+- Images: {_text(document.images_name)}, {len(document.image_classes)} classes
+  ({_text(", ".join(document.image_classes))}),
+  fingerprint {_code(document.image_fingerprint or "unknown")}
 
 {_usage(document, address)}
 {_origin(document.origin)}"""
+
+
+def _text(text: str) -> str:
+    """What a file says, which may be anything, as text in the card."""
+    return in_markdown(printable(text))
+
+
+def _code(text: str) -> str:
+    """What a file says as code in the card."""
+    return code_in_markdown(printable(text))
 
 
 def _history_config(document: ZooDocument) -> str:
@@ -143,7 +155,7 @@ def _origin(origin: Origin) -> str:
 
 
 def _imported(origin: Imported) -> str:
-    counts = ", ".join(f"{count:,} as {name}" for name, count in origin.formats.items())
+    counts = ", ".join(f"{count:,} as {_text(name)}" for name, count in origin.formats.items())
     known = (
         "How they were trained is not\nknown here, so they can't be made again from a recipe."
         if origin.training is None
@@ -165,11 +177,12 @@ def _generated(origin: Generated) -> str:
     )
     return f"""## Origin
 
-The networks were never trained. They were {origin.how}{first}. With
-{origin.again}, hyperzoo makes the same networks again.
+The networks were never trained. They were {_text(origin.how)}{first}. With
+{_text(origin.again)}, hyperzoo makes the same networks again.
 
-- Recipe digest of the zoo that it was fitted on: `{source.recipe_digest or "unknown"}`
-- Its images: {source.images_name}, fingerprint `{source.image_fingerprint or "unknown"}`
+- Recipe digest of the zoo that it was fitted on: {_code(source.recipe_digest or "unknown")}
+- Its images: {_text(source.images_name)},
+  fingerprint {_code(source.image_fingerprint or "unknown")}
 """
 
 

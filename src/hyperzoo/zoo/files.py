@@ -1,14 +1,25 @@
 """Files, written so that each is either complete or not there, and read so that none surprises."""
 
 import contextlib
+import errno
 import os
 import stat
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from hyperzoo.errors import ZooFormatError, ZooWriteError
 
 _TEMPORARY_SUFFIX = ".partial"
+
+GO_ON = (
+    "all finished parts are kept. Make room or mend the cause, then run the same command again to "
+    "go on"
+)
+"""What to do where a file of a zoo's, or of other work by parts, can't be written."""
+
+ANEW = "nothing of it is written. Make room or mend the cause, then run the same command again"
+"""What to do where a file that stands alone can't be written."""
 
 
 def temporary_for(path: Path) -> Path:
@@ -24,12 +35,13 @@ def is_temporary(path: Path) -> bool:
     return path.name.startswith(".") and path.name.endswith(_TEMPORARY_SUFFIX)
 
 
-def write_file(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes, *, otherwise: str = ANEW) -> None:
     """Write a file completely or not at all, and let nothing be lost when the power fails.
 
     Args:
         path: the file; its folders are made if they are not there.
         content: all of it.
+        otherwise: what is then, and what to do, where the system refuses.
 
     Raises:
         ZooWriteError: the system refused; what was there before is still there.
@@ -50,9 +62,49 @@ def write_file(path: Path, content: bytes) -> None:
             raise
     except OSError as error:
         raise ZooWriteError(
-            f"can't write {path}: {error.strerror or error}; all finished parts are kept. Make "
-            "room or mend the cause, then run the same command again to go on"
+            f"can't write {path}: {error.strerror or error}; {otherwise}"
         ) from error
+
+
+def check_file(path: Path, *, otherwise: str) -> None:
+    """Refuse a file that can't be written, before the work rather than after it.
+
+    Args:
+        path: the file; what it holds stays.
+        otherwise: as of `write_file`.
+
+    Raises:
+        ZooWriteError: as `write_file` would.
+    """
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        # Under the name that it would have: it may be too long.
+        tried = _nearest(path.parent) / temporary_for(path).name
+        try:
+            tried.open("wb").close()
+        finally:
+            with contextlib.suppress(OSError):
+                tried.unlink(missing_ok=True)
+    except OSError as error:
+        raise ZooWriteError(
+            f"can't write {path}: {error.strerror or error}; {otherwise}"
+        ) from error
+
+
+def check_writable(folder: Path) -> None:
+    """Check that files can be made in a folder, or in that which it would be made in.
+
+    Raises:
+        OSError: they can't.
+    """
+    with tempfile.TemporaryFile(dir=_nearest(folder)):
+        pass
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or the first above it that is there."""
+    return next(place for place in (folder, *folder.absolute().parents) if place.exists())
 
 
 def place_files(places: Sequence[tuple[Path, Path]]) -> None:
@@ -94,7 +146,7 @@ def _place_file(source: Path, path: Path) -> None:
             content = source.read_bytes()
         except OSError as error:
             raise ZooWriteError(f"can't read {source}: {error.strerror or error}") from error
-        write_file(path, content)
+        write_file(path, content, otherwise=GO_ON)
 
 
 def read_file(path: Path, limit: int) -> bytes:

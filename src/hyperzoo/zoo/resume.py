@@ -80,12 +80,12 @@ def _check_origin(folder: Path, found: ZooDocument, wanted: ZooDocument) -> None
                 yours.canonical(),
                 "train with the zoo's own recipe",
             )
-        case Generated() as theirs, Generated() as yours if theirs != yours:
+        case Generated() as theirs, Generated() as yours if theirs != _known(yours, theirs):
             _refuse(
                 folder,
                 "that was generated otherwise",
                 asdict(theirs),
-                asdict(yours),
+                asdict(_known(yours, theirs)),
                 "generate with the zoo's own generator and seed",
             )
         case theirs, yours if type(theirs) is not type(yours):
@@ -93,6 +93,15 @@ def _check_origin(folder: Path, found: ZooDocument, wanted: ZooDocument) -> None
             raise ZooMismatchError(
                 f"{folder} holds a zoo of networks that were {there}; give another folder"
             )
+
+
+def _known(wanted: Generated, found: Generated) -> Generated:
+    """What is wanted; a generator's digest that is not known before its fit is as the zoo's."""
+    return (
+        wanted
+        if wanted.generator_digest
+        else replace(wanted, generator_digest=found.generator_digest)
+    )
 
 
 def _refuse(folder: Path, what: str, theirs: Any, yours: Any, otherwise: str) -> NoReturn:

@@ -1,8 +1,9 @@
 """Writes a zoo part by part."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,8 +32,15 @@ from hyperzoo.zoo.document import (
     read_document,
     recipe_architecture,
 )
-from hyperzoo.zoo.files import is_temporary, place_files, temporary_for, write_file
-from hyperzoo.zoo.lock import take_lock
+from hyperzoo.zoo.files import (
+    GO_ON,
+    check_writable,
+    is_temporary,
+    place_files,
+    temporary_for,
+    write_file,
+)
+from hyperzoo.zoo.lock import LOCK_FILE, take_lock
 from hyperzoo.zoo.origin import Generated, Trained, check_generated
 from hyperzoo.zoo.part_bundle import PartBundle, check_part_bundle, piece_part
 from hyperzoo.zoo.parts import FinishedNetwork, check_networks, encode_part
@@ -110,22 +118,18 @@ class ZooWriter:
         break_lock: bool = False,
         patience: float = 0.0,
     ) -> None:
-        origin = Trained(maker) if isinstance(maker, Recipe) else maker
-        if networks_per_class is None:
-            networks_per_class = 0 if isinstance(maker, Generated) else maker.networks_per_class
         self.path = Path(folder)
-        wanted = ZooDocument(
-            origin=origin,
-            images_name=images_name,
+        wanted = wanted_zoo(
+            maker,
+            image_classes=image_classes,
             image_fingerprint=image_fingerprint,
+            images_name=images_name,
             image_counts=image_counts,
-            image_classes=tuple(image_classes),
             architecture=architecture,
-            sizes=(networks_per_class,),
-            runs=(),
+            networks_per_class=networks_per_class,
         )
         _check_readable(wanted)
-        try:
+        with _told_of(self.path):
             zoo_to_go_on_with(self.path, wanted)
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = take_lock(
@@ -138,13 +142,6 @@ class ZooWriter:
             except BaseException:
                 self.close()
                 raise
-        except OSError as error:
-            if isinstance(error, HyperzooError):
-                raise
-            raise ZooWriteError(
-                f"can't write to {self.path}: {error.strerror or error}; mend the cause, or give "
-                "another folder"
-            ) from error
 
     def _open(self, wanted: ZooDocument, provenance: Mapping[str, str] | None) -> None:
         # Looked at again, now that nobody else can change it.
@@ -162,7 +159,7 @@ class ZooWriter:
         update_card(self.path, document)
 
     def _write_document(self) -> None:
-        write_file(self.path / layout.DOCUMENT_FILE, self._document.encode())
+        write_file(self.path / layout.DOCUMENT_FILE, self._document.encode(), otherwise=GO_ON)
 
     @property
     def document(self) -> ZooDocument:
@@ -316,6 +313,65 @@ class ZooWriter:
         self.close()
 
 
+def wanted_zoo(
+    maker: Recipe | Generated,
+    *,
+    image_classes: Sequence[str],
+    image_fingerprint: str,
+    images_name: str,
+    image_counts: tuple[int, int] | None = None,
+    architecture: Architecture,
+    networks_per_class: int | None = None,
+) -> ZooDocument:
+    """The zoo that a run asks for; the arguments are those of `ZooWriter`."""
+    if networks_per_class is None:
+        networks_per_class = 0 if isinstance(maker, Generated) else maker.networks_per_class
+    return ZooDocument(
+        origin=Trained(maker) if isinstance(maker, Recipe) else maker,
+        images_name=images_name,
+        image_fingerprint=image_fingerprint,
+        image_counts=image_counts,
+        image_classes=tuple(image_classes),
+        architecture=architecture,
+        sizes=(networks_per_class,),
+        runs=(),
+    )
+
+
+def check_target(folder: Path, wanted: ZooDocument) -> None:
+    """Refuse a folder before the work rather than after it, as `ZooWriter` would.
+
+    Nothing is written. A generator's digest of "" is one that is not known yet.
+
+    Args:
+        folder: the zoo's folder, which need not be there.
+        wanted: the zoo that a run will ask for.
+
+    Raises:
+        ZooError: as of `ZooWriter`.
+    """
+    _check_readable(wanted)
+    with _told_of(folder):
+        zoo_to_go_on_with(folder, wanted)
+        if (folder / LOCK_FILE).exists():
+            take_lock(folder).release()
+        check_writable(folder)
+
+
+@contextmanager
+def _told_of(folder: Path) -> Iterator[None]:
+    """Say what the system refuses of a folder."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, HyperzooError):
+            raise
+        raise ZooWriteError(
+            f"can't write to {folder}: {error.strerror or error}; mend the cause, or give another "
+            "folder"
+        ) from error
+
+
 @cache
 def _say_once(folder: Path, found: str) -> None:
     """Say that a bundle can't be read; once a process, which may look at it for every part."""
@@ -428,7 +484,7 @@ def _write_part(
     folder: Path, part: int, networks: Sequence[FinishedNetwork], document: ZooDocument
 ) -> None:
     for file, content in encode_part(part, networks, document):
-        write_file(folder / file, content)
+        write_file(folder / file, content, otherwise=GO_ON)
 
 
 def _look_anew(folder: Path) -> None:

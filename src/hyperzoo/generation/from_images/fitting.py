@@ -1,5 +1,7 @@
 """Fits a generator of networks from images on a zoo of tasks."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -22,9 +24,9 @@ from hyperzoo.generation.from_images.steps import fitted_stepper
 from hyperzoo.generation.from_images.trunk import distil_trunk, features, trunk_steps
 from hyperzoo.generation.projecting.looks import learned_looks
 from hyperzoo.generation.projecting.unseen import moved
-from hyperzoo.generation.registry import Meter
+from hyperzoo.generation.registry import Meter, State
 from hyperzoo.generation.split import Split, sound_rows
-from hyperzoo.generation.stored import FittedOn, check_numbers
+from hyperzoo.generation.stored import FittedOn, whole_number
 from hyperzoo.generation.training_set import check_images
 from hyperzoo.images import ImageSet
 from hyperzoo.zoo import Trained, Zoo
@@ -54,13 +56,11 @@ def fit(
             layer, without a recipe or with an activation drawn, or none that did not fail; or the
             images are others, or the fit went astray.
     """
-    known_head(head)
-    check_numbers(0, seed=seed)
-    check_images(zoo, images)
-    tasks = _tasks(zoo)
-    assert isinstance(zoo.origin, Trained)
+    blank = unfitted(zoo, images=images, head=head, seed=seed)
     with one_thread():
-        knowledge = _learned(zoo, tasks, images, seed, meter or (lambda done, steps: None))
+        knowledge = _learned(
+            zoo, _tasks(zoo), images, blank.seed, meter or (lambda done, steps: None)
+        )
     state = knowledge.state()
     try:
         check(state, zoo.architecture, len(zoo.image_classes))
@@ -69,6 +69,22 @@ def fit(
             f"{zoo.path}: the fit came to nothing that can be used: {error}; give another seed, or "
             "more networks"
         ) from error
+    return replace(blank, state=state)
+
+
+def unfitted(
+    zoo: Zoo, *, images: ImageSet, head: str = "boundary", seed: int = 0
+) -> ImageGenerator:
+    """The generator that `fit` will give, but for what it learns.
+
+    Raises:
+        GenerationError: as of `fit`, but for a fit that goes astray.
+    """
+    known_head(head)
+    seed = whole_number("seed", seed)
+    check_images(zoo, images)
+    tasks = _tasks(zoo)
+    assert isinstance(zoo.origin, Trained)
     return ImageGenerator(
         method=head,
         seed=seed,
@@ -83,7 +99,7 @@ def fit(
             images_name=zoo.images_name,
             split=Split(training=min(map(len, tasks.values())), held_out=0, fresh=0),
         ),
-        state=state,
+        state=State(tensors={}),
         left_out=zoo.origin.recipe.task.exclude,
     )
 

@@ -1,5 +1,6 @@
 """From images of a class to networks that detect it."""
 
+import reprlib
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,11 +25,11 @@ from hyperzoo.generation.registry import FROM_IMAGES
 from hyperzoo.generation.stored import (
     Fitted,
     Given,
-    check_numbers,
     class_names,
     computing,
     open_generator,
     parsed,
+    whole_number,
 )
 
 COPIES = 4
@@ -98,8 +99,7 @@ class ImageGenerator(Fitted):
             GenerationError: the images are of another shape or there are none, or count or seed
                 is out of bounds.
         """
-        if count < 1:
-            raise GenerationError(f"count: expected 1 or more, got {count}")
+        count = whole_number("count", count, 1)
         aim = self.aim(images, seed)
         made = [self.make(aim, k) for k in range(count)]
         return {
@@ -108,8 +108,13 @@ class ImageGenerator(Fitted):
 
     def aim(self, images: NDArray[np.uint8], seed: int = 0) -> "Aim":
         """What networks of a class are made to do; see `sample`."""
-        check_numbers(0, seed=seed)
+        seed = whole_number("seed", seed)
         shape = self.architecture.input_shape
+        if not isinstance(images, np.ndarray):
+            raise GenerationError(
+                f"images: expected one or more uint8 images of shape {shape}, got "
+                f"{reprlib.repr(images)}"
+            )
         if (
             images.dtype != np.uint8
             or images.ndim != 4
@@ -143,8 +148,7 @@ class ImageGenerator(Fitted):
             index: which of the networks of that aim.
             class_name: what it is called; of other classes, other random numbers are drawn.
         """
-        check_numbers(0, index=index)
-        draw = Draw(aim.seed, class_name, index)
+        draw = Draw(aim.seed, class_name, whole_number("index", index))
         start = {
             name: torch.from_numpy(own)
             for name, own in draw.initial_parameters(self.architecture).items()
@@ -209,8 +213,8 @@ def known_head(name: str) -> str:
     """
     if name not in FROM_IMAGES:
         raise GenerationError(
-            f"no method '{name}' of networks from images{did_you_mean(name, FROM_IMAGES)} (there "
-            f"are: {', '.join(FROM_IMAGES)})"
+            f"no method '{name}' of networks from images{did_you_mean(str(name), FROM_IMAGES)} "
+            f"(there are: {', '.join(FROM_IMAGES)})"
         )
     return name
 
