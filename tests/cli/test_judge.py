@@ -108,8 +108,8 @@ def test_what_can_not_be_judged_leaves_nothing(
     [
         ("made", "made", "made: is the zoo that it is to be judged against; name a zoo of other"),
         ("source", "source", "source: is the zoo that it is to be judged against; name a zoo of"),
-        ("source", "made", "--against .*made: its networks were generated, and networks are judg"),
-        ("made", "copied", "--against .*copied: its networks were generated, .* was fitted on"),
+        ("source", "made", ".*made: its networks were generated, and networks are judg"),
+        ("made", "copied", ".*copied: its networks were generated, .* was fitted on"),
     ],
 )
 def test_a_pair_is_looked_at_before_images_are(

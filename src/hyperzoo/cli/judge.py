@@ -12,10 +12,9 @@ from hyperzoo.cli.console import err, out, print_table
 from hyperzoo.cli.generate import parse_split
 from hyperzoo.cli.image_choice import HELP, say_unknown, zoo_images
 from hyperzoo.cli.progress import counting_meter
-from hyperzoo.errors import GenerationError
 from hyperzoo.generation import Judgement, Split, judge
 from hyperzoo.generation.judging.judge import check_pair, judged_by
-from hyperzoo.zoo import Zoo, open_zoo
+from hyperzoo.zoo import open_zoo
 
 
 def judge_(
@@ -49,7 +48,7 @@ def judge_(
     made, zoo = open_zoo(folder), open_zoo(against)
     chosen = None if split is None else parse_split(split)
     check_folder(results)
-    _check_pair(made, zoo)
+    check_pair(made, zoo)  # before the images of either are looked for
     shown = zoo_images(zoo, images)
     say_unknown(zoo.image_fingerprint, zoo.name, shown)
     try:
@@ -73,20 +72,6 @@ def judge_(
     for row in found.faults.to_pylist():
         out.print(f"[bold]fault: {escape(row['fault'])}[/]: {escape(row['sentence'])}")
     out.print(f"tables and verdicts are in {escape(str(results))}")
-
-
-def _check_pair(made: Zoo, zoo: Zoo) -> None:
-    """Refuse two zoos before the images of either are looked for.
-
-    Raises:
-        GenerationError: they are the same, differ, or the other has no trained networks.
-    """
-    check_pair(made, zoo)
-    if zoo.generated is not None:
-        raise GenerationError(
-            f"--against {zoo.path}: its networks were generated, and networks are judged by "
-            "trained ones; give the zoo that a generator was fitted on"
-        )
 
 
 def _table(found: Judgement) -> Table:

@@ -267,6 +267,7 @@ def test_networks_that_are_all_the_same_are_no_traceback(reference: Reference):
 
 def test_files(reference: Reference, tmp_path: Path):
     found = judge(by_class(reference, copies(reference)), reference, name="copies")
+    assert replace(found, about={**found.about, "name": "<b>"}).text.startswith("# &lt;b&gt; ag")
     found.write(tmp_path)
     document = json.loads((tmp_path / "verdict.json").read_text())
     assert document["faults"][0]["fault"] == "copies training networks"

@@ -182,13 +182,19 @@ def check_pair(generated: Zoo, zoo: Zoo) -> None:
     """Check that a zoo can be judged against another.
 
     Raises:
-        GenerationError: they are the same, or differ in architecture or images.
+        GenerationError: they are the same, differ in architecture or images, or the other's
+            networks were not trained.
     """
     same_place = generated.path.absolute().resolve() == zoo.path.absolute().resolve()
     if same_place or _same_training(generated, zoo):
         raise GenerationError(
             f"{generated.path}: is the zoo that it is to be judged against; name a zoo of other "
             "networks"
+        )
+    if isinstance(zoo.origin, Generated):
+        raise GenerationError(
+            f"{zoo.path}: its networks were generated, and networks are judged by trained ones; "
+            "give the zoo that a generator was fitted on"
         )
     if generated.architecture != zoo.architecture:
         raise GenerationError(

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import csv
 
+from hyperzoo.words import in_markdown
 from hyperzoo.zoo.files import write_file
 
 VERDICT_FILE = "verdict.json"
@@ -56,7 +57,8 @@ class Judgement:
     @property
     def text(self) -> str:
         """The verdicts as a list in Markdown."""
-        lines = [f"# {self.about['name']} against {self.about['zoo']}", ""]
+        name, zoo = (in_markdown(self.about[key]) for key in ("name", "zoo"))
+        lines = [f"# {name} against {zoo}", ""]
         for row in self.verdicts.to_pylist():
             mark = {True: "pass", False: "miss", None: "no bar"}[row["passed"]]
             lines.append(f"- {mark}: {row['sentence']}")
