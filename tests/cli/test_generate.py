@@ -173,8 +173,8 @@ def test_the_same_method_goes_on(place: Path):
         ("noise.npz/g", r"can't write .*noise.npz/g: Not a directory; the generator is not kept"),
         ("zoo", r"can't write .*zoo: Is a directory; .* cause, or give another file$"),
         ("g" * 250, r"can't write .*g: File name too long; the generator is not kept"),
-        ("new/g", r"--save .*new/g: lies in .*new, which is to hold the new zoo and nothing else"),
-        ("new/../new/a/g", r"which is to hold the new zoo and nothing else; give another place"),
+        ("new/g", r"--save .*new/g: lies in .*new, which holds a zoo, or will, and nothing else"),
+        ("new/../new/a/g", r"which holds a zoo, or will, and nothing else; give another place"),
     ],
 )
 def test_a_generator_s_file_is_refused_before_the_fit(
@@ -240,6 +240,29 @@ def test_a_leaderboard_of_nothing_is_refused(place: Path, methods: str):
         run("generate", place / "zoo", "--images", place / "noise.npz", "--out", place / "board",
             "--methods", methods)  # fmt: skip
     assert not place.joinpath("board").exists()
+
+
+def test_a_file_that_is_no_generator_is_not_replaced(place: Path):
+    common = ("generate", place / "zoo", "--images", place / "noise.npz", "--method", "copy",
+              "--networks-per-class", 1, "--out", place / "new")  # fmt: skip
+    text = place / "notes.txt"
+    text.write_text("mine")
+    for file, said in (
+        (text, "is there and is no generator's file"),
+        (place / "zoo" / "zoo.json", "which holds a zoo"),
+        (place / "zoo" / "g", "which holds a zoo"),
+        (place / "new", "which holds a zoo, or will"),
+        (place / "new" / "g", "which holds a zoo, or will"),
+    ):
+        with pytest.raises(GenerationError, match=said):
+            run(*common, "--save", file)
+    assert text.read_text() == "mine"
+    assert not (place / "new").exists()
+    with pytest.raises(GenerationError, match="no method ''"):
+        run(*common[:4], "--method", "", "--out", place / "new")
+    file = place / "g"
+    run(*common, "--save", file)
+    run(*common, "--save", file)  # a generator's file is replaced, as before
 
 
 def test_one_method_is_a_leaderboard_too(place: Path):

@@ -151,7 +151,10 @@ def test_folder_and_file_are_refused_before_the_fit(
             (place / "zoo", "--method", "density"),
             'method: the zoo has "boundary", you asked for "d',
         ),
-        ((tmp_path / "new", "--save", tmp_path / "new" / "g"), "hold the new zoo and nothing else"),
+        (
+            (tmp_path / "new", "--save", tmp_path / "new" / "g"),
+            "which holds a zoo, or will, and nothing else",
+        ),
         ((tmp_path / "new", "--save", tmp_path), "Is a directory; the generator is not kept"),
     ):
         with pytest.raises(HyperzooError, match=message):

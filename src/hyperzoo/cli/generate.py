@@ -71,7 +71,10 @@ def generate(
         str | None,
         typer.Option(help="Networks a class to fit on / held out / fresh, as 40/20/20."),
     ] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Threads; 0: one a core.")] = 0,
+    workers: Annotated[
+        int,
+        typer.Option(min=0, help="Threads that make networks; 0: one a core. Fits use all cores."),
+    ] = 0,
 ) -> None:
     """Make a zoo of networks that were never trained, or go on where a run was interrupted."""
     if methods is not None and (method, images_of, given, save) != (None,) * 4:
@@ -114,7 +117,7 @@ def generate(
         source = generator.fitted_on
         say_unknown(source.image_fingerprint, source.name, shown)
     else:
-        blank = unfitted(zoo, method or BEST, split=cut, seed=seed)
+        blank = unfitted(zoo, BEST if method is None else method, split=cut, seed=seed)
         check_images(zoo, shown)
         check_shown(blank, shown)
         on = asked(shown)

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 from hyperzoo.cli.console import out
-from hyperzoo.errors import GenerationError
-from hyperzoo.generation.stored import NOT_KEPT, Fitted
+from hyperzoo.errors import GenerationError, HyperzooError
+from hyperzoo.generation.stored import FORMAT, NOT_KEPT, WIDTHS, Fitted
 from hyperzoo.zoo import Zoo
 from hyperzoo.zoo.files import check_file
+from hyperzoo.zoo.layout import DOCUMENT_FILE
+from hyperzoo.zoo.tensors import open_tensors
 
 
 def keep(generator: Fitted, file: Path) -> None:
@@ -23,16 +25,30 @@ def check_save(file: Path | None, target: Path) -> None:
         target: the folder of the zoo that it is to make.
 
     Raises:
-        GenerationError: it lies in that folder, which the writer would then refuse.
+        GenerationError: it lies in a zoo's folder, or is another file than a generator's.
         ZooWriteError: it can't be written.
     """
     if file is None:
         return
-    if target.resolve() in file.resolve().parents:
+    place = file.resolve()
+    zoos = [folder for folder in place.parents if (folder / DOCUMENT_FILE).exists()]
+    if target.resolve() in (place, *place.parents):
+        zoos = [target]
+    if zoos:
         raise GenerationError(
-            f"--save {file}: lies in {target}, which is to hold the new zoo and nothing else; give "
+            f"--save {file}: lies in {zoos[0]}, which holds a zoo, or will, and nothing else; give "
             "another place"
         )
+    if file.is_file() and file.stat().st_size:
+        try:
+            old = open_tensors(file, widths=WIDTHS).metadata.get("format")
+        except HyperzooError:
+            old = None
+        if old != FORMAT:
+            raise GenerationError(
+                f"--save {file}: is there and is no generator's file; remove it, or give another "
+                "name"
+            )
     check_file(file, otherwise=NOT_KEPT)
 
 

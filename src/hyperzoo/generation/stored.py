@@ -37,9 +37,9 @@ from hyperzoo.zoo.document import MAX_GENERATED
 from hyperzoo.zoo.files import write_file
 from hyperzoo.zoo.tensors import TensorFile, encode_tensors, open_tensors
 
-_FORMAT, _VERSION = "hyperzoo generator", 1
+FORMAT, _VERSION = "hyperzoo generator", 1
 _MAX_OUTPUTS = 10_000
-_WIDTHS = {"F32": 4, "F16": 2, "U8": 1}
+WIDTHS = {"F32": 4, "F16": 2, "U8": 1}
 MOST_SEED = 2**63 - 1
 _HEX = re.compile("[0-9a-f]{64}")
 
@@ -111,7 +111,7 @@ class Fitted:
     def encoded(self) -> bytes:
         """The content of the generator's file."""
         metadata = {
-            "format": _FORMAT,
+            "format": FORMAT,
             "version": _VERSION,
             "method": self.method,
             "seed": self.seed,
@@ -214,10 +214,10 @@ def open_generator(path: Path, takes: Given | None, how: str) -> TensorFile:
     """
     if not path.is_file():
         raise GenerationError(f"{path}: no such file; `{how}` writes one")
-    file = open_tensors(path, widths=_WIDTHS)
+    file = open_tensors(path, widths=WIDTHS)
     given = file.metadata.get("given")
     if given is None or given == "images":
-        if given != takes and file.metadata.get("format") == _FORMAT:
+        if given != takes and file.metadata.get("format") == FORMAT:
             raise GenerationError(f"{path}: {_OTHERWISE[given]}")
         return file
     raise GenerationError(
@@ -238,9 +238,9 @@ def parsed(file: TensorFile, takes: Given | None) -> dict[str, Any]:
         ArchitectureError, ValueError: likewise.
     """
     metadata = file.metadata
-    if metadata.get("format") != _FORMAT or metadata.get("version") != _VERSION:
+    if metadata.get("format") != FORMAT or metadata.get("version") != _VERSION:
         raise GenerationError(
-            f"expected a '{_FORMAT}' of version {_VERSION}, got "
+            f"expected a '{FORMAT}' of version {_VERSION}, got "
             f"{reprlib.repr(metadata.get('format'))} {reprlib.repr(metadata.get('version'))}"
         )
     outputs = a_number(metadata, "outputs", 1, _MAX_OUTPUTS)

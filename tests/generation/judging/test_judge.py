@@ -113,6 +113,17 @@ def strangers(reference: Reference) -> Matrix:
     return matrix_of(reference.architecture, tensors)
 
 
+def partly(reference: Reference) -> Matrix:
+    """Honest networks, one of three of which is of the class after."""
+    fresh = reference.fresh
+    assert fresh is not None
+    if len(fresh.rows) == 1:
+        return strangers(reference)
+    after = [*fresh.rows[1:], fresh.rows[0]]
+    mixed = [np.r_[rows[:2], others[:1]] for rows, others in zip(fresh.rows, after, strict=True)]
+    return fresh.matrix[np.concatenate(mixed)]
+
+
 def silent(reference: Reference) -> Matrix:
     """Honest networks whose last layer says the same to every image."""
     fresh = reference.fresh
@@ -171,6 +182,7 @@ SABOTAGE: list[tuple[Callable[[Reference], Matrix], set[str]]] = [
     (alike(0.01), {REPEATS}),
     (in_turn, {REPEATS}),
     (strangers, {IGNORES}),
+    (partly, {IGNORES}),
     (silent, {IGNORES, REPEATS}),
 ]
 
@@ -191,6 +203,7 @@ SABOTAGE: list[tuple[Callable[[Reference], Matrix], set[str]]] = [
             "one under noise",
             "two in turn",
             "strangers",
+            "a third of strangers",
         ),
         "silent",
     ],

@@ -18,7 +18,7 @@ from hyperzoo.generation.judging.quality import auc_of
 from hyperzoo.randomness import permutation
 
 REPEATS = "share of repeats"
-_SAME_WEIGHTS, _SAME_LOGITS = 0.4, 0.03
+_SAME_WEIGHTS, _SAME_LOGITS = 0.65, 0.03
 """A repeat is nearer to another network of its class than these parts of the held-out median; few
 logits may be alike by chance."""
 

@@ -20,6 +20,13 @@ OWN_CLASS = "share best at their own class"
 """Of one-vs-all networks; of multi-class networks, of their outputs."""
 
 
+OTHER_CLASS = "share made for another class"
+"""Of networks, or of outputs, those that are better at another class than at their own, by far."""
+
+_FAR = 0.25
+"""By so much of AUC."""
+
+
 def quality(networks: Networks, group: str) -> list[dict[str, Any]]:
     """AUC, F1, accuracy and calibration error; of one-vs-all networks also with a new threshold."""
     questions = networks.questions
@@ -43,10 +50,10 @@ def of_class(networks: Networks, label: int) -> dict[str, Array]:
     targets = questions.targets(label)
     if questions.kind == "multi-class":
         own = _multi(networks.logits[rows], targets)
-        own[OWN_CLASS] = _outputs_best_at(networks.logits[rows], targets)
+        own |= _outputs_best_at(networks.logits[rows], targets)
         return own
     own = _binary(networks.logits[rows, :, 0], targets)
-    own[OWN_CLASS] = _best_at(networks, label)
+    own |= _best_at(networks, label)
     known = questions.targets(label, questions.training_labels)
     thresholds = best_thresholds(networks.training_logits[rows, :, 0], known)
     moved = networks.logits[rows, :, 0] - thresholds[:, None]
@@ -55,21 +62,29 @@ def of_class(networks: Networks, label: int) -> dict[str, Array]:
     return own
 
 
-def _best_at(networks: Networks, label: int) -> Array:
-    """1 for each network of a class whose AUC is highest for that class, 0 for others."""
+def _best_at(networks: Networks, label: int) -> dict[str, Array]:
+    """For each network of a class 1 where its AUC is highest for it, and where it is not by far."""
     questions, logits = networks.questions, networks.logits[networks.rows[label], :, 0]
-    by_class = [auc_of(logits, questions.targets(c)) for c in range(len(questions.classes))]
-    return np.asarray(np.argmax(by_class, axis=0) == label, np.float64)
+    scores = [auc_of(logits, questions.targets(c)) for c in range(len(questions.classes))]
+    return _of_own(np.array(scores), label)
 
 
-def _outputs_best_at(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> Array:
-    """For each multi-class network the share of its outputs that are best at their own class."""
+def _outputs_best_at(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> dict[str, Array]:
+    """The same for each multi-class network, as shares of its outputs."""
     there = np.unique(targets)
-    best = []
-    for output in there:
+    found = []
+    for place, output in enumerate(there):
         scores = [auc_of(logits[:, :, output], np.equal(targets, c).astype(int)) for c in there]
-        best.append(there[np.argmax(scores, axis=0)] == output)
-    return np.asarray(np.mean(best, axis=0), np.float64)
+        found.append(_of_own(np.array(scores), place))
+    return {name: np.mean([own[name] for own in found], axis=0) for name in found[0]}
+
+
+def _of_own(scores: Array, own: int) -> dict[str, Array]:
+    """Of AUC [class, network]: where that of a class is the highest, and where another is far."""
+    return {
+        OWN_CLASS: (scores.argmax(axis=0) == own).astype(np.float64),
+        OTHER_CLASS: (scores.max(axis=0) > scores[own] + _FAR).astype(np.float64),
+    }
 
 
 def auc_of(scores: NDArray[Any], targets: NDArray[np.int64]) -> Array:

@@ -7,7 +7,7 @@ from typing import Any
 from hyperzoo.generation.judging.diversity import REPEATS
 from hyperzoo.generation.judging.mixing import MIXTURES, ONE_NETWORK
 from hyperzoo.generation.judging.novelty import C_T_BAR, COPIES, NEARER, farthest_c_t
-from hyperzoo.generation.judging.quality import OWN_CLASS
+from hyperzoo.generation.judging.quality import OTHER_CLASS, OWN_CLASS
 
 Row = dict[str, Any]
 Figures = Mapping[tuple[str, str], float | None]
@@ -234,13 +234,16 @@ def faults(figures: Figures) -> list[Row]:
         )
     honoured = figures.get((OWN_CLASS, "generated"))
     usual = figures.get((OWN_CLASS, "held-out"))
-    if honoured is not None and usual and honoured <= 0.5 * usual:
+    made, trained = (figures.get((OTHER_CLASS, g)) or 0.0 for g in ("generated", "held-out"))
+    few = honoured is not None and usual and honoured <= 0.5 * usual
+    # A mixture may be good at nothing, and so at another class as well as at its own.
+    if few or (not found and made - trained >= _SOME):
         found.append(
             (
                 "ignores the class",
-                f"{honoured:.0%} of networks, or of their outputs, are best at their own class "
-                f"(held-out: {usual:.0%}); that they work at all is told by their "
-                f"{_quality(figures)}",
+                f"{honoured or 0:.0%} of networks, or of their outputs, are best at their own "
+                f"class (held-out: {usual or 0:.0%}), {made:.0%} are better at another by far "
+                f"({trained:.0%}); that they work at all is told by their {_quality(figures)}",
             )
         )
     return [{"fault": fault, "sentence": sentence} for fault, sentence in found]
