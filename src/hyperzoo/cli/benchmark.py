@@ -1,6 +1,5 @@
 """A benchmark on the command line: what `classify` and `predict` share."""
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +20,7 @@ from hyperzoo.prediction.splits import MOST_SEED
 from hyperzoo.prediction.target import CLASS
 from hyperzoo.words import counted
 from hyperzoo.zoo import Zoo, open_zoo
+from hyperzoo.zoo.files import check_writable
 
 Folder = Annotated[Path, typer.Argument(help="The zoo's folder.", show_default=False)]
 Methods = Annotated[
@@ -124,10 +124,8 @@ def _images(zoo: Zoo, choice: str, load: Callable[[Architecture], ImageSet]) -> 
 
 def check_folder(folder: Path) -> None:
     """Refuse a folder that can't be written to, before the work rather than after it."""
-    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     try:
-        with tempfile.TemporaryFile(dir=there):
-            pass
+        check_writable(folder)
     except OSError as error:
         raise PredictionError(
             f"can't write to {folder}: {error.strerror or error}; give another folder to --out"

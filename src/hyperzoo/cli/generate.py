@@ -118,14 +118,9 @@ def generate(
         say_unknown(source.image_fingerprint, source.name, shown)
     else:
         blank = unfitted(zoo, BEST if method is None else method, split=cut, seed=seed)
-        check_images(zoo, shown)
-        check_shown(blank, shown)
-        on = asked(shown)
-        check_place(blank, target, networks_per_class=networks_per_class, on=on, seed=seed)
-        check_save(save, target)
-        say_unknown(zoo.image_fingerprint, zoo.name, shown)
+        _look_ahead(zoo, blank, shown, target, networks_per_class, save)
         done = _place_of_parts(target)
-        generator = _fitted(zoo, blank.method, shown, cut, seed, save, done)
+        generator = _fitted(zoo, blank, shown, save, done)
     kept = done is not None and done.is_dir()
     with making(target, save, fitted=given is None and not kept) as meter:
         made = generate_zoo(
@@ -144,6 +139,23 @@ def generate(
         out.print("the generator was not kept: --save FILE keeps it, for more without a fit")
 
 
+def _look_ahead(
+    zoo: Zoo,
+    blank: Generator,
+    shown: ImageSet,
+    target: Path,
+    networks_per_class: int,
+    save: Path | None,
+) -> None:
+    """Refuse before the fit what would be refused after it."""
+    check_images(zoo, shown)
+    check_shown(blank, shown)
+    on = asked(shown)
+    check_place(blank, target, networks_per_class=networks_per_class, on=on, seed=blank.seed)
+    check_save(save, target)
+    say_unknown(zoo.image_fingerprint, zoo.name, shown)
+
+
 def _place_of_parts(target: Path) -> Path | None:
     """Where the parts of a fit are kept, beside the zoo; None, and a note, where they can't be."""
     place = target.parent / f".{target.name}.fit"
@@ -160,18 +172,18 @@ def _place_of_parts(target: Path) -> Path | None:
 
 
 def _fitted(
-    zoo: Zoo,
-    method: str,
-    images: ImageSet,
-    split: Split | None,
-    seed: int,
-    save: Path | None,
-    done: Path | None,
+    zoo: Zoo, blank: Generator, images: ImageSet, save: Path | None, done: Path | None
 ) -> Generator:
-    """Fit a method, going on from the parts in a folder; keep the generator if that was asked."""
+    """Fit a blank generator, going on from parts that are done; keep it if that was asked."""
     with fitting(done) as meter:
         generator = fit(
-            zoo, method, images=images, split=split, seed=seed, meter=meter, keep_in=done
+            zoo,
+            blank.method,
+            images=images,
+            split=blank.fitted_on.split,
+            seed=blank.seed,
+            meter=meter,
+            keep_in=done,
         )
     if save is not None:
         keep(generator, save)

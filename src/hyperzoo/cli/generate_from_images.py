@@ -52,7 +52,7 @@ def generate_from(
     else:
         own = given_images(images_of, zoo.architecture)
         on = all_images(zoo, images)
-        seen, head = seen_by(zoo, on), method or FROM_IMAGES[0]
+        seen, head = seen_by(zoo, on), FROM_IMAGES[0] if method is None else method
         blank = unfitted(zoo, images=seen, head=head, seed=seed)
         asked = asked_of(blank, own, on)
         check_place(

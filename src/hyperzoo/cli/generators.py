@@ -4,11 +4,11 @@ from pathlib import Path
 
 from hyperzoo.cli.console import out
 from hyperzoo.errors import GenerationError, HyperzooError
-from hyperzoo.generation.stored import FORMAT, NOT_KEPT, WIDTHS, Fitted
+from hyperzoo.generation.stored import FORMAT, NOT_KEPT, Fitted
 from hyperzoo.zoo import Zoo
 from hyperzoo.zoo.files import check_file
 from hyperzoo.zoo.layout import DOCUMENT_FILE
-from hyperzoo.zoo.tensors import open_tensors
+from hyperzoo.zoo.tensors import ALL_WIDTHS, open_tensors
 
 
 def keep(generator: Fitted, file: Path) -> None:
@@ -41,7 +41,7 @@ def check_save(file: Path | None, target: Path) -> None:
         )
     if file.is_file() and file.stat().st_size:
         try:
-            old = open_tensors(file, widths=WIDTHS).metadata.get("format")
+            old = open_tensors(file, widths=ALL_WIDTHS).metadata.get("format")
         except HyperzooError:
             old = None
         if old != FORMAT:

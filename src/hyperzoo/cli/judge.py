@@ -86,6 +86,7 @@ def _table(found: Judgement) -> Table:
             "" if row[name] is None else f"{row[name]:.3f}"
             for name in ("generated", "held_out", "fresh")
         ]
-        mark = {True: "pass", False: "[bold red]miss[/]", None: ""}[row["passed"]]
+        none = "not told" if row["bar"] else ""
+        mark = {True: "pass", False: "[bold red]miss[/]", None: none}[row["passed"]]
         table.add_row(escape(row["measure"]), *numbers, row["bar"], mark)
     return table

@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 
 from hyperzoo.errors import ZooFormatError
 from hyperzoo.zoo.files import GO_ON, write_file
-from hyperzoo.zoo.tensors import encode_tensors, open_tensors
+from hyperzoo.zoo.tensors import ALL_WIDTHS, encode_tensors, open_tensors
 
 Arrays = dict[str, NDArray[Any]]
-
-_WIDTHS = {"F32": 4, "F16": 2, "U8": 1}
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Kept:
         """
         file = self.folder / f"{name}.safetensors"
         try:
-            kept = open_tensors(file, widths=_WIDTHS)
+            kept = open_tensors(file, widths=ALL_WIDTHS)
         except ZooFormatError:  # there is none, or what a power cut left of it
             pass
         else:

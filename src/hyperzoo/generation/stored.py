@@ -35,11 +35,10 @@ from hyperzoo.generation.split import LEAST_TRAINING, Split
 from hyperzoo.plan import ALL_CLASSES, TaskKind
 from hyperzoo.zoo.document import MAX_GENERATED
 from hyperzoo.zoo.files import write_file
-from hyperzoo.zoo.tensors import TensorFile, encode_tensors, open_tensors
+from hyperzoo.zoo.tensors import ALL_WIDTHS, TensorFile, encode_tensors, open_tensors
 
 FORMAT, _VERSION = "hyperzoo generator", 1
 _MAX_OUTPUTS = 10_000
-WIDTHS = {"F32": 4, "F16": 2, "U8": 1}
 MOST_SEED = 2**63 - 1
 _HEX = re.compile("[0-9a-f]{64}")
 
@@ -214,7 +213,7 @@ def open_generator(path: Path, takes: Given | None, how: str) -> TensorFile:
     """
     if not path.is_file():
         raise GenerationError(f"{path}: no such file; `{how}` writes one")
-    file = open_tensors(path, widths=WIDTHS)
+    file = open_tensors(path, widths=ALL_WIDTHS)
     given = file.metadata.get("given")
     if given is None or given == "images":
         if given != takes and file.metadata.get("format") == FORMAT:

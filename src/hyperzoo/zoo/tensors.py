@@ -19,6 +19,8 @@ MAX_HEADER_BYTES = 16 * 2**20
 MAX_AXES = 16
 WIDTHS = {"F32": 4}
 """Bytes a number, by safetensors' name of the type: a zoo's are all of this one."""
+ALL_WIDTHS = {"F32": 4, "F16": 2, "U8": 1}
+"""The same of all that are written here: a generator's are of any of them."""
 _KINDS = {"F32": "<f4", "F16": "<f2", "U8": "u1"}
 """The types that are written and read here, by safetensors' names: NumPy's names."""
 

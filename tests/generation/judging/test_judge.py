@@ -53,11 +53,13 @@ def copies(reference: Reference) -> Matrix:
     return reference.training.matrix[np.concatenate([r[:COUNT] for r in reference.training.rows])]
 
 
-def noisy(scale: float) -> Callable[[Reference], Matrix]:
-    """Copies with noise, their units in an order by chance."""
+def noisy(
+    scale: float, clean: Callable[[Reference], Matrix] = copies
+) -> Callable[[Reference], Matrix]:
+    """Networks with noise, their units in an order by chance."""
 
     def make(reference: Reference) -> Matrix:
-        made = copies(reference)
+        made = clean(reference)
         noise = np.random.default_rng(0).standard_normal(made.shape)
         return shuffled(reference, made + np.float32(scale) * noise.astype(np.float32))
 
@@ -80,17 +82,6 @@ def one(reference: Reference) -> Matrix:
     fresh = reference.fresh
     assert fresh is not None
     return fresh.matrix[np.concatenate([rows[:1].repeat(COUNT) for rows in fresh.rows])]
-
-
-def alike(noise: float) -> Callable[[Reference], Matrix]:
-    """Always one network of a class, under noise."""
-
-    def make(reference: Reference) -> Matrix:
-        made = one(reference)
-        drawn = np.random.default_rng(2).standard_normal(made.shape)
-        return shuffled(reference, made + np.float32(noise) * drawn.astype(np.float32))
-
-    return make
 
 
 def in_turn(reference: Reference) -> Matrix:
@@ -179,7 +170,7 @@ SABOTAGE: list[tuple[Callable[[Reference], Matrix], set[str]]] = [
     (control("gaussian-span"), {MIXES}),
     (control("mean"), {MIXES, ONE}),
     (one, {ONE}),
-    (alike(0.01), {REPEATS}),
+    (noisy(0.01, one), {REPEATS}),
     (in_turn, {REPEATS}),
     (strangers, {IGNORES}),
     (partly, {IGNORES}),
@@ -267,6 +258,8 @@ def test_of_too_few_networks_nothing_is_said(zoo: Zoo, images: ImageSet):
         assert row["passed"] is None
         assert "of so few networks that nothing could miss this bar" in row["sentence"]
     assert rows["share nearer than 1 % of held-out"]["passed"] is False
+    assert "- not told: share of classes whose C_T in logits" in found.text
+    assert "- no bar: share of classes whose C_T in weights" in found.text
     assert novelty.farthest_c_t(6, 2) == 2.0
     assert novelty.c_t(np.arange(6.0), np.arange(10.0, 12.0)) == pytest.approx(-2.0)
 

@@ -284,7 +284,7 @@ def _judgement(
         if row["class"] == "all"
     }
     counts = {"generated": len(made.labels), "held-out": len(reference.held_out.labels)}
-    least = tuple(min(map(len, of.rows)) for of in (made, reference.held_out))
+    least = min(map(len, made.rows)), min(map(len, reference.held_out.rows))
     return Judgement(
         about={
             "hyperzoo": VERSION,
@@ -305,6 +305,6 @@ def _judgement(
             ],
             ("measure", "value"),
         ),
-        verdicts=table_of(verdicts(figures, counts, (least[0], least[1])), _VERDICT),
+        verdicts=table_of(verdicts(figures, counts, least), _VERDICT),
         faults=table_of(faults(figures), ("fault", "sentence")),
     )

@@ -60,7 +60,8 @@ class Judgement:
         name, zoo = (in_markdown(self.about[key]) for key in ("name", "zoo"))
         lines = [f"# {name} against {zoo}", ""]
         for row in self.verdicts.to_pylist():
-            mark = {True: "pass", False: "miss", None: "no bar"}[row["passed"]]
+            none = "not told" if row["bar"] else "no bar"
+            mark = {True: "pass", False: "miss", None: none}[row["passed"]]
             lines.append(f"- {mark}: {row['sentence']}")
         lines += ["", "Faults:", ""]
         lines += [f"- {row['fault']}: {row['sentence']}" for row in self.faults.to_pylist()]

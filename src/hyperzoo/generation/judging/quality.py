@@ -19,7 +19,6 @@ _BINS = 15
 OWN_CLASS = "share best at their own class"
 """Of one-vs-all networks; of multi-class networks, of their outputs."""
 
-
 OTHER_CLASS = "share made for another class"
 """Of networks, or of outputs, those that are better at another class than at their own, by far."""
 

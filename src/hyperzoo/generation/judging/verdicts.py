@@ -141,6 +141,7 @@ def verdicts(figures: Figures, counts: Mapping[str, int], least: tuple[int, int]
             passed = bar.holds(made, trained if trained is not None else 0.0)
         too_few = bar.measure == NEARER and _no_nearer(1.0, trained or 0.0, counts)
         too_few |= bar.measure.startswith("C_T") and farthest_c_t(*least) <= C_T_BAR
+        too_few &= bool(bar.text)
         if too_few:
             passed = None
         beside = [
