@@ -9,7 +9,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from types import ModuleType
@@ -235,22 +235,23 @@ class _Driver:
         self._seconds: list[float] = []
 
     def run(self) -> None:
-        """Make all pieces that wait; an interrupt cancels what is out."""
+        """Make all pieces that wait.
+
+        What is out when this ends (by an error, an interrupt, or as a copy that came second) ends
+        as the driver leaves the cluster. It is not cancelled: a forced cancel that meets the task's
+        answer makes Ray abort the driver ("Tried to complete task that was not pending", Ray 2.60).
+        """
         todo = [_Batch(*batch) for batch in enumerate(self._batches())]
-        try:
-            while todo or self._out:
-                while todo and len(self._out) < max(1, self._slots() * _QUEUED_A_SLOT):
-                    batch = todo.pop(0)
-                    self._submit(batch)
-                    self._out.append(batch)
-                self._miss_nodes()
-                self._say_if_nothing_runs()
-                if not todo:
-                    self._copy_stragglers()
-                self._wait()
-        finally:
-            for batch in self._out:
-                self._cancel(batch)
+        while todo or self._out:
+            while todo and len(self._out) < max(1, self._slots() * _QUEUED_A_SLOT):
+                batch = todo.pop(0)
+                self._submit(batch)
+                self._out.append(batch)
+            self._miss_nodes()
+            self._say_if_nothing_runs()
+            if not todo:
+                self._copy_stragglers()
+            self._wait()
 
     def _check_nodes(self) -> None:
         """Refuse what no node can do; Ray would wait for ever for one that can."""
@@ -323,7 +324,6 @@ class _Driver:
                 bundles = self._result(task)
                 self._seconds.append(time.monotonic() - batch.tasks.pop(task))
                 self._out.remove(batch)
-                self._cancel(batch)
                 self._deliver(bundles)
                 self._told(self._whole(batch) - batch.told)
         self._tell_of_what_is_out()
@@ -357,11 +357,6 @@ class _Driver:
             if bundle.piece not in finished:
                 deliver(bundle, self._work.folder)
         self._take()
-
-    def _cancel(self, batch: _Batch) -> None:
-        for task in batch.tasks:
-            with suppress(Exception):
-                self._ray.cancel(task, force=True)
 
 
 def _task() -> Callable[..., list[Bundle]]:
