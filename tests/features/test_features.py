@@ -11,6 +11,7 @@ from hyperzoo.features.components import LeadingComponents
 from hyperzoo.features.invariants import Invariants
 from hyperzoo.features.linear_response import LinearResponse, linear_map
 from hyperzoo.features.matrix import layer_columns, matrix_of, tensors_of
+from hyperzoo.features.pattern import SignalsAndPattern
 from hyperzoo.features.probes import logits_of, smooth_images
 from hyperzoo.features.signals import Signals
 from hyperzoo.features.statistics import LayerStatistics
@@ -33,12 +34,12 @@ def test_features_do_not_change_with_order_and_sign(features, architecture):
 @pytest.mark.parametrize(
     "architecture", [lenet5(1), smallcnn(1), *EVERY.values()], ids=lambda a: a.name
 )
-def test_signals_do_not_change_with_order(architecture):
+@pytest.mark.parametrize("features", [Signals, SignalsAndPattern], ids=lambda f: f.__name__)
+def test_signals_do_not_change_with_order(features, architecture):
     weights = random_weights(architecture, 2)
     moved = move_units(architecture, weights, random_moves(architecture, 2)[0], {})
-    given, same = (
-        Signals(architecture).transform(matrix_of(architecture, w)) for w in (weights, moved)
-    )
+    step = features(architecture)
+    given, same = (step.transform(matrix_of(architecture, w)) for w in (weights, moved))
     np.testing.assert_allclose(same, given, rtol=1e-3, atol=1e-5 * np.abs(given).max())
     assert np.isfinite(given).all()
 
@@ -55,6 +56,24 @@ def test_signals_of_a_known_network():
     two, three, six = np.log([2, 3, 6])
     expected = [two, two, two, two, -1, two, np.log(1e-9), three, three, three, three, 1, six, 0]
     np.testing.assert_allclose(found[36:], [*expected, six, 1], rtol=1e-5, atol=1e-6)
+
+
+def test_the_pattern_of_a_known_network():
+    """Two outputs of two grey pixels: what each looks for are its own weights."""
+    architecture = declared_architecture("x", [{"dense": "outputs"}], (1, 2, 1), 2)
+    weights = {"fc1.weight": np.array([[[3.0, 4.0], [0.0, 1.0]]]), "fc1.bias": np.ones((1, 2))}
+    step, matrix = SignalsAndPattern(architecture), matrix_of(architecture, weights)
+    found = step.transform(matrix)[0]
+    assert step.pattern_columns == 5
+    # Two pixels are no smaller on any of the four grids.
+    length, apart = np.sqrt(26), np.sqrt(9 / 2 + 9 / 2)
+    expected = np.log([1, 5, apart, length, length, length, length])
+    np.testing.assert_allclose(found[-12:-5], expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found[-5:-1], np.array([3, 4, 0, 1]) / length, rtol=1e-5)
+    np.testing.assert_array_equal(found[:-12], Signals(architecture).transform(matrix)[0])
+    np.testing.assert_array_equal(
+        found[-5:], LinearResponse(architecture, norm=True).transform(matrix)[0]
+    )
 
 
 def test_the_linear_map_is_the_network_where_it_is_linear():

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hyperzoo.architectures import Architecture, varied
-from hyperzoo.features.per_network import PerNetwork
+from hyperzoo.features.pattern import SignalsAndPattern
 from hyperzoo.features.probes import HeldOutImages, logits_of, smooth_images
-from hyperzoo.features.signals import Signals
 
 _LEAST = 1e-9
 """What is smaller counts as this, for its logarithm."""
@@ -27,16 +26,16 @@ def readings(architecture: Architecture) -> list[Architecture]:
     return [architecture]
 
 
-class SignalsAndProbes(PerNetwork):
-    """Features: `Signals`, and how differently 64 smooth random images are answered."""
+class PatternAndProbes(SignalsAndPattern):
+    """Features: how differently 64 smooth random images are answered, then `SignalsAndPattern`."""
 
     def _features(self, tensors: dict[str, NDArray[Any]]) -> NDArray[Any]:
         images = smooth_images(self.architecture, 64, 6)
-        found = [Signals(self.architecture)._features(tensors)]
+        found = []
         with torch.no_grad():
             for own in readings(self.architecture):
                 found.append(_told_apart(logits_of(own, tensors, images).double()).numpy())
-        return np.concatenate(found, axis=1)
+        return np.concatenate([*found, super()._features(tensors)], axis=1)
 
 
 class AskedImages(HeldOutImages):

@@ -46,16 +46,34 @@ class LinearResponse(PerNetwork):
         self.norm = norm
 
     def _features(self, tensors: dict[str, NDArray[Any]]) -> NDArray[Any]:
-        maps = linear_map(self.architecture, tensors)
-        height, width = maps.shape[-2:]
-        grid = (min(self.grid, height), min(self.grid, width))
-        coarse = functional.adaptive_avg_pool2d(maps.flatten(0, 1), grid)
-        flat = coarse.reshape(len(maps), -1)
-        scaled = functional.normalize(flat, dim=1)
-        if self.norm:
-            length = flat.norm(dim=1, keepdim=True).clamp_min(torch.finfo(flat.dtype).tiny)
-            scaled = torch.cat([scaled, length.log()], dim=1)
-        return scaled.numpy()
+        return of_maps(linear_map(self.architecture, tensors), self.grid, self.norm)
+
+
+def of_maps(maps: torch.Tensor, grid: int, norm: bool) -> NDArray[np.float32]:
+    """Linear maps on a grid, each network's scaled to length 1.
+
+    Args:
+        maps: [network, output, channel, height, width].
+        grid: height and width of the grid; a smaller image keeps its size.
+        norm: whether the logarithm of the length before scaling is the last feature.
+
+    Returns:
+        float32 [network, feature].
+    """
+    flat = on_grid(maps, grid).flatten(1)
+    scaled = functional.normalize(flat, dim=1)
+    if norm:
+        length = flat.norm(dim=1, keepdim=True).clamp_min(torch.finfo(flat.dtype).tiny)
+        scaled = torch.cat([scaled, length.log()], dim=1)
+    features: NDArray[np.float32] = scaled.numpy()
+    return features
+
+
+def on_grid(maps: torch.Tensor, grid: int) -> torch.Tensor:
+    """Linear maps averaged on a grid: [network, output, channel, height, width]."""
+    height, width = (min(grid, side) for side in maps.shape[-2:])
+    coarse = functional.adaptive_avg_pool2d(maps.flatten(0, 1), (height, width))
+    return coarse.reshape(*maps.shape[:3], height, width)
 
 
 def linear_map(architecture: Architecture, tensors: dict[str, NDArray[Any]]) -> torch.Tensor:
