@@ -1,13 +1,15 @@
 """Networks for a class that no network was trained on, by K of its images, beside baselines.
 
     python benchmarks/unseen.py --out FOLDER [--images digits] [--classes eight,five]
-        [--subsets 20] [--epochs 3] [--batch-size 64] [--draws 5] [--slow 20] [--ks 1,5,20,100]
+        [--subsets 20] [--parts brightness=3] [--epochs 3] [--batch-size 64] [--draws 5]
+        [--slow 20] [--ks 1,5,20,100]
 
 Each class is left out in turn: a zoo of subsets of the others is trained without its images, a
 generator is fitted on it, and K training images of the class are drawn. AUC is that of the class's
 validation images against those of all other classes. All ways have the same K images, and the same
 NEGATIVES training images of seen classes. `--slow` names the Ks for which networks are trained and
-fine-tuned, on the first draw. Seconds are the processor's, on one thread.
+fine-tuned, on the first draw. `--parts` divides every class, so that zoos have more tasks. Seconds
+are the processor's, on one thread.
 
 Zoos and generators stay in the folder, and figures go to FOLDER/figures.jsonl, a line after every
 draw: the same command goes on where it was stopped, and a larger --draws, or more --ks or
@@ -41,7 +43,7 @@ from hyperzoo.generation.registry import FROM_IMAGES
 from hyperzoo.images import ImageSet, load_images_at
 from hyperzoo.population import evaluate
 from hyperzoo.recipe import parse_recipe
-from hyperzoo.train import train_zoo
+from hyperzoo.train import images_of_task, train_zoo
 from hyperzoo.zoo import Zoo
 
 NEGATIVES = 500
@@ -75,7 +77,8 @@ def recipe_without(images: ImageSet, arguments: argparse.Namespace, name: str) -
                 "positives": [1, 2],
                 "subsets": arguments.subsets,
                 "exclude": [name],
-            },
+            }
+            | ({"parts": arguments.parts} if arguments.parts else {}),
             "architecture": {"name": "lenet5"},
             "training": {"batch_size": arguments.batch_size, "epochs": arguments.epochs},
         }
@@ -262,7 +265,7 @@ def _fitted(
     if file.exists() and load_image_generator(file).fitted_on.recipe_digest == recipe.digest:
         generator = load_image_generator(file)
     else:
-        generator = fit(zoo, images=images.without([name]))
+        generator = fit(zoo, images=images_of_task(recipe, images))
         generator.save(file)
     fitted = time.perf_counter()
     print(f"{name}: zoo {trained - begin:.0f} s, fit {fitted - trained:.0f} s", flush=True)
@@ -294,6 +297,10 @@ def _numbers(text: str) -> list[int]:
     return [int(number) for number in text.split(",")]
 
 
+def _parts(text: str) -> dict[str, int]:
+    return {name: int(count) for name, count in (own.split("=") for own in text.split(","))}
+
+
 def main(words: list[str] | None = None) -> None:
     """Judge every class, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -301,6 +308,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--images", default="digits")
     parser.add_argument("--classes", default=None)
     parser.add_argument("--subsets", type=int, default=20)
+    parser.add_argument("--parts", type=_parts, default=None)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--draws", type=int, default=5)
@@ -317,6 +325,8 @@ def main(words: list[str] | None = None) -> None:
         "epochs": arguments.epochs,
         "batch_size": arguments.batch_size,
     }
+    if arguments.parts:
+        settings["parts"] = arguments.parts
     kept = Kept(arguments.out, settings)
     with one_thread():
         for name in names:

@@ -25,7 +25,7 @@ from hyperzoo.images.npz import write_npz
 from hyperzoo.population.torch_engine import TorchEngine
 from hyperzoo.recipe import Recipe, builtin_recipes, parse_recipe
 from hyperzoo.retrain import retrain_network
-from hyperzoo.train import Progress, train_zoo
+from hyperzoo.train import Progress, images_of_task, train_zoo
 from hyperzoo.zoo import open_zoo, verify_zoo
 from tests.helpers import few, part_files
 
@@ -360,6 +360,27 @@ def test_activation_and_dropout_are_drawn_and_each_network_keeps_its_own(tmp_pat
     assert b'"activation": "gelu"' in config
     with pytest.raises(ArchitectureError, match="the activation differs from network to network"):
         build_module(one.architecture)(pixels)
+
+
+def test_a_zoo_of_parts_of_classes(tmp_path: Path):
+    """Its networks see other labels; images are given as they are, or in their parts."""
+    images = few(load_images("digits", channels=1), 300, 150)
+    task = {"kind": "subset-vs-rest", "positives": [1], "exclude": ["four"]}
+    chosen = recipe(task=task | {"parts": {"edges": 2}}, training={"epochs": 1})
+    assert chosen.digest != recipe(task=task, training={"epochs": 1}).digest
+    zoo = train_zoo(chosen, tmp_path / "zoo", images=images, engine="torch")
+    assert verify_zoo(zoo.path).problems == ()
+    seen = images_of_task(chosen, images)
+    assert zoo.image_classes == seen.class_names
+    assert zoo.image_classes[:3] == ("zero.1", "zero.2", "one.1")
+    assert len(zoo) == len(zoo.classes) == 18
+    pixels = torch.tensor(seen.validation_images).permute(0, 3, 1, 2) / 255
+    with torch.no_grad():
+        said = zoo.network("zero.2_0")(pixels)[:, 0].numpy() > 0
+    right = said == (seen.validation_labels == 1)
+    assert right.mean() == zoo.models["accuracy"][zoo.ids.index("zero.2_0")].as_py()
+    for given in (images, seen):
+        assert retrain_network(zoo, "one.1_0", images=given, engine="torch").identical
 
 
 SUBSETS = {"kind": "subset-vs-rest", "positives": [1, 2], "subsets": 4, "exclude": ["four"]}

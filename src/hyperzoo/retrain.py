@@ -21,7 +21,7 @@ from hyperzoo.population import (
     make_engine,
 )
 from hyperzoo.recipe import Recipe
-from hyperzoo.train import recipe_images, recipe_settings
+from hyperzoo.train import images_of_task, recipe_images, recipe_settings
 from hyperzoo.zoo import Generated, Imported, Trained, Zoo
 
 
@@ -114,7 +114,7 @@ def _own_images(zoo: Zoo, recipe: Recipe) -> ImageSet:
     source, path = remembered
     try:
         images = load_images(source, size=choice.size, channels=choice.channels, path=path)
-        return images.without(recipe.task.exclude)
+        return images_of_task(recipe, images)
     except ImageError as error:
         raise ImageError(
             f"the images that the zoo was trained on can't be read any more: {error}; say where "

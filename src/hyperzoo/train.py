@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hyperzoo.architectures import Architecture
 from hyperzoo.errors import EngineError, ImageError, ZooLockedError
 from hyperzoo.images import ImageSet, load_images, source_at
+from hyperzoo.images.parts import in_parts
 from hyperzoo.images.remember import remember_place
 from hyperzoo.plan import PlannedNetwork, network_classes
 from hyperzoo.population import (
@@ -334,16 +335,16 @@ def recipe_images(
     """The images that a recipe's networks see: the recipe's, or others in their place.
 
     Args:
-        recipe: the recipe. What its `task.exclude` names is left out, which is noted.
+        recipe: the recipe. What its `task.exclude` names is left out, and what its `task.parts`
+            divides is divided, which is noted.
         place: an image set; or a place to load one from (see `source_at`); None for the recipe's.
-        excluded: what the recipe excludes is not left out: no network is trained on these images.
+        excluded: images as they are, with what the recipe excludes: none is trained on these.
 
     Raises:
         ImageError: the images can't be read, or have no class that is to be left out.
     """
-    left_out = () if excluded else recipe.task.exclude
     if isinstance(place, ImageSet):
-        return place.without(left_out)
+        return place if excluded else images_of_task(recipe, place)
     choice = recipe.images
     source: str = choice.source
     path = recipe.images_path
@@ -352,9 +353,27 @@ def recipe_images(
     # Before all images are read: the recipe alone tells.
     _check_shape(recipe.network(1), (choice.size, choice.size, choice.channels))
     images = load_images(source, size=choice.size, channels=choice.channels, path=path)
-    images = images.without(left_out)
+    if not excluded:
+        images = images_of_task(recipe, images)
     remember_place(images.fingerprint, source, path)
     return images
+
+
+def images_of_task(recipe: Recipe, images: ImageSet, *, lacking: bool = False) -> ImageSet:
+    """Images as a recipe's networks see them: without some classes, and classes in parts.
+
+    Args:
+        recipe: the recipe, of whose `[task]` this is.
+        images: images as they are, or as this gave them.
+        lacking: they may lack classes that are to be left out.
+
+    Raises:
+        ImageError: the images have no class that is to be left out, or can't be divided so.
+    """
+    excluded = recipe.task.exclude
+    images = images.without([n for n in excluded if n in images.class_names or not lacking])
+    parts = recipe.task.parts
+    return images if parts is None else in_parts(images, parts.model_dump())
 
 
 def recipe_architecture(recipe: Recipe, images: ImageSet) -> Architecture:

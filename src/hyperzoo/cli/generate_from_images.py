@@ -121,7 +121,9 @@ def _fitted(
 
 def _say(generator: ImageGenerator, given: GivenImages, images: ImageSet | None) -> None:
     """Say what makes figures of the networks other than they look."""
-    if known := [name for name in given.class_names if name in generator.image_classes]:
+    # Of a class in parts (`images.parts`) the generator has those, "church.1" or "church.1.1".
+    seen = set(generator.image_classes)
+    if known := [n for n in given.class_names if seen & {n + ".1" * level for level in range(4)}]:
         err.print(
             f"note: the generator has seen images of {', '.join(known)}, and takes them for others",
             markup=False,

@@ -7,7 +7,7 @@ from hyperzoo.cli.console import err
 from hyperzoo.errors import ImageError
 from hyperzoo.images import ImageSet, load_images, source_at
 from hyperzoo.images.place import HELP
-from hyperzoo.train import recipe_images
+from hyperzoo.train import images_of_task, recipe_images
 from hyperzoo.words import counted
 from hyperzoo.zoo import Trained, Zoo
 
@@ -72,9 +72,8 @@ def zoo_images(zoo: Zoo, choice: str | None) -> ImageSet:
 
 
 def seen_by(zoo: Zoo, images: ImageSet) -> ImageSet:
-    """Images without those of the classes that the zoo's recipe excludes, where there are any."""
-    excluded = () if zoo.recipe is None else zoo.recipe.task.exclude
-    return images.without([name for name in excluded if name in images.class_names])
+    """Images as the zoo's networks see them: without what the recipe excludes, and in its parts."""
+    return images if zoo.recipe is None else images_of_task(zoo.recipe, images, lacking=True)
 
 
 def say_unknown(fingerprint: str, zoo: str, images: ImageSet) -> None:

@@ -26,6 +26,7 @@ class ImageSet:
         validation_labels: int64 [image].
         notes: what was assumed, left out or changed when the images were read, a line each.
         left_out: classes whose images `without` left out.
+        parts: by which measures the classes are parts of classes (`images.parts`), and how many.
 
     Raises:
         ImageError: the arrays do not fit together, or a class has no image in a split.
@@ -39,6 +40,7 @@ class ImageSet:
     validation_labels: NDArray[np.int64]
     notes: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    parts: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         check_class_names(self.name, self.class_names)

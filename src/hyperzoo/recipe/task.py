@@ -20,6 +20,28 @@ def _different(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+class Parts(Section):
+    """`[task] parts`: into how many parts every class is divided, by what images look like.
+
+    Attributes:
+        brightness: parts from dark to bright.
+        warmth: parts from blue to red.
+        edges: parts from smooth to detailed.
+    """
+
+    brightness: Annotated[int, Field(ge=1, le=10)] = 1
+    warmth: Annotated[int, Field(ge=1, le=10)] = 1
+    edges: Annotated[int, Field(ge=1, le=10)] = 1
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if self.brightness * self.warmth * self.edges == 1:
+            raise PydanticCustomError(
+                "parts", "expected 2 or more of something, as in parts = { brightness = 3 }"
+            )
+        return self
+
+
 class Task(Section):
     """`[task]`: what every network learns.
 
@@ -29,6 +51,7 @@ class Task(Section):
             of these sizes are tasks.
         subsets: how many of those subsets are drawn; None for all.
         exclude: classes whose images no network sees.
+        parts: what divides every class into several, which are the classes then; None for nothing.
         negatives: whether a network sees all images that it should say no to.
         positive_fraction: share of the positives among those that it sees.
     """
@@ -46,6 +69,7 @@ class Task(Section):
         Field(strict=False, max_length=10_000),
         AfterValidator(_different),
     ] = ()
+    parts: Parts | None = None
     negatives: Literal["all", "sampled"] = "all"
     positive_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
 
