@@ -366,7 +366,9 @@ def test_a_zoo_of_parts_of_classes(tmp_path: Path):
     """Its networks see other labels; images are given as they are, or in their parts."""
     images = few(load_images("digits", channels=1), 300, 150)
     task = {"kind": "subset-vs-rest", "positives": [1], "exclude": ["four"]}
-    chosen = recipe(task=task | {"parts": {"edges": 2}}, training={"epochs": 1})
+    chosen = recipe(
+        networks_per_class=1, task=task | {"parts": {"edges": 2}}, training={"epochs": 1}
+    )
     assert chosen.digest != recipe(task=task, training={"epochs": 1}).digest
     zoo = train_zoo(chosen, tmp_path / "zoo", images=images, engine="torch")
     assert verify_zoo(zoo.path).problems == ()
