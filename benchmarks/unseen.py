@@ -2,7 +2,7 @@
 
     python benchmarks/unseen.py --out FOLDER [--images digits] [--classes eight,five]
         [--subsets 20] [--parts brightness=3] [--epochs 3] [--batch-size 64] [--draws 5]
-        [--slow 20] [--ks 1,5,20,100]
+        [--slow 20] [--ks 1,5,20,100] [--judge ZOO]
 
 Each class is left out in turn: a zoo of subsets of the others is trained without its images, a
 generator is fitted on it, and K training images of the class are drawn. AUC is that of the class's
@@ -10,6 +10,10 @@ validation images against those of all other classes. All ways have the same K i
 NEGATIVES training images of seen classes. `--slow` names the Ks for which networks are trained and
 fine-tuned, on the first draw. `--parts` divides every class, so that zoos have more tasks. Seconds
 are the processor's, on one thread.
+
+`--judge` names a zoo of one-vs-all networks of the same images that was trained on all classes: ten
+networks of each class, by the generator that never saw it and 20 of its images, are judged together
+by the zoo's held-out networks, and the verdict is written into the folder.
 
 Zoos and generators stay in the folder, and figures go to FOLDER/figures.jsonl, a line after every
 draw: the same command goes on where it was stopped, and a larger --draws, or more --ks or
@@ -48,6 +52,9 @@ from hyperzoo.zoo import Zoo
 
 NEGATIVES = 500
 """Training images of seen classes that every way has."""
+
+JUDGED_NETWORKS, JUDGED_IMAGES = 10, 20
+"""Networks of each class that the judge is given, and images that each is made from."""
 
 STRENGTHS = (0.01, 0.1, 1.0)
 """C of logistic regressions; the best by the figure itself counts, in the baseline's favour."""
@@ -272,6 +279,20 @@ def _fitted(
     return zoo, generator
 
 
+def judge_together(
+    arguments: argparse.Namespace, images: ImageSet, names: list[str]
+) -> hz.generation.Judgement:
+    """The judge's verdict on networks of every class, each by the generator that never saw it."""
+    made = {}
+    for name in names:
+        trial = Trial(*_fitted(arguments, images, name), images, name)
+        rows = np.random.default_rng([JUDGED_IMAGES, 0]).permutation(trial.own)[:JUDGED_IMAGES]
+        made[name] = trial.generator.sample(trial.images[rows], JUDGED_NETWORKS)
+    return hz.generation.judge(
+        made, hz.open_zoo(arguments.judge), images=images, name="networks of unseen classes"
+    )
+
+
 def table(figures: Figures, ks: list[int]) -> str:
     """Mean AUC over classes by K, with the lowest and highest mean of a draw, and seconds."""
     lines = [
@@ -313,6 +334,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--ks", type=_numbers, default=[1, 5, 20, 100])
+    parser.add_argument("--judge", type=Path, default=None)
     parser.add_argument("--slow", type=_numbers, default=[20])
     arguments = parser.parse_args(words)
     images = load_images_at(arguments.images)
@@ -331,6 +353,10 @@ def main(words: list[str] | None = None) -> None:
     with one_thread():
         for name in names:
             judge_class(arguments, images, name, kept)
+        if arguments.judge is not None:
+            verdict = judge_together(arguments, images, names)
+            verdict.write(arguments.out / "judged")
+            print(verdict.text)
     print(table(kept.figures(names, arguments.ks), arguments.ks))
 
 
