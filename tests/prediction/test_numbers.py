@@ -9,8 +9,11 @@ from typer.testing import CliRunner, Result
 import hyperzoo as hz
 from hyperzoo.cli.command import app
 from hyperzoo.errors import PredictionError
+from hyperzoo.images import load_images
 from hyperzoo.prediction import Benchmark, fit, load_method, read_benchmark
+from hyperzoo.recipe import parse_recipe
 from hyperzoo.zoo import Zoo
+from tests.helpers import few
 from tests.prediction.makers import graded_zoo
 
 
@@ -121,6 +124,43 @@ def test_on_the_command_line(graded: Zoo, tmp_path: Path):
     assert name == "owl_3"
     expected = load_method(method).numbers(graded)[graded.ids.index(name)]
     assert float(number) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
+    """Thirty trained networks, of which some are ReLU and some tanh."""
+    chosen = parse_recipe(
+        {
+            "name": "drawn",
+            "networks_per_class": 30,
+            "images": {"source": "digits", "size": 32, "channels": 1},
+            "task": {"kind": "multi-class"},
+            "architecture": {"name": "smallcnn"},
+            "training": {"epochs": 1},
+            "vary": {
+                "activation": {"choice": ["relu", "tanh"]},
+                "learning_rate": {"log_uniform": [1e-4, 1e-1]},
+            },
+        }
+    )
+    images = few(load_images("digits", size=32, channels=1), 100, 100)
+    return hz.train_zoo(chosen, tmp_path_factory.mktemp("drawn") / "zoo", images=images)
+
+
+def test_an_activation_that_is_drawn(drawn: Zoo, tmp_path: Path):
+    """Methods that ask all networks by one architecture are left out, or refused before any fit."""
+    images = load_images("digits", size=32, channels=1)
+    for name in ("smooth-probes", "learned-probes", "held-out-images"):
+        with pytest.raises(PredictionError, match=f"'{name}' shows images .* leave it out"):
+            hz.prediction.run(drawn, ["statistics", name], target="accuracy", images=images)
+    with pytest.raises(PredictionError, match="'smooth-probes' shows images"):
+        fit(drawn, "smooth-probes", target="accuracy")
+    result = hyperzoo("predict", drawn.path, "--track", "B", "--splits", 1, "--out", tmp_path / "b")
+    assert result.exit_code == 0, result.output
+    assert "were left out: the activation differs" in result.output
+    found = read_benchmark(tmp_path / "b")
+    assert list(found.about["methods"]) == ["ensemble-probes"]
+    assert -5 < found.summary["r2"][0].as_py() <= 1
 
 
 def test_without_a_folder_nothing_is_written(graded: Zoo, tmp_path: Path, monkeypatch):

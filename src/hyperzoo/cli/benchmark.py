@@ -100,6 +100,11 @@ def run_benchmark(
         print_table(_transfer_table(found))
     if images is None and track is None and names is None:
         err.print("track C was left out: it needs real images (--images)")
+    if zoo.architecture.is_drawn and names is None:
+        err.print(
+            "methods that show images to all networks by one architecture were left out: the "
+            "activation differs from network to network"
+        )
     if results is None:
         return
     found.write(results)

@@ -67,8 +67,9 @@ def run(
 
     Raises:
         PredictionError: an unknown target, method, track, checkpoint or condition, a method that
-            predicts no such target, a wrong seed, nothing to predict, too few networks, weights
-            that are not finite, or no images for a method that needs some.
+            predicts no such target or needs one activation for all, a wrong seed, nothing to
+            predict, too few networks, weights that are not finite, or no images for a method that
+            needs some.
     """
     check_seed(seed)
     if splits < 1:
@@ -76,7 +77,8 @@ def run(
     if workers is not None and workers < 1:
         raise PredictionError(f"workers: expected at least 1, got {workers}")
     kind = kind_of(zoo, target)
-    chosen = choose_methods(methods, track, kind, early=from_epoch is not None)
+    early, drawn = from_epoch is not None, zoo.architecture.is_drawn
+    chosen = choose_methods(methods, track, kind, early=early, drawn=drawn)
     if images is None and methods is None and track is None:
         chosen = [method for method in chosen if method.track != "C"]
     condition = None if hold_out is None else parse_condition(hold_out)

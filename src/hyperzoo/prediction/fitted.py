@@ -26,7 +26,7 @@ from hyperzoo.prediction.networks import (
     matrix_from,
     networks_of,
 )
-from hyperzoo.prediction.registry import METHODS, get_method
+from hyperzoo.prediction.registry import METHODS, choose_methods, get_method
 from hyperzoo.prediction.splits import check_classes, check_seed
 from hyperzoo.prediction.target import CLASS, NAMING, Target
 from hyperzoo.zoo import Zoo
@@ -158,6 +158,7 @@ def fit(
             f"method '{method}' can't be kept; those that can: "
             f"{', '.join(name for name, other in METHODS.items() if other.portable)}"
         )
+    choose_methods([method], None, chosen.kinds[0], drawn=zoo.architecture.is_drawn)
     networks = networks_of(zoo, target, from_epoch=from_epoch)
     if networks.target.kind == "category":
         check_classes(list(networks.values), target, least=1)

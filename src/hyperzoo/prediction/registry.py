@@ -44,6 +44,8 @@ class Method:
         studied: of which targets the learning curve and the importance of layers are computed.
         kinds: of the targets that it can predict.
         early: it needs networks whose weights are of an early epoch.
+        asks: it shows images to all networks by one architecture, so that their activation may not
+            be drawn.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Method:
     studied: tuple[Kind, ...] = ()
     kinds: tuple[Kind, ...] = ("category", "number")
     early: bool = False
+    asks: bool = False
 
     def build(
         self,
@@ -233,6 +236,7 @@ _METHODS = (
         track="B",
         about="logits for 64 smooth random images, logistic regression or gradient boosting",
         module="smooth_probes",
+        asks=True,
         portable=True,
         studied=("category",),
     ),
@@ -249,12 +253,14 @@ _METHODS = (
         track="B",
         about="logits for 8 images that are learned with the linear map of them",
         module="learned_probes",
+        asks=True,
     ),
     Method(
         name="held-out-images",
         track="C",
         about="mean logit for real validation images of each class, logistic or ridge regression",
         module="held_out",
+        asks=True,
         studied=("category", "number"),
     ),
     Method(
@@ -279,6 +285,7 @@ def choose_methods(
     kind: Kind = "category",
     *,
     early: bool = False,
+    drawn: bool = False,
 ) -> list[Method]:
     """The methods of these names, or all that fit, of a track, or of any.
 
@@ -287,15 +294,18 @@ def choose_methods(
         track: None for any.
         kind: of the target.
         early: whether the weights are of an early epoch.
+        drawn: whether the activation differs from network to network.
 
     Raises:
         PredictionError: an unknown name or track, no name, or a method of another track, that does
-            not predict such a target, or that needs early weights.
+            not predict such a target, that needs early weights, or one activation.
     """
     if track is not None and track not in TRACKS:
         raise PredictionError(f"no track {track!r}; there are: {', '.join(TRACKS)}")
     fitting = [
-        method for method in _METHODS if kind in method.kinds and (early or not method.early)
+        method
+        for method in _METHODS
+        if kind in method.kinds and (early or not method.early) and not (drawn and method.asks)
     ]
     if names is None:
         return [method for method in fitting if track in (None, method.track)]
@@ -312,6 +322,11 @@ def choose_methods(
             raise PredictionError(
                 f"method '{method.name}' predicts {_KINDS[method.kinds[0]]}, but the target is of "
                 f"{_KINDS[kind]}; methods for these: {', '.join(m.name for m in fitting)}"
+            )
+        if drawn and method.asks:
+            raise PredictionError(
+                f"method '{method.name}' shows images to all networks by one architecture, but "
+                "their activation differs from network to network; leave it out"
             )
         if method not in fitting:
             raise PredictionError(
