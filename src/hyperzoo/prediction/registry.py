@@ -132,7 +132,7 @@ _METHODS = (
     Method(
         name="ensemble",
         track="A",
-        about="sizes of units, layers and their products, boosted trees and support vectors",
+        about="sizes of units, layers and their products, smooth models under boosted trees",
         module="ensemble",
         studied=("number",),
         kinds=("number",),
@@ -266,7 +266,7 @@ _METHODS = (
     Method(
         name="asked-images",
         track="C",
-        about="accuracy and loss on some real validation images, boosted trees and support vectors",
+        about="accuracy and loss on some real validation images, smooth models under boosted trees",
         module="ensemble",
         function="build_asked",
         kinds=("number",),
