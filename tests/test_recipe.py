@@ -407,10 +407,11 @@ def test_optimizers_have_their_keys():
     ("training", "message"),
     [
         ({"optimizer": "sdg"}, "training.optimizer: .* got 'sdg'; did you mean 'sgd'"),
-        ({"momentum": 0.9}, "training.momentum is of optimizer = 'sgd' or 'rmsprop'; leave it out"),
+        ({"momentum": 0.9}, "momentum is of optimizer = 'sgd' or 'rmsprop'; leave it out"),
         ({"optimizer": "sgd", "nesterov": True}, "nesterov = true needs a momentum above 0"),
         ({"optimizer": "rmsprop", "momentum": 0.5, "nesterov": True}, "nesterov is of optimizer ="),
         ({"optimizer": "adamw"}, "'adamw' needs a training.weight_decay above 0, such as 0.01"),
+        ({"bias_initialisation": "as_kernels", "initial_bias": 0.2}, "leave one of them out"),
         ({"step_epochs": 3}, "training.step_epochs is of schedule = 'step'; leave it out"),
         ({"schedule": "cosin"}, "training.schedule: .* did you mean 'cosine'"),
         ({"initialisation_scale": 0.1}, "is of initialisation = 'uniform', 'normal', 'truncated_"),
@@ -421,6 +422,39 @@ def test_optimizers_have_their_keys():
 def test_optimizers_without_what_they_need(training: dict[str, Any], message: str):
     with pytest.raises(RecipeError, match=message):
         parse_recipe(changed(training=training))
+
+
+@pytest.mark.parametrize(
+    ("vary", "training", "message"),
+    [
+        ({"momentum": {"choice": [0.0, 0.9]}}, {}, "momentum is of optimizer = 'sgd' or 'rmsprop'"),
+        (
+            {"initialisation_scale": {"uniform": [0.1, 0.2]}},
+            {"initialisation": "he_normal"},
+            "vary.initialisation_scale is of initialisation = 'uniform'",
+        ),
+        ({"optimizer": {"choice": ["adam", "adamw"]}}, {}, "'adamw' needs a training.weight_decay"),
+        (
+            {"optimizer": {"choice": ["adam", "rmsprop"]}},
+            {"momentum": 0.9, "nesterov": True},
+            "'sgd'",
+        ),
+        ({"initial_bias": {"choice": [0.1]}}, {"bias_initialisation": "as_kernels"}, "one of them"),
+    ],
+)
+def test_what_is_drawn_without_what_it_needs(
+    vary: dict[str, Any], training: dict[str, Any], message: str
+):
+    """Beside what would have it: then those that have it not pass it over."""
+    with pytest.raises(RecipeError, match=message):
+        parse_recipe(changed(vary=vary, training=training))
+    needed = {
+        "optimizer": {"choice": ["adamw", "sgd"]},
+        "weight_decay": {"choice": [0.1]},
+        "initialisation": {"choice": ["he_normal", "normal"]},
+        "bias_initialisation": {"choice": ["as_kernels", "constant"]},
+    }
+    assert parse_recipe(changed(vary=vary | needed, training=training)).vary.drawn
 
 
 @pytest.mark.parametrize(

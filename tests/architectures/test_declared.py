@@ -135,7 +135,7 @@ def test_tables_come_back(architecture):
         ({"residual": [{"pool": "max"}]}, "layer 1.1: a residual block holds conv, norm and"),
         (
             {"residual": [{"norm": "batch"}], "shortcut": [{"conv": 1, "kernel": 3}]},
-            "layer 1.2: a shortcut holds conv layers with kernel = 1 and norm layers only",
+            "layer 1.2: of the shortcut: a shortcut holds conv layers with kernel = 1",
         ),
         ({"residual": [{"residual": []}]}, "can't lie within another"),
         ({"residual": [{"norm": "batch"}], "shortcuts": []}, "did you mean 'shortcut'?"),
@@ -200,6 +200,15 @@ def test_all_mistakes_are_named_at_once():
             [{"residual": [{"conv": 6, "kernel": 3, "stride": 2, "padding": "same"}]}],
             "layer 1: the block's layers give 14x14x6, its shortcut gives 28x28x1, and only equal "
             "shapes can be added; shortcut = [{ conv = 6, kernel = 1, stride = 2 }] gives 14x14x6",
+        ),
+        (
+            [{"residual": [{"conv": 6, "kernel": 3}], "shortcut": [{"conv": 6, "kernel": 1}]}],
+            "layer 1: the block's layers give 26x26x6, its shortcut gives 28x28x6, and only equal "
+            "shapes can be added; no shortcut gives that: let the block's layers have padding = 's",
+        ),
+        (
+            [{"conv": 2, "kernel": 4, "padding": "symmetric"}],
+            "layer 1: padding 'symmetric' needs an odd kernel, got 4; use padding 'same'",
         ),
         (
             [{"residual": [{"norm": "batch"}, {"conv": 1, "kernel": 40}]}],

@@ -136,7 +136,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
             "images": {"source": "digits", "size": 32, "channels": 1},
             "task": {"kind": "multi-class"},
             "architecture": {"name": "smallcnn"},
-            "training": {"epochs": 1},
+            "training": {"epochs": 1, "label_noise": 0.1},
             "vary": {
                 "activation": {"choice": ["relu", "tanh"]},
                 "learning_rate": {"log_uniform": [1e-4, 1e-1]},
@@ -155,6 +155,12 @@ def test_an_activation_that_is_drawn(drawn: Zoo, tmp_path: Path):
             hz.prediction.run(drawn, ["statistics", name], target="accuracy", images=images)
     with pytest.raises(PredictionError, match="'smooth-probes' shows images"):
         fit(drawn, "smooth-probes", target="accuracy")
+    shown = hyperzoo("show", drawn.path).output
+    assert "label noise 0.1; learning_rate and activation drawn for each network" in " ".join(
+        shown.split()
+    )
+    with pytest.raises(PredictionError, match=r"activation=tanh: .* hold out by another column"):
+        hz.prediction.run(drawn, ["statistics"], target="activation", hold_out="activation=tanh")
     result = hyperzoo("predict", drawn.path, "--track", "B", "--splits", 1, "--out", tmp_path / "b")
     assert result.exit_code == 0, result.output
     assert "were left out: the activation differs" in result.output

@@ -303,7 +303,9 @@ def _build(kind: str, entry: Mapping[str, Any], outputs: int) -> Layer:
         case "conv":
             convolution = Conv2d(filters=value, **others)
             # In steps of one position both put their zeros in the same places.
-            alike = convolution.padding == "symmetric" and convolution.stride == 1
+            # An even kernel can't have them symmetric, which is said where it is fitted.
+            odd = convolution.kernel % 2 == 1
+            alike = odd and convolution.padding == "symmetric" and convolution.stride == 1
             return replace(convolution, padding="same") if alike else convolution
         case "pool" if value == "global":
             return GlobalAveragePool(**others)
@@ -359,10 +361,13 @@ def _parse_block(
             continue
         for own in inner:
             number += 1
+            told = len(problems)
             for layer in _parse_layer(own, (*place, number), outputs, problems):
                 found.append(layer)
                 if (mistake := _out_of_block(key, layer)) is not None:
                     problems.append(Problem((*place, number), mistake))
+            if key == "shortcut":
+                problems[told:] = [_of_shortcut(problem) for problem in problems[told:]]
     if not body and len(problems) == before:
         problems.append(Problem(place, "residual: expected a layer or more, got none"))
     activation = entry.get("activation", "relu")
@@ -373,6 +378,11 @@ def _parse_block(
     if len(problems) > before:
         return []
     return [Residual(layers=tuple(body), shortcut=tuple(shortcut), activation=activation)]
+
+
+def _of_shortcut(problem: Problem) -> Problem:
+    """Numbers count a block's layers first, so it is said that one is of the shortcut."""
+    return replace(problem, message=f"of the shortcut: {problem.message}")
 
 
 def _out_of_block(key: str, layer: Layer) -> str | None:
@@ -392,7 +402,8 @@ def _misfits(layers: Sequence[Layer], input_shape: Shape) -> list[Problem]:
         steps = unroll(layers, input_shape)
     except LayerError as error:
         arrived = "x".join(map(str, _arriving(layers, input_shape, error.place)))
-        return [Problem(error.place, f"{error} (arriving: {arrived})")]
+        problem = Problem(error.place, f"{error} (arriving: {arrived})")
+        return [_of_shortcut(problem) if _is_of_shortcut(layers, error.place) else problem]
     architecture = Architecture(name="", input_shape=input_shape, layers=tuple(layers))
     count = architecture.parameter_count
     values = max(h * w * c for h, w, c in (step.output_shape for step in steps))
@@ -401,6 +412,11 @@ def _misfits(layers: Sequence[Layer], input_shape: Shape) -> list[Problem]:
     if values > MOST_VALUES:
         return [Problem((), f"expected at most {MOST_VALUES} values of a layer, got {values}")]
     return []
+
+
+def _is_of_shortcut(layers: Sequence[Layer], place: tuple[int, ...]) -> bool:
+    block = layers[place[0] - 1]
+    return len(place) > 1 and isinstance(block, Residual) and place[1] > len(block.layers)
 
 
 def _arriving(layers: Sequence[Layer], input_shape: Shape, place: tuple[int, ...]) -> Shape:

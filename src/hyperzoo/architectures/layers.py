@@ -239,10 +239,15 @@ class Residual:
         if body != around:
             stride = -(-shape[0] // body[0])
             step = f", stride = {stride}" * (stride > 1)
+            fits = Conv2d(filters=body[2], kernel=1, stride=stride).output_shape(shape) == body
             raise ArchitectureError(
                 f"the block's layers give {_by(body)}, its shortcut gives {_by(around)}, and only "
-                f"equal shapes can be added; shortcut = [{{ conv = {body[2]}, kernel = 1{step} }}] "
-                f"gives {_by(Conv2d(filters=body[2], kernel=1, stride=stride).output_shape(shape))}"
+                "equal shapes can be added; "
+                + (
+                    f"shortcut = [{{ conv = {body[2]}, kernel = 1{step} }}] gives {_by(body)}"
+                    if fits
+                    else "no shortcut gives that: let the block's layers have padding = 'same'"
+                )
             )
         return body
 

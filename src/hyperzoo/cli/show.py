@@ -14,6 +14,7 @@ from rich.table import Table
 from hyperzoo.analysis.performance import PERFORMANCE_METRICS, performance_rows
 from hyperzoo.cli.console import as_shown, out, print_table
 from hyperzoo.recipe import Recipe
+from hyperzoo.recipe.training import ALWAYS_TOLD, Training
 from hyperzoo.words import counted
 from hyperzoo.zoo import Generated, Imported, Trained, Zoo, open_zoo
 from hyperzoo.zoo.origin import KnownTraining
@@ -156,10 +157,16 @@ def _listed(words: Sequence[str]) -> str:
 def _training(recipe: Recipe) -> dict[str, str]:
     training = recipe.training
     listed = _listed(recipe.vary.drawn)
+    others = {
+        key: getattr(training, key)
+        for key, field in Training.model_fields.items()
+        if key not in {*ALWAYS_TOLD, *recipe.vary.drawn} and getattr(training, key) != field.default
+    }
     return {
         "training": f"{training.optimizer}, learning rate {training.learning_rate:g}, "
         f"batch {training.batch_size}, {counted(training.epochs, 'epoch')}, "
         f"{training.keep} weights kept"
+        + "".join(f", {key.replace('_', ' ')} {value}" for key, value in others.items())
         + (f"; {listed} drawn for each network" if listed else "")
         + (", choices by a full grid" if recipe.vary.grid else ""),
         "checkpoints": ", ".join(map(str, training.checkpoint_epochs)) or "none",

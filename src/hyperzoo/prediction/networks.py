@@ -103,6 +103,11 @@ def networks_of(
     if hold_out is not None and not held_out.any():
         raise PredictionError(f"no network is of {hold_out}, so none is held out")
     asked = target_of(target, values)
+    if hold_out is not None and hold_out.column == target and asked.kind == "category":
+        raise PredictionError(
+            f"{hold_out}: networks of a word that none was fitted on can't be told by that word; "
+            "hold out by another column"
+        )
     return Networks(
         architecture=zoo.architecture,
         target=asked,

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -79,23 +80,41 @@ class Recipe(Section):
                 "training.initialisation_scale is of initialisation = {schemes}; leave it out",
                 {"schemes": ", ".join(map(repr, SCALED))},
             )
-        if "optimizer" in drawn:
-            return self
-        if training.momentum and training.optimizer not in HAVE_MOMENTUM:
+        if "initialisation_scale" in drawn and not self._may_be("initialisation", SCALED):
+            raise PydanticCustomError(
+                "vary,initialisation",
+                "vary.initialisation_scale is of initialisation = {schemes}; leave it out",
+                {"schemes": ", ".join(map(repr, SCALED))},
+            )
+        biases = training.initial_bias or "initial_bias" in drawn
+        if biases and not self._may_be("bias_initialisation", ("constant",)):
+            raise PydanticCustomError(
+                "training,bias_initialisation",
+                "initial_bias is of bias_initialisation = 'constant'; leave one of them out",
+            )
+        momentum = training.momentum or "momentum" in drawn
+        if momentum and not self._may_be("optimizer", HAVE_MOMENTUM):
             raise PydanticCustomError(
                 "training,optimizer",
-                "training.momentum is of optimizer = 'sgd' or 'rmsprop'; leave it out",
+                "momentum is of optimizer = 'sgd' or 'rmsprop'; leave it out",
             )
-        if training.nesterov and training.optimizer != "sgd":
+        if training.nesterov and not self._may_be("optimizer", ("sgd",)):
             raise PydanticCustomError(
                 "training,optimizer", "training.nesterov is of optimizer = 'sgd'; leave it out"
             )
-        if training.optimizer == "adamw" and not (training.weight_decay or "weight_decay" in drawn):
+        decays = training.weight_decay or "weight_decay" in drawn
+        if self._may_be("optimizer", ("adamw",)) and not decays:
             raise PydanticCustomError(
                 "training,optimizer",
-                "training.optimizer = 'adamw' needs a training.weight_decay above 0, such as 0.01",
+                "optimizer = 'adamw' needs a training.weight_decay above 0, such as 0.01",
             )
         return self
+
+    def _may_be(self, key: str, values: Collection[str]) -> bool:
+        """Whether a hyper-parameter has one of these values, or may be drawn to have it."""
+        drawn = getattr(self.vary, key)
+        own = (getattr(self.training, key),) if drawn is None else drawn.choice or ()
+        return not set(own).isdisjoint(values)
 
     # The folder of the recipe's file; relative image paths start there.
     _folder: Path | None = PrivateAttr(default=None)

@@ -200,6 +200,9 @@ class Machine:
             raise RefusedError("it sets an item of what is no dict")
         for key, value in zip(values[::2], values[1::2], strict=True):
             # The hash of a tuple of tuples of tuples ... would overflow Python's own stack.
+            # Python 2's text, saved again by Python 3, is bytes.
+            if isinstance(key, bytes) and key.isascii():
+                key = key.decode()
             if not isinstance(key, str):
                 raise RefusedError(f"a key of a dict is {type(key).__name__}, not text")
             self.stack[-1][key] = value

@@ -96,6 +96,9 @@ def test_batches_that_python_3_wrote(protocol: int):
     raw = parse_python({"data_batch_1": batch, "test_batch": batch}, "labels")
     np.testing.assert_array_equal(raw.train_images[2, ..., 1].reshape(-1), data[2, 1024:2048])
     assert raw.class_names is None
+    again = pickle.dumps({b"labels": list(range(10)), b"data": data}, protocol)  # as Python 2's
+    same = parse_python({"data_batch_1": again, "test_batch": again}, "labels")
+    np.testing.assert_array_equal(same.train_images, raw.train_images)
 
 
 class Evil:
