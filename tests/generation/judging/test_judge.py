@@ -18,6 +18,7 @@ from hyperzoo.generation import Split, fit, generate_zoo, leaderboard
 from hyperzoo.generation.judging import Reference, detection, judge, novelty, prepare_reference
 from hyperzoo.generation.judging.judge import split_of, weights_by_class
 from hyperzoo.generation.judging.reference import Half
+from hyperzoo.generation.judging.verdicts import faults
 from hyperzoo.images import ImageSet
 from hyperzoo.randomness import uniforms
 from hyperzoo.zoo import Zoo, open_zoo
@@ -209,6 +210,19 @@ def test_sabotage_is_named(
     chosen = reference if kind == "one-vs-all" else multi_reference
     found = judge(by_class(chosen, generator(chosen)), chosen)
     assert {row["fault"] for row in found.faults.to_pylist()} == faults
+
+
+def test_other_weights_and_the_same_answers():
+    """Nothing lies near another network, and all say the same; one class has no other."""
+    held_out = {("correlation of logits", "held-out"): 0.98, ("share of repeats", "held-out"): 0.0}
+    made = {("correlation of logits", "generated"): 0.9985, ("share of repeats", "generated"): 0.0}
+    (fault,) = faults(held_out | made)
+    assert fault["fault"] == "always one function"
+    assert "differ by 0.075 of what those of held-out ones do" in fault["sentence"]
+    made["correlation of logits", "generated"] = 0.9975
+    assert faults(held_out | made) == []
+    made |= {("share of repeats", "generated"): 0.5, ("correlation of logits", "generated"): 1.0}
+    assert [row["fault"] for row in faults(held_out | made)] == ["repeats its own networks"]
 
 
 def test_trained_networks_have_no_fault(reference: Reference, multi_reference: Reference):

@@ -17,6 +17,7 @@ from hyperzoo.generation.judging.pairs import correlation, distance, overlap
 from hyperzoo.generation.judging.quality import auc_of
 from hyperzoo.randomness import permutation
 
+CORRELATION = "correlation of logits"
 REPEATS = "share of repeats"
 _SAME_WEIGHTS, _SAME_LOGITS = 0.65, 0.03
 """A repeat is nearer to another network of its class than these parts of the held-out median; few
@@ -34,7 +35,7 @@ def diversity(networks: Networks, group: str) -> list[dict[str, Any]]:
     """
     classes, table = networks.questions.classes, []
     for measure, pairs, features in (
-        ("correlation of logits", correlation, networks.flat_logits),
+        (CORRELATION, correlation, networks.flat_logits),
         ("overlap of wrong predictions", overlap, networks.wrong),
         ("aligned distance", distance, networks.aligned),
     ):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hyperzoo.generation.judging.diversity import REPEATS
+from hyperzoo.generation.judging.diversity import CORRELATION, REPEATS
 from hyperzoo.generation.judging.mixing import MIXTURES, ONE_NETWORK
 from hyperzoo.generation.judging.novelty import C_T_BAR, COPIES, NEARER, farthest_c_t
 from hyperzoo.generation.judging.quality import OTHER_CLASS, OWN_CLASS
@@ -81,9 +81,7 @@ BARS = (
     _not_worse("F1", 0.05, "generated networks reach an F1 of"),
     _plain("quality", "F1, threshold refitted", "with a threshold refitted, their F1 is"),
     _plain("quality", "calibration error", "their expected calibration error is"),
-    _near(
-        "diversity", "correlation of logits", 0.03, "logits of two networks of a class correlate"
-    ),
+    _near("diversity", CORRELATION, 0.03, "logits of two networks of a class correlate"),
     _near("diversity", "overlap of wrong predictions", 0.05, "wrong predictions of two overlap"),
     _plain("diversity", "aligned distance", "two networks of a class lie apart by"),
     _plain("diversity", "gain of an ensemble of 5", "an ensemble of five gains"),
@@ -194,6 +192,9 @@ def _no_nearer(made: float, trained: float, counts: Mapping[str, int]) -> bool:
 _SOME = 0.1
 """Share of networks with a fault, beyond that of held-out ones, from which it is named."""
 
+_ONE_FUNCTION = 0.1
+"""Of 1 less the correlation of held-out networks' logits: what differs by less has one function."""
+
 
 def faults(figures: Figures) -> list[Row]:
     """Faults by their plain names, of which a generator may have several."""
@@ -231,6 +232,18 @@ def faults(figures: Figures) -> list[Row]:
                 "repeats its own networks",
                 f"{made:.0%} of networks are another one of their class again, by weights or by "
                 f"logits (held-out: {trained:.0%})",
+            )
+        )
+    differ, differ_trained = (
+        1 - (figures.get((CORRELATION, group)) or 0.0) for group in ("generated", "held-out")
+    )
+    if not found and differ < _ONE_FUNCTION * differ_trained:
+        found.append(
+            (
+                "always one function",
+                "two networks of a class have other weights and the same answers: their logits "
+                f"differ by {differ / differ_trained:.3f} of what those of held-out ones do (1 less the "
+                "correlation)",
             )
         )
     honoured = figures.get((OWN_CLASS, "generated"))
