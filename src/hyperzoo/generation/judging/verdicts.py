@@ -242,8 +242,8 @@ def faults(figures: Figures) -> list[Row]:
             (
                 "always one function",
                 "two networks of a class have other weights and the same answers: their logits "
-                f"differ by {differ / differ_trained:.3f} of what those of held-out ones do (1 less the "
-                "correlation)",
+                f"differ by {differ / differ_trained:.3f} of what those of held-out ones do (1 "
+                "less the correlation)",
             )
         )
     honoured = figures.get((OWN_CLASS, "generated"))
