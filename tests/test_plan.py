@@ -155,7 +155,7 @@ EVERY = {
     "weight_decay": {"log_uniform": [1e-4, 1e-2]},
     "l2": {"log_uniform": [1e-8, 1e-2]},
     "schedule": {"choice": ["constant", "cosine"]},
-    "initialisation": {"choice": ["he_normal", "orthogonal"]},
+    "initialisation": {"choice": ["he_normal", "uniform"]},
     "initialisation_scale": {"uniform": [0.01, 0.5]},
     "initial_bias": {"uniform": [-0.1, 0.1]},
     "bias_initialisation": {"choice": ["constant", "as_kernels"]},
