@@ -41,6 +41,14 @@ def test_a_generator_comes_back_from_its_file(generator: ImageGenerator, tmp_pat
         assert tensor.tobytes() == after[name].tobytes()
 
 
+def test_the_order_of_images_is_nothing(generator: ImageGenerator):
+    images = given().images[LEFT_OUT]
+    assert len({image.tobytes() for image in images}) == len(images)
+    one, other = (generator.sample(own, 1, seed=3) for own in (images, images[::-1]))
+    for name, tensor in one.items():
+        assert tensor.tobytes() == other[name].tobytes()
+
+
 def test_a_file_says_what_the_generator_was_fitted_on(
     generator: ImageGenerator, tasks: Zoo, tmp_path: Path
 ):

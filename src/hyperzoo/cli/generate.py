@@ -103,7 +103,10 @@ def generate(
         )
         return
     if folder is None:
-        raise typer.BadParameter("give ZOO, the zoo to fit on (or whose images --with takes)")
+        raise typer.BadParameter(
+            "give ZOO, the zoo to fit on (or whose images --with takes); or --with FILE and "
+            "--images-of FOLDER"
+        )
     done: Path | None = None
     zoo = open_zoo(folder)
     shown = zoo_images(zoo, images)

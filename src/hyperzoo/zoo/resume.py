@@ -117,6 +117,11 @@ def _refuse(folder: Path, what: str, theirs: Any, yours: Any, otherwise: str) ->
 
 
 def _check_images(folder: Path, found: ZooDocument, wanted: ZooDocument) -> None:
+    if not found.image_fingerprint and wanted.image_fingerprint:
+        raise ZooMismatchError(
+            f"{folder} holds a zoo whose networks were evaluated on no images, and these would be "
+            f"on '{wanted.images_name}'; leave the images out as then, or give another folder"
+        )
     if found.image_fingerprint != wanted.image_fingerprint:
         raise ZooMismatchError(
             f"{folder} holds a zoo trained on other images: '{found.images_name}' with fingerprint "

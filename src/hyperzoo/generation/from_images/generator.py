@@ -88,7 +88,7 @@ class ImageGenerator(Fitted):
 
         Args:
             images: uint8 [image, height, width, channel], of the class, one or more; their order
-                changes nothing but what follows from moving each by a pixel.
+                changes nothing.
             count: how many networks, 1 or more.
             seed: of the sample.
 
@@ -125,7 +125,7 @@ class ImageGenerator(Fitted):
                 f"images: expected one or more uint8 images of shape {shape}, got {images.dtype} "
                 f"{images.shape}"
             )
-        last = summing_steps(self.architecture)[-1].name
+        last, images = summing_steps(self.architecture)[-1].name, by_content(images)
         with computing():
             weights, bias = self.last_layer(images, seed)
         own = {
@@ -169,6 +169,7 @@ class ImageGenerator(Fitted):
     def last_layer(self, images: NDArray[np.uint8], seed: int = 0) -> tuple[Array, float]:
         """Weights [feature] and bias of the class's last layer."""
         generator, known = np.random.default_rng([seed, 1]), self.knowledge
+        images = by_content(images)
         copies = [images, *(moved(images, generator, 1) for _ in range(COPIES))]
         positives = self.features(np.concatenate(copies))
         match self.method:
@@ -188,6 +189,11 @@ class ImageGenerator(Fitted):
         # Zero lies half way between what few seen images reach and what the given ones have.
         high = np.quantile(known.seen.values @ weights, HIGH)
         return weights, -float((high + (positives @ weights).mean()) / 2)
+
+
+def by_content(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Images in an order that follows from what they show, so that a set is meant, not a list."""
+    return images[sorted(range(len(images)), key=lambda place: images[place].tobytes())]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
