@@ -78,6 +78,24 @@ def test_a_kept_generator_goes_on_without_its_zoo(place: Path):
         assert one.tobytes() == other.tobytes()
 
 
+def test_a_kept_generator_has_every_way(place: Path):
+    """Another than the one it was kept by, which its zoo is verified by."""
+    common = ("--with", place / "g", "--images-of", place / "few")
+    said = run(
+        "generate", *common, "--method", "density", "--images", place / "digits.npz",
+        "--out", place / "density", "--networks-per-class", 1,
+    )  # fmt: skip
+    assert "1 network density made from images" in said
+    assert open_zoo(place / "density").generated.method == "density"  # type: ignore[union-attr]
+    id = f"{LEFT_OUT}_0"
+    assert "bit for bit" in run("verify", place / "density", "--regenerate", id, *common)
+    one, other = (open_zoo(place / name).arrays(id) for name in ("density", "zoo"))
+    assert any(not np.array_equal(one[name], other[name]) for name in one)
+    with pytest.raises(GenerationError, match="did you mean 'density'"):
+        run("generate", *common, "--method", "densty", "--out", place / "none")
+    assert not (place / "none").exists()
+
+
 def test_verify(place: Path):
     common = ("verify", place / "zoo", "--regenerate", "zero_1", "--with", place / "g")
     assert "equal bit for bit" in run(*common, "--images-of", place / "few")
@@ -110,7 +128,7 @@ def test_mistakes(place: Path, tmp_path: Path):
     common = ("generate", "--images-of", place / "few", "--out", tmp_path / "new")
     assert "give ZOO, the zoo of tasks to fit on, or --with FILE" in run(*common)
     assert "leave --split" in run(*common, place / "tasks", "--split", "1/1/1")
-    assert "leave --method" in run(*common, "--with", place / "g", "--method", "density")
+    assert "leave --split, --save" in run(*common, "--with", place / "g", "--save", tmp_path / "g")
     assert "give ZOO, the zoo to fit on" in run("generate", "--out", tmp_path / "new")
     with pytest.raises(GenerationError, match=r"subsets of classes .*ZOO --images-of FOLDER"):
         run(

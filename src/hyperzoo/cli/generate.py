@@ -35,7 +35,7 @@ def generate(
         str | None,
         typer.Option(
             help=f"One of {', '.join(METHODS)}; else {BEST}. With --images-of one of "
-            f"{', '.join(FROM_IMAGES)}.",
+            f"{', '.join(FROM_IMAGES)}; else the first, or --with FILE's.",
         ),
     ] = None,
     methods: Annotated[
@@ -81,8 +81,11 @@ def generate(
         raise typer.BadParameter(
             "--methods makes tables, not a zoo: leave --method, --images-of, --with, --save"
         )
-    if given is not None and (method is not None or split is not None or save is not None):
-        raise typer.BadParameter("--with FILE is a fit already: leave --method, --split, --save")
+    # A generator that takes images has learned all their ways, so that one can be chosen.
+    fixed = method is not None and images_of is None
+    if given is not None and (fixed or split is not None or save is not None):
+        others = "--method, " * (images_of is None) + "--split, --save"
+        raise typer.BadParameter(f"--with FILE is a fit already: leave {others}")
     cut = None if split is None else parse_split(split)
     if images_of is not None:
         if cut is not None:

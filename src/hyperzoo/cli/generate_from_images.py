@@ -43,6 +43,7 @@ def generate_from(
     zoo = None if folder is None else open_zoo(folder)
     if given is not None:
         generator = load_image_generator(given)
+        generator = generator if method is None else generator.by(method)
         if zoo is not None:
             check_same_architecture(zoo, generator, given)
         own = given_images(images_of, generator.architecture)  # mistakes in it come up at once

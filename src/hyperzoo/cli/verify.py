@@ -98,8 +98,11 @@ def _maker(zoo: Zoo, generator: Path, images_of: Path | None) -> "Maker":
         )
     from hyperzoo.cli.generate_from_images import given_images
     from hyperzoo.generation.from_images import conditioned, load_image_generator
+    from hyperzoo.generation.registry import FROM_IMAGES
 
     found = load_image_generator(generator)
+    if origin.method in FROM_IMAGES:  # it has learned all ways, whichever its file names
+        found = found.by(origin.method)
     return conditioned(found, given_images(images_of, found.architecture))
 
 
