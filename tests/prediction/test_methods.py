@@ -40,7 +40,7 @@ def test_every_method_is_an_estimator(name: str, kind: Kind, planted: Zoo):
     estimator = method.build(planted.architecture, 3, shown, kind)
     assert (is_classifier if kind == "category" else is_regressor)(estimator)
     for key in estimator.get_params():
-        if key.endswith(("epochs", "__n_estimators", "__max_iter")):
+        if key.endswith(("epochs", "__n_estimators", "__max_iter", "__graded__steps")):
             estimator.set_params(**{key: 3})  # the contract holds after little work too
     before = networks.copy()
     state = torch.random.get_rng_state()

@@ -161,11 +161,12 @@ def test_an_activation_that_is_drawn(drawn: Zoo, tmp_path: Path):
     )
     with pytest.raises(PredictionError, match=r"activation=tanh: .* hold out by another column"):
         hz.prediction.run(drawn, ["statistics"], target="activation", hold_out="activation=tanh")
-    result = hyperzoo("predict", drawn.path, "--track", "B", "--splits", 1, "--out", tmp_path / "b")
+    asked = ("predict", drawn.path, "--track", "C", "--images", "digits", "--splits", 1)
+    result = hyperzoo(*asked, "--out", tmp_path / "c")
     assert result.exit_code == 0, result.output
     assert "were left out: the activation differs" in result.output
-    found = read_benchmark(tmp_path / "b")
-    assert list(found.about["methods"]) == ["ensemble-probes"]
+    found = read_benchmark(tmp_path / "c")
+    assert list(found.about["methods"]) == ["asked-images"]
     assert -5 < found.summary["r2"][0].as_py() <= 1
 
 

@@ -34,7 +34,7 @@ class PatternAndProbes(SignalsAndPattern):
         found = []
         with torch.no_grad():
             for own in readings(self.architecture):
-                found.append(_told_apart(logits_of(own, tensors, images).double()).numpy())
+                found.append(told_apart(logits_of(own, tensors, images).double()).numpy())
         return np.concatenate([*found, super()._features(tensors)], axis=1)
 
 
@@ -49,12 +49,12 @@ class AskedImages(HeldOutImages):
         with torch.no_grad():
             for own in readings(self.architecture):
                 logits = logits_of(own, tensors, pixels).double()
-                found += [_told_apart(logits), _right(logits, labels)]
+                found += [told_apart(logits), right(logits, labels)]
         joined: NDArray[Any] = torch.cat(found, dim=1).numpy()
         return joined
 
 
-def _told_apart(logits: Tensor) -> Tensor:
+def told_apart(logits: Tensor) -> Tensor:
     """Of logits [network, image, output]: spreads, entropies, singular values; their logarithms."""
     chances = logits.softmax(dim=2) if logits.shape[2] > 1 else logits.sigmoid()
     single, mean = _entropy(chances).mean(dim=1), _entropy(chances.mean(dim=1))
@@ -75,7 +75,7 @@ def _entropy(chances: Tensor) -> Tensor:
     return entropy
 
 
-def _right(logits: Tensor, labels: Tensor) -> Tensor:
+def right(logits: Tensor, labels: Tensor) -> Tensor:
     """Accuracy, the logarithm of the loss, and the mean chance of what is right: [network, 3].
 
     Of one logit, whose network has a class of its own: how many of each class get a yes.

@@ -249,6 +249,13 @@ _METHODS = (
         kinds=("number",),
     ),
     Method(
+        name="graded-probes",
+        track="B",
+        about="the ensemble, with answers to 160 images learned to part networks by the number",
+        module="graded_probes",
+        kinds=("number",),
+    ),
+    Method(
         name="learned-probes",
         track="B",
         about="logits for 8 images that are learned with the linear map of them",
