@@ -18,7 +18,7 @@ from torch import Tensor
 
 from hyperzoo.architectures import Architecture
 from hyperzoo.features.answers import readings, right, told_apart
-from hyperzoo.features.matrix import CHUNK, tensors_of
+from hyperzoo.features.matrix import tensors_of
 from hyperzoo.features.pattern import SignalsAndPattern
 from hyperzoo.features.probes import logits_of, spread
 from hyperzoo.prediction.methods.ensemble import stacked
@@ -29,6 +29,9 @@ _GRADES = np.linspace(0.15, 0.95, 8)
 
 _MARGIN = 0.1
 """In deviations of the numbers: of networks as near to a grade an image is not told the side."""
+
+_AT_ONCE = 8
+"""Networks that answer together: more would be slower, for what their layers hold is large."""
 
 _LEAST = 1e-4
 """Chances are kept as far from 0 and 1, so that no network alone pulls an image far."""
@@ -104,13 +107,15 @@ class GradedProbes(TransformerMixin, BaseEstimator):
         order = np.random.default_rng(self.seed)
         for _ in range(self.steps):
             rows = order.choice(len(networks), min(self.batch, len(networks)), replace=False)
-            images = spread(coarse.sigmoid(), height, width)
-            chances = self._chances(self._answers(networks[rows], images))
-            chances = chances.clamp(_LEAST, 1 - _LEAST)
-            above = numbers[rows][:, None] - grades
-            parted = torch.where(above > 0, chances, 1 - chances).log()
             optimizer.zero_grad()
-            (-parted * (above.abs() > margin)).mean(dim=0).sum().backward()
+            for few in np.array_split(rows, -(-len(rows) // _AT_ONCE)):
+                images = spread(coarse.sigmoid(), height, width)
+                chances = self._chances(self._answers(networks[few], images))
+                chances = chances.clamp(_LEAST, 1 - _LEAST)
+                above = numbers[few][:, None] - grades
+                parted = torch.where(above > 0, chances, 1 - chances).log()
+                loss = -(parted * (above.abs() > margin)).sum() / len(rows)
+                loss.backward()
             optimizer.step()
             schedule.step()
         self.images_ = spread(coarse.detach().sigmoid(), height, width).numpy()
@@ -120,8 +125,8 @@ class GradedProbes(TransformerMixin, BaseEstimator):
         """Features [network, feature] of weights [network, parameter]."""
         images, found = torch.from_numpy(self.images_), []
         with torch.no_grad():
-            for begin in range(0, len(networks), CHUNK):
-                logits = self._answers(networks[begin : begin + CHUNK], images).double()
+            for begin in range(0, len(networks), _AT_ONCE):
+                logits = self._answers(networks[begin : begin + _AT_ONCE], images).double()
                 chances = self._chances(logits)
                 of_grades = [chances[:, self.grades == grade] for grade in range(len(_GRADES))]
                 by_grade = torch.stack([own.mean(dim=1) for own in of_grades], dim=1)
