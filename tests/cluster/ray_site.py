@@ -65,10 +65,15 @@ def descendants(process: int) -> list[int]:
 
 
 class Node:
-    """One Ray node: `ray start --block` and all that it started."""
+    """One Ray node: `ray start --block` and all that it started.
+
+    Attributes:
+        stopped: the processes that were stopped as they made a piece of work.
+    """
 
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
         self.process = process
+        self.stopped: list[int] = []
 
     def working(self) -> list[int]:
         """The processes of this node that make a piece of work."""
@@ -78,6 +83,18 @@ class Node:
                 if Path(f"/proc/{process}/cmdline").read_bytes().startswith(b"ray::make"):
                     found.append(process)
         return found
+
+    def stop_work(self) -> bool:
+        """Stop what makes a piece of work at this moment; false if nothing does."""
+        self.stopped = self.working()
+        for process in self.stopped:
+            os.kill(process, signal.SIGSTOP)
+        return bool(self.stopped)
+
+    def go_on(self) -> None:
+        for process in self.stopped:
+            os.kill(process, signal.SIGCONT)
+        self.stopped = []
 
     def leave(self) -> None:
         """End, and wait until Ray has missed it: a driver on its machine would connect to it."""

@@ -12,7 +12,7 @@ import pytest
 from hyperzoo.images.npz import write_npz
 from hyperzoo.zoo import open_zoo
 from tests.cluster.makers import COMMAND, assert_same, images, prepared, running, wait_until
-from tests.cluster.ray_site import ADDRESS, HEAD, Site, ray_site, why_not
+from tests.cluster.ray_site import ADDRESS, HEAD, Node, Site, ray_site, why_not
 from tests.cluster.test_slurm import RECIPE
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
@@ -23,10 +23,41 @@ def site() -> Iterator[Site]:
     yield from running(ray_site, why_not(), "HYPERZOO_REQUIRE_RAY")
 
 
+# A signal that comes after the first part and before the second, however fast the machine is.
+ENDED_AFTER_A_PART = """
+import os
+from hyperzoo.cli import main
+from hyperzoo.zoo import ZooWriter
+
+take_bundles = ZooWriter.take_bundles
+
+def take_and_end(writer):
+    taken = take_bundles(writer)
+    if taken.parts:
+        os.kill(os.getpid(), {signal:d})
+    return taken
+
+ZooWriter.take_bundles = take_and_end
+main()
+"""
+
+
 def train(
-    site: Site, zoo: Path, address: str | None = ADDRESS, where: int = 0, **environment: str
+    site: Site,
+    zoo: Path,
+    address: str | None = ADDRESS,
+    where: int = 0,
+    ended_by: signal.Signals | None = None,
+    **environment: str,
 ) -> "subprocess.Popen[str]":
-    """`hyperzoo train --on ray` on the head's machine, of a zoo of three longer parts."""
+    """`hyperzoo train --on ray` on the head's machine, of a zoo of three longer parts.
+
+    Args:
+        ended_by: the signal that the driver gets as soon as it has delivered one part.
+    """
+    command = COMMAND
+    if ended_by is not None:
+        command = [sys.executable, "-c", ENDED_AFTER_A_PART.format(signal=ended_by)]
     recipe, pictures = zoo.parent / "tiny.toml", zoo.parent / "images.npz"
     if not recipe.exists():
         recipe.write_text(RECIPE.format(networks=3, epochs=20))
@@ -36,7 +67,7 @@ def train(
     if address is not None:
         arguments += ["--ray-address", address]
     return subprocess.Popen(
-        site.inside([*COMMAND, *map(str, arguments)], where),
+        site.inside([*command, *map(str, arguments)], where),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -47,6 +78,18 @@ def train(
 def finish(process: "subprocess.Popen[str]", seconds: float = 350) -> tuple[int, str]:
     _, said = process.communicate(timeout=seconds)
     return process.returncode, said
+
+
+def frozen(*nodes: Node) -> None:
+    """Nodes in the middle of a part: each is stopped as soon as it has begun one.
+
+    Which begins first must not make its part, and then the other's, before the other has begun.
+    """
+
+    def all_stopped() -> bool:
+        return all([node.stopped or node.stop_work() for node in nodes])
+
+    wait_until(all_stopped)
 
 
 def test_without_the_token(site: Site, tmp_path: Path):
@@ -86,13 +129,13 @@ def test_a_node_and_then_the_driver_killed(site: Site, tmp_path: Path, long_refe
     zoo = tmp_path / "zoo"
     near, far = site.start_node(0), site.start_node(1)
     try:
-        driver = train(site, zoo)
-        wait_until(lambda: near.working() and far.working())
+        driver = train(site, zoo, ended_by=signal.SIGKILL)
+        frozen(near, far)
         far.cut_power()
-        wait_until(lambda: len(open_zoo(zoo)) >= 10)
-        driver.send_signal(signal.SIGKILL)
-        driver.communicate()
-        assert not open_zoo(zoo).is_complete
+        near.go_on()
+        code, said = finish(driver)
+        assert code == -signal.SIGKILL, said
+        assert len(open_zoo(zoo)) == 10
         code, said = finish(train(site, zoo))
         assert code == 0, said
         assert_same(zoo, long_reference)
@@ -139,12 +182,9 @@ def test_an_interrupt_keeps_what_is_there(site: Site, tmp_path: Path, long_refer
     zoo = tmp_path / "zoo"
     node = site.start_node()
     try:
-        driver = train(site, zoo)
-        wait_until(lambda: len(open_zoo(zoo)) >= 10 and node.working())
-        driver.send_signal(signal.SIGINT)
-        code, said = finish(driver)
+        code, said = finish(train(site, zoo, ended_by=signal.SIGINT))
         assert code == 130
-        assert "networks are kept in" in said
+        assert "10 of 30 networks are kept in" in said
         assert "--on ray" in said
         wait_until(lambda: not node.working())
         code, said = finish(train(site, zoo))
@@ -165,8 +205,10 @@ def test_a_pulled_cable(tmp_path: Path, long_reference: Path):
         patient.start_node(0)
         far = patient.start_node(1)
         driver = train(patient, zoo)
-        wait_until(lambda: all(node.working() for node in patient.nodes[1:]))
+        frozen(*patient.nodes[1:])
         patient.pull_the_cable()
+        for node in patient.nodes[1:]:
+            node.go_on()
         code, said = finish(driver, 300)  # by itself Ray would take 417 s to start it again
         assert code == 0, said
         assert far.process.poll() is None
