@@ -84,12 +84,11 @@ class Node:
                     found.append(process)
         return found
 
-    def stop_work(self) -> bool:
-        """Stop what makes a piece of work at this moment; false if nothing does."""
+    def stop_work(self) -> None:
+        """Stop what makes a piece of work at this moment."""
         self.stopped = self.working()
         for process in self.stopped:
             os.kill(process, signal.SIGSTOP)
-        return bool(self.stopped)
 
     def go_on(self) -> None:
         for process in self.stopped:

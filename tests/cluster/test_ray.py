@@ -87,7 +87,10 @@ def frozen(*nodes: Node) -> None:
     """
 
     def all_stopped() -> bool:
-        return all([node.stopped or node.stop_work() for node in nodes])
+        for node in nodes:
+            if not node.stopped:
+                node.stop_work()
+        return all(node.stopped for node in nodes)
 
     wait_until(all_stopped)
 
