@@ -36,11 +36,14 @@ _AT_ONCE = 8
 _LEAST = 1e-4
 """Chances are kept as far from 0 and 1, so that no network alone pulls an image far."""
 
+_LOWEST = -8.0
+"""Logarithms of chances below this are this."""
+
 
 def build(architecture: Architecture, seed: int, kind: Kind) -> Pipeline:
     """The ensemble, with the answers to 160 learned images."""
     own, graded = SignalsAndPattern(architecture), GradedProbes(architecture, seed=seed)
-    answers, pattern = graded.probes, own.pattern_columns
+    answers, pattern = graded.answers, own.pattern_columns
     return stacked(
         FeatureUnion([("graded", graded), ("own", own)]),
         seed,
@@ -50,7 +53,7 @@ def build(architecture: Architecture, seed: int, kind: Kind) -> Pipeline:
 
 
 class GradedProbes(TransformerMixin, BaseEstimator):
-    """Features: how right each answer is, in as many columns, then what all of them say together.
+    """Features: all answers, in the first columns, then what they say together.
 
     Where the activation is drawn, a network is taken for the one of `readings` that is more often
     right.
@@ -72,7 +75,7 @@ class GradedProbes(TransformerMixin, BaseEstimator):
         architecture: Architecture,
         probes: int = 160,
         patches: int = 8,
-        steps: int = 200,
+        steps: int = 500,
         batch: int = 24,
         seed: int = 0,
     ) -> None:
@@ -92,6 +95,14 @@ class GradedProbes(TransformerMixin, BaseEstimator):
     def grades(self) -> Tensor:
         """Of every image its place in the grades: each output has images of all."""
         return torch.arange(self.probes) // max(2, self.architecture.outputs) % len(_GRADES)
+
+    @property
+    def answers(self) -> int:
+        """How many columns the answers are: logarithms of the chances of every output.
+
+        Of one logit that of what is right alone, for the other follows from it.
+        """
+        return self.probes * self.architecture.outputs
 
     def fit(self, networks: NDArray[Any], wanted: NDArray[Any]) -> Self:
         """Learn the images from weights [network, parameter] and numbers [network]."""
@@ -130,8 +141,10 @@ class GradedProbes(TransformerMixin, BaseEstimator):
                 chances = self._chances(logits)
                 of_grades = [chances[:, self.grades == grade] for grade in range(len(_GRADES))]
                 by_grade = torch.stack([own.mean(dim=1) for own in of_grades], dim=1)
+                single = logits.shape[2] == 1
+                answers = chances.log() if single else logits.log_softmax(dim=2).flatten(1)
                 together = [told_apart(logits), right(logits, self.labels), by_grade]
-                found.append(torch.cat([chances.sqrt(), *together], dim=1).numpy())
+                found.append(torch.cat([answers.clamp_min(_LOWEST), *together], dim=1).numpy())
         return np.concatenate(found).astype(np.float32)
 
     def _answers(self, networks: NDArray[Any], images: Tensor) -> Tensor:
