@@ -1,6 +1,7 @@
 """Architectures beside each other: accuracy by epoch, and what a network costs.
 
     python benchmarks/architectures.py IMAGES [--names lenet5 resnet8] [--networks 2] [--epochs 25]
+        [--schedule constant]
 
 Multi-class networks with Adam (1e-3, batches of 128), which differ in their seeds alone, each on a
 thread of its own. Every line is an epoch: validation accuracies of all networks, and seconds of the
@@ -26,13 +27,13 @@ networks_per_class = {networks}
 images = {{ source = "imagenette", size = 32 }}
 task = {{ kind = "multi-class" }}
 architecture = {{ name = "{name}" }}
-training = {{ learning_rate = 1e-3, batch_size = 128, epochs = {epochs} }}
+training = {{ learning_rate = 1e-3, batch_size = 128, epochs = {epochs}, schedule = "{schedule}" }}
 """
 
 
-def train(name: str, place: Path, networks: int, epochs: int) -> None:
+def train(name: str, place: Path, networks: int, epochs: int, schedule: str) -> None:
     """Train networks of an architecture, and print every epoch once all of them are through it."""
-    text = RECIPE.format(name=name, networks=networks, epochs=epochs)
+    text = RECIPE.format(name=name, networks=networks, epochs=epochs, schedule=schedule)
     recipe = hz.parse_recipe(tomllib.loads(text))
     images = recipe_images(recipe, place)
     architecture = recipe_architecture(recipe, images)
@@ -61,10 +62,11 @@ def main() -> None:
     parser.add_argument("--names", nargs="+", default=["lenet5", "resnet8"])
     parser.add_argument("--networks", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=25)
+    parser.add_argument("--schedule", choices=["constant", "cosine"], default="constant")
     chosen = parser.parse_args()
     print(processor_name())
     for name in chosen.names:
-        train(name, chosen.images, chosen.networks, chosen.epochs)
+        train(name, chosen.images, chosen.networks, chosen.epochs, chosen.schedule)
 
 
 if __name__ == "__main__":

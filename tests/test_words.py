@@ -1,6 +1,6 @@
 import pytest
 
-from hyperzoo.words import counted
+from hyperzoo.words import counted, some_of
 
 
 @pytest.mark.parametrize(
@@ -14,3 +14,8 @@ def test_numbers_of_things(count: int, words: str):
 
 def test_an_odd_plural():
     assert [counted(n, "class", "classes") for n in (1, 2)] == ["1 class", "2 classes"]
+
+
+def test_some_of_many_names():
+    assert some_of(["a", "b"]) == "a, b"
+    assert some_of(list("abcdefg"), 2) == "a, b and 5 more"

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 ACCENTS = "letters and their accents were put together in names of classes, as Unicode's NFC does"
 """What is to be said where `composed` changed a name."""
@@ -16,6 +17,12 @@ def counted(count: int, one: str, many: str | None = None) -> str:
         many: what several are called; None for `one` with an "s".
     """
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
+def some_of(names: Sequence[str], most: int = 5) -> str:
+    """The first of some names, and how many more there are: "a, b and 7 more"."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def printable(text: str) -> str:

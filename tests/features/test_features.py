@@ -7,13 +7,16 @@ import torch
 from hyperzoo.architectures import declared_architecture, lenet5, smallcnn
 from hyperzoo.architectures.forward import forward
 from hyperzoo.architectures.symmetry import move_units
+from hyperzoo.features.answers import PatternAndProbes
 from hyperzoo.features.components import LeadingComponents
 from hyperzoo.features.invariants import Invariants
+from hyperzoo.features.large import are_too_large
 from hyperzoo.features.linear_response import LinearResponse, linear_map
 from hyperzoo.features.matrix import layer_columns, matrix_of, tensors_of
 from hyperzoo.features.pattern import SignalsAndPattern
 from hyperzoo.features.probes import logits_of, smooth_images
 from hyperzoo.features.signals import Signals
+from hyperzoo.features.singular import singular_values
 from hyperzoo.features.statistics import LayerStatistics
 from tests.architectures.declarations import EVERY
 from tests.architectures.test_symmetry import random_moves, random_weights
@@ -42,6 +45,23 @@ def test_signals_do_not_change_with_order(features, architecture):
     given, same = (step.transform(matrix_of(architecture, w)) for w in (weights, moved))
     np.testing.assert_allclose(same, given, rtol=1e-3, atol=1e-5 * np.abs(given).max())
     assert np.isfinite(given).all()
+
+
+@pytest.mark.parametrize("architecture", [smallcnn(1), *EVERY.values()], ids=lambda a: a.name)
+def test_weights_that_are_too_large_are_found(architecture):
+    """Whatever overflows has features that are no numbers, and is no error of LAPACK's."""
+    matrix = matrix_of(architecture, random_weights(architecture, 3))
+    assert not are_too_large(architecture, matrix).any()
+    matrix[1] *= np.float32(1e30)
+    assert not np.isfinite(PatternAndProbes(architecture).transform(matrix)[1]).all()
+    assert are_too_large(architecture, matrix).tolist() == [False, True, False]
+
+
+def test_singular_values_of_what_is_no_number():
+    matrices = torch.stack([torch.diag(torch.tensor([2.0, 3.0])), torch.full((2, 2), torch.inf)])
+    found = singular_values(matrices)
+    assert found[0].tolist() == [3, 2]
+    assert found[1].isnan().all()
 
 
 def test_signals_of_a_known_network():

@@ -1,5 +1,6 @@
 """Zoos whose networks are alike within a class, but for noise and for the order of their units."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,14 +49,17 @@ def planted_weights(class_name: str, index: int, seed: int) -> dict[str, NDArray
     return {name: tensor[0].astype(np.float32) for name, tensor in moved.items()}
 
 
-def graded_zoo(folder: Path, networks_per_class: int = 8) -> Zoo:
+def graded_zoo(
+    folder: Path, networks_per_class: int = 8, large: Sequence[str] = (), **vary: Any
+) -> Zoo:
     """A zoo whose accuracy is told by the size of the second layer's weights, by nothing else.
 
-    Learning rates span powers of ten; weights after epoch 1 are half of the last ones.
+    Learning rates span powers of ten; weights after epoch 1 are half of the last ones. `large`
+    names networks with weights that overflow what is computed of them.
     """
     chosen = recipe(
         networks_per_class=networks_per_class,
-        vary={"learning_rate": {"log_uniform": [1e-5, 1e-1]}},
+        vary={"learning_rate": {"log_uniform": [1e-5, 1e-1]}} | vary,
     )
     architecture = get_architecture("smallcnn", 1)
     with writer(folder, chosen) as open_writer:
@@ -66,6 +70,8 @@ def graded_zoo(folder: Path, networks_per_class: int = 8) -> Zoo:
                 accuracy = np.random.default_rng([own.index, *own.class_name.encode()]).random()
                 weights = initial_parameters(architecture, 0, own.class_name, own.index)
                 weights["conv2.weight"] = (weights["conv2.weight"] * (0.5 + accuracy)).astype("f4")
+                if own.id in large:
+                    weights = {name: tensor * np.float32(1e12) for name, tensor in weights.items()}
                 early = {name: tensor / 2 for name, tensor in weights.items()}
                 metrics = network.metrics | {"accuracy": accuracy}
                 networks.append(

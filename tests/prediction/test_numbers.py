@@ -63,6 +63,20 @@ def test_every_table_has_its_rows(found: Benchmark, tmp_path: Path):
     assert read_benchmark(tmp_path).answers.to_pylist() == found.answers.to_pylist()
 
 
+def test_networks_too_large_are_named_and_no_method_meets_them(tmp_path: Path):
+    zoo = graded_zoo(tmp_path / "zoo", 12, large=("cat_1",))
+    done = hyperzoo(
+        *("predict", zoo.path, "--target", "accuracy", "--splits", 1, "--workers", 1),
+        *("--methods", "statistics,linear-response,ensemble-probes"),
+    )
+    assert done.exit_code == 0, done.output
+    assert "left out 1 network whose weights are too large to compute with: cat_1" in done.output
+    few_left = graded_zoo(tmp_path / "few", 12, large=zoo.ids[:55])  # of 60
+    message = r"at least 20 .*, got 5 \(55 more have weights too large to compute"
+    with pytest.raises(PredictionError, match=message):
+        hz.prediction.run(few_left, ["statistics"], target="accuracy")
+
+
 def test_held_out_networks_train_and_test_nothing(graded: Zoo):
     held_out = hz.prediction.run(
         graded, ["statistics"], target="accuracy", hold_out="class=cat", splits=2, workers=1

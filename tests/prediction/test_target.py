@@ -60,6 +60,40 @@ def test_what_is_not_known_is_left_out(tmp_path: Path):
         networks_of(open_zoo(alike), "auc")
 
 
+def test_what_meant_nothing_to_a_network_is_not_known(tmp_path: Path):
+    """Drawn for each network; but Adam has no momentum, and Glorot's scheme no scale."""
+    zoo = graded_zoo(
+        tmp_path / "zoo",
+        optimizer={"choice": ["adam", "sgd"]},
+        momentum={"uniform": [0.0, 0.9]},
+        initialisation={"choice": ["glorot_uniform", "normal"]},
+        initialisation_scale={"uniform": [0.1, 0.5]},
+    )
+    for name, other, meant in (
+        ("momentum", "optimizer", "sgd"),
+        ("initialisation_scale", "initialisation", "normal"),
+    ):
+        own = np.array(zoo.models[other].to_pylist()) == meant
+        assert 0 < own.sum() < len(zoo)
+        drawn = zoo.models[name].to_numpy()
+        np.testing.assert_array_equal(known_values(zoo, name), np.where(own, drawn, np.nan))
+        networks = networks_of(zoo, name)
+        assert networks.unknown == (~own).sum()
+        assert set(networks.ids) == set(np.array(zoo.ids)[own])
+
+
+def test_networks_too_large_to_compute_with_are_left_out(tmp_path: Path):
+    zoo = graded_zoo(tmp_path / "zoo", large=("cat_1", "dog_3"))
+    networks = networks_of(zoo, "accuracy")
+    assert networks.too_large == ("cat_1", "dog_3")
+    assert set(networks.ids) == set(zoo.ids) - {"cat_1", "dog_3"}
+    assert len(networks.ids) == len(networks.matrix) == len(networks.values)
+    assert np.abs(networks.matrix).max() < 1e3
+    all_large = graded_zoo(tmp_path / "all", 1, large=zoo.ids)
+    with pytest.raises(PredictionError, match=r"weights of all 5 networks are too large to comp"):
+        networks_of(all_large, "accuracy")
+
+
 def test_of_every_network_one_epoch(graded: Zoo):
     networks = networks_of(graded, "epoch")
     assert networks.epochs_drawn == (1, 2)

@@ -18,7 +18,7 @@ from hyperzoo.plan import positives_of
 from hyperzoo.prediction import METHODS, Benchmark, fit, run
 from hyperzoo.prediction.splits import MOST_SEED
 from hyperzoo.prediction.target import CLASS
-from hyperzoo.words import counted
+from hyperzoo.words import counted, some_of
 from hyperzoo.zoo import Zoo, open_zoo
 from hyperzoo.zoo.files import check_writable
 
@@ -145,12 +145,18 @@ def _say_notes(found: Benchmark) -> None:
     if about["unknown_left_out"]:
         err.print(
             f"note: left out {counted(about['unknown_left_out'], 'network')} whose {target.name} "
-            "is not known",
+            "is not known, or meant nothing to them",
             markup=False,
         )
     if target.name != CLASS and about["failed_left_out"]:
         failed = counted(about["failed_left_out"], "network")
         err.print(f"note: left out {failed} whose training failed")
+    if large := about["too_large_left_out"]:
+        err.print(
+            f"note: left out {counted(len(large), 'network')} whose weights are too large to "
+            f"compute with: {some_of(large)}",
+            markup=False,
+        )
     if about["epochs_drawn"]:
         epochs = ", ".join(map(str, about["epochs_drawn"]))
         err.print(f"note: of every network the weights of one epoch, of {epochs}, by its id")

@@ -14,6 +14,7 @@ from torch import Tensor
 from hyperzoo.architectures import Architecture, varied
 from hyperzoo.features.pattern import SignalsAndPattern
 from hyperzoo.features.probes import HeldOutImages, logits_of, smooth_images
+from hyperzoo.features.singular import singular_values
 
 _LEAST = 1e-9
 """What is smaller counts as this, for its logarithm."""
@@ -60,7 +61,7 @@ def told_apart(logits: Tensor) -> Tensor:
     single, mean = _entropy(chances).mean(dim=1), _entropy(chances.mean(dim=1))
     centred = logits - logits.mean(dim=1, keepdim=True)
     sizes = [
-        torch.linalg.svdvals(centred),
+        singular_values(centred),
         centred.square().mean(dim=1).sqrt().sort(dim=1).values,
         (mean - single)[:, None],  # what an answer tells of the image, in nats
     ]

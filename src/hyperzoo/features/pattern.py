@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hyperzoo.features.linear_response import linear_map, of_maps, on_grid
 from hyperzoo.features.per_network import PerNetwork
 from hyperzoo.features.signals import Signals
+from hyperzoo.features.singular import singular_values
 
 _LEAST = 1e-30
 """What is smaller counts as this, for its logarithm."""
@@ -48,7 +49,7 @@ def _sizes(maps: torch.Tensor) -> NDArray[np.float64]:
     flat = wide.flatten(2)
     found = [flat.norm(dim=2).sort(dim=1).values]
     if flat.shape[1] > 1:
-        differing = torch.linalg.svdvals(flat - flat.mean(dim=1, keepdim=True))
+        differing = singular_values(flat - flat.mean(dim=1, keepdim=True))
         found.append(differing[:, :-1])  # the last is zero
     found += [on_grid(wide, grid).flatten(1).norm(dim=1, keepdim=True) for grid in _GRIDS]
     sizes: NDArray[np.float64] = torch.cat(found, dim=1).clamp_min(_LEAST).log().numpy()

@@ -81,9 +81,10 @@ def _length(matrices: Array) -> Array:
 
 
 def _values(matrices: Array) -> Array:
-    """Singular values [matrix, value], falling."""
-    values = np.linalg.svd(matrices, compute_uv=False).astype(np.float64)
-    return values
+    """Singular values [matrix, value], falling; NaN for a matrix that is not finite."""
+    finite = np.asarray(np.isfinite(matrices).all(axis=(1, 2)))
+    values = np.linalg.svd(np.where(finite[:, None, None], matrices, 0.0), compute_uv=False)
+    return np.where(finite[:, None], values, np.nan)
 
 
 def _some(ordered: Array) -> Array:

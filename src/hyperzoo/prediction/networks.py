@@ -20,7 +20,11 @@ from hyperzoo.prediction.target import (
     known_values,
     target_of,
 )
+from hyperzoo.words import some_of
 from hyperzoo.zoo import Zoo
+
+_SUSPECT = 1e3
+"""Networks of which no weight is larger in size are not looked at."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,6 +44,7 @@ class Networks:
         held_out: bool [network], which no method is fitted on.
         failed: how many networks of the zoo were left out because their training failed.
         unknown: how many more because their target is not known.
+        too_large: ids of those left out because their weights are too large to compute with.
         epochs_drawn: where the weights of each network are those of one of several epochs, which.
     """
 
@@ -53,6 +58,7 @@ class Networks:
     held_out: NDArray[np.bool_]
     failed: int
     unknown: int = 0
+    too_large: tuple[str, ...] = ()
     epochs_drawn: tuple[int, ...] = ()
 
     @property
@@ -68,7 +74,10 @@ def networks_of(
     from_epoch: int | None = None,
     hold_out: Condition | None = None,
 ) -> Networks:
-    """The networks of a zoo, but for those whose training failed or whose target is not known.
+    """The networks of a zoo, but for those that failed, are unknown or too large.
+
+    That is: whose training failed, whose target is not known, or whose weights are so large that
+    what methods compute of them overflows.
 
     Where the target is the epoch and the zoo keeps checkpoints, the weights of a network are those
     of one of its epochs, by a hash of its id.
@@ -98,6 +107,16 @@ def networks_of(
         matrix, values = _weights(zoo, from_epoch)[rows], values[rows]
         epochs_drawn = ()
     check_finite(matrix, ids)
+    large = _too_large(zoo.architecture, matrix)
+    too_large = tuple(own for own, is_large in zip(ids, large, strict=True) if is_large)
+    if large.any():
+        rows, matrix, values = rows[~large], matrix[~large], values[~large]
+        ids = [zoo.ids[row] for row in rows]
+    if too_large and not ids:
+        raise PredictionError(
+            f"the weights of all {len(too_large)} networks are too large to compute with; train "
+            "them with smaller learning rates or initial weights"
+        )
     check_varies(zoo, target, values)
     held_out = np.zeros(len(rows), bool) if hold_out is None else hold_out.of(zoo)[rows]
     if hold_out is not None and not held_out.any():
@@ -119,8 +138,20 @@ def networks_of(
         held_out=held_out,
         failed=int((~sound).sum()),
         unknown=int((sound & ~known).sum()),
+        too_large=too_large,
         epochs_drawn=epochs_drawn,
     )
+
+
+def _too_large(architecture: Architecture, matrix: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which networks are too large to compute with, [network]; most are not even looked at."""
+    found = np.zeros(len(matrix), bool)
+    suspects = np.flatnonzero((np.abs(matrix) > _SUSPECT).any(axis=1))
+    if len(suspects):
+        from hyperzoo.features.large import are_too_large  # which loads PyTorch
+
+        found[suspects] = are_too_large(architecture, matrix[suspects])
+    return found
 
 
 def _weights(zoo: Zoo, epoch: int | None) -> NDArray[np.float32]:
@@ -172,9 +203,8 @@ def check_finite(matrix: NDArray[Any], ids: list[str]) -> None:
     suspects = np.flatnonzero(~np.isfinite(sums))
     broken = [ids[row] for row in suspects if not np.isfinite(matrix[row]).all()]
     if broken:
-        more = f" and {len(broken) - 5} more" if len(broken) > 5 else ""
         raise PredictionError(
-            f"networks with weights that are not finite numbers: {', '.join(broken[:5])}{more}; "
+            f"networks with weights that are not finite numbers: {some_of(broken)}; "
             "leave them out, or see with `hyperzoo verify` whether the zoo is damaged"
         )
 
@@ -187,10 +217,9 @@ def check_features(features: NDArray[Any], ids: list[str], method: str) -> None:
     """
     wild = np.flatnonzero(~np.isfinite(features).all(axis=1))
     if len(wild):
-        more = f" and {len(wild) - 5} more" if len(wild) > 5 else ""
         raise PredictionError(
             f"networks whose weights are too large for method '{method}': "
-            f"{', '.join(ids[row] for row in wild[:5])}{more}; leave them out"
+            f"{some_of([ids[row] for row in wild])}; leave them out"
         )
 
 

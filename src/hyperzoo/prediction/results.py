@@ -200,6 +200,7 @@ def about(
         "networks": len(networks.ids),
         "failed_left_out": networks.failed,
         "unknown_left_out": networks.unknown,
+        "too_large_left_out": list(networks.too_large),
         "target": networks.target.name,
         "kind": networks.target.kind,
         "logarithmic": networks.target.logarithmic,

@@ -62,9 +62,11 @@ def splits_of(networks: Networks, seed: int, repeats: int) -> list[Split]:
     elif len(rows) < LEAST_FOR_NUMBERS:
         raise PredictionError(
             f"predicting numbers needs at least {LEAST_FOR_NUMBERS} networks that are not held "
-            f"out and whose {networks.target.name} is known, got {len(rows)}; train more networks"
-            + ", or hold out fewer"
-            * bool(len(held_out))
+            f"out and whose {networks.target.name} is known, got {len(rows)}"
+            + f" ({len(networks.too_large)} more have weights too large to compute with)"
+            * bool(networks.too_large)
+            + "; train more networks"
+            + ", or hold out fewer" * bool(len(held_out))
         )
     ids = [networks.ids[row] for row in rows]
     cuts = [split_networks(ids, strata, seed, repeat) for repeat in range(repeats)]

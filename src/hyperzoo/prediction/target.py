@@ -1,5 +1,6 @@
 """What is asked of networks: their class, a metric, a hyper-parameter, an epoch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -7,7 +8,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from hyperzoo.architectures.initialisation import SCALED
 from hyperzoo.errors import PredictionError, did_you_mean
+from hyperzoo.recipe.training import HAVE_MOMENTUM
 from hyperzoo.zoo import Zoo
 
 Kind = Literal["category", "number"]
@@ -18,6 +21,12 @@ EPOCH = "epoch"
 
 _PLACES = ("id", "index", "part", "row", "status", "key")
 """Columns that say where a network stands in the zoo, and nothing of the network."""
+
+_OF_SOME: dict[str, tuple[str, Sequence[str]]] = {
+    "momentum": ("optimizer", HAVE_MOMENTUM),
+    "initialisation_scale": ("initialisation", SCALED),
+}
+"""Columns whose value has a meaning only where another column is one of some words."""
 
 _DECADES = 2
 """Positive numbers that span more than so many powers of ten are regressed as logarithms."""
@@ -61,7 +70,8 @@ def known_values(zoo: Zoo, name: str) -> NDArray[Any]:
 
     Returns:
         object [network] of words, None where nothing is known; or float64 [network] of numbers,
-        NaN where nothing is known.
+        NaN where nothing is known. A value that was drawn for a network to which it means nothing,
+        as momentum to Adam, is not known either.
 
     Raises:
         PredictionError: there is no such column, or it says nothing of the networks.
@@ -78,11 +88,22 @@ def known_values(zoo: Zoo, name: str) -> NDArray[Any]:
             f"{', '.join(known)})"
         )
     column = zoo.models[name]
+    meant = _meant(zoo, name)
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
         numbers: NDArray[Any] = column.cast(pa.float64(), safe=False).to_numpy().astype(np.float64)
-        return np.where(np.isfinite(numbers), numbers, np.nan)
+        return np.where(np.isfinite(numbers) & meant, numbers, np.nan)
     values = [None if value is None else str(value) for value in column.to_pylist()]
-    return np.array(values, dtype=object)
+    words = np.array(values, dtype=object)
+    words[~meant] = None
+    return words
+
+
+def _meant(zoo: Zoo, name: str) -> NDArray[np.bool_]:
+    """For which networks a drawn value had a meaning: for others it is no property of theirs."""
+    other, meaningful = _OF_SOME.get(name, (name, ()))
+    if not meaningful or other not in zoo.models.column_names:
+        return np.ones(len(zoo), bool)
+    return np.array([value in meaningful for value in zoo.models[other].to_pylist()], bool)
 
 
 def kind_of(zoo: Zoo, name: str) -> Kind:
