@@ -1,8 +1,13 @@
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
+from hyperzoo.architectures import architecture_facts, architecture_from, parse_layers
+from hyperzoo.architectures.layers import ACTIVATIONS
 from hyperzoo.errors import ImageError, RecipeError
 from hyperzoo.recipe import builtin_recipes, load_recipe, parse_recipe
 from hyperzoo.train import recipe_images
@@ -336,6 +341,72 @@ def test_a_default_that_is_spelled_out_changes_no_digest():
     assert parse_recipe(own(spelled)).digest == digest
     assert parse_recipe(own(other)).digest != digest
     assert parse_recipe(own(OWN_LAYERS, size=16)).digest != digest
+
+
+def test_outputs_before_the_last_layer_stays_outputs():
+    """How many there are follows from the images, which a recipe does not know."""
+    layers = [{"dense": "outputs", "activation": "relu"}, {"dense": "outputs"}]
+    recipe = parse_recipe(own(layers) | {"task": {"kind": "multi-class"}})
+    assert recipe.canonical()["architecture"]["layers"] == layers
+    assert [p.shape for p in recipe.network(10).parameters[2:]] == [(10, 10), (10,)]
+    narrow = [layers[0] | {"dense": 1}, layers[1]]
+    assert recipe.digest != parse_recipe(own(narrow) | {"task": {"kind": "multi-class"}}).digest
+    # Where a network says yes or no it is 1, however it was written.
+    assert parse_recipe(own(layers)).digest == parse_recipe(own(narrow)).digest
+
+
+def _tables(needed: dict[str, Any], **optional: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    optional["activation"] = st.sampled_from(ACTIVATIONS)
+    return st.fixed_dictionaries(
+        {key: st.just(value) if isinstance(value, str) else value for key, value in needed.items()},
+        optional=optional,
+    )
+
+
+_STEPS: dict[str, st.SearchStrategy[Any]] = {
+    "stride": st.integers(1, 2),
+    "padding": st.sampled_from(["valid", "same", "symmetric"]),
+    "bias": st.booleans(),
+}
+_CONV = _tables({"conv": st.integers(1, 3), "kernel": st.integers(1, 3)}, **_STEPS)
+_CONV_OF_1 = _tables({"conv": st.integers(1, 3), "kernel": st.just(1)}, **_STEPS)
+_NORM = _tables(
+    {"norm": "batch"},
+    momentum=st.sampled_from([0, 0.5, 0.99]),
+    epsilon=st.sampled_from([1, 1e-3, 1e-5]),
+)
+_DROPOUT = st.fixed_dictionaries({"dropout": st.sampled_from([0, 0.5])})
+_POOL = _tables(
+    {"pool": st.sampled_from(["average", "max"])}, size=st.integers(1, 3), stride=st.integers(1, 3)
+)
+_BLOCK = _tables(
+    {"residual": st.lists(_CONV | _NORM | _DROPOUT, min_size=1, max_size=2)},
+    shortcut=st.lists(_CONV_OF_1 | _NORM, max_size=2),
+)
+_DENSE = _tables({"dense": st.just("outputs") | st.integers(1, 4)}, bias=st.booleans())
+_NUMBERS = st.sampled_from([0.5, 1, 1.0, 1e-3])
+_SCALE = _NUMBERS | st.lists(_NUMBERS, min_size=3, max_size=3)
+_NORMALIZE = st.fixed_dictionaries({"normalize": st.just("inputs"), "mean": _SCALE, "std": _SCALE})
+_LAST = st.fixed_dictionaries({"dense": st.just("outputs")}, optional={"bias": st.booleans()})
+_LAYERS = st.tuples(
+    st.lists(_NORMALIZE, max_size=1),
+    st.lists(_CONV | _NORM | _DROPOUT | _POOL | _BLOCK, max_size=3),
+    st.lists(_tables({"pool": "global"}) | st.just({"flatten": True}), max_size=1),
+    st.lists(_DENSE | _DROPOUT | _NORM, max_size=3),
+    st.lists(_LAST, min_size=1, max_size=1),
+).map(lambda parts: [layer for part in parts for layer in part])
+
+
+@given(_LAYERS, st.sampled_from([("one-vs-all", 1), ("multi-class", 7)]))
+def test_what_is_told_of_layers_gives_the_same_network(layers: list[Any], task: tuple[str, int]):
+    kind, outputs = task
+    assume(not parse_layers(layers, (8, 8, 3), outputs)[1])
+    recipe = parse_recipe(own(layers, size=8) | {"task": {"kind": kind}})
+    network = recipe.network(outputs)
+    again = parse_recipe(json.loads(json.dumps(recipe.canonical())))
+    assert again.network(outputs) == network
+    assert (again.canonical(), again.digest) == (recipe.canonical(), recipe.digest)
+    assert architecture_from(json.loads(json.dumps(architecture_facts(network)))) == network
 
 
 def test_mistakes_in_layers_stand_beside_all_others():
