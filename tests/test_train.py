@@ -14,6 +14,7 @@ import torch
 from hyperzoo.architectures.forward import build_module
 from hyperzoo.errors import (
     ArchitectureError,
+    EngineError,
     ImageError,
     RecipeError,
     ZooMismatchError,
@@ -22,10 +23,11 @@ from hyperzoo.errors import (
 from hyperzoo.exchange.exporting import export_zoo
 from hyperzoo.images import ImageSet, load_images
 from hyperzoo.images.npz import write_npz
+from hyperzoo.population.gpu import GpuEngine
 from hyperzoo.population.torch_engine import TorchEngine
 from hyperzoo.recipe import Recipe, builtin_recipes, parse_recipe
 from hyperzoo.retrain import retrain_network
-from hyperzoo.train import Progress, images_of_task, train_zoo
+from hyperzoo.train import Machines, Progress, images_of_task, train_zoo
 from hyperzoo.zoo import open_zoo, verify_zoo
 from tests.helpers import few, part_files
 
@@ -419,6 +421,59 @@ def test_a_zoo_of_subsets_that_never_saw_a_class(images: ImageSet, tmp_path: Pat
     )
     assert grown.ids[:8] == zoo.ids
     assert len(grown) == 12
+
+
+_BLOCK = {"residual": [{"norm": "batch"}]}
+_BRANCHED = {"name": "own", "layers": [_BLOCK, {"pool": "global"}, {"dense": "outputs"}]}
+
+
+class NoMachines(Machines):
+    """Other machines, which are not to be asked."""
+
+    def train(self, *_: Any) -> None:
+        raise AssertionError("other machines are asked in vain")
+
+
+@pytest.mark.parametrize(
+    ("sections", "chosen", "message"),
+    [
+        (
+            {"architecture": _BRANCHED},
+            {"engine": "native"},
+            "'own' has residual blocks, which the native engine has not; use engine 'torch'",
+        ),
+        (
+            {"architecture": _BRANCHED},
+            {"engine": "native", "on": NoMachines()},
+            "'own' has residual blocks, which the native engine has not; use engine 'torch'",
+        ),
+        (
+            {"architecture": _BRANCHED},
+            {"engine": GpuEngine(device="cpu")},
+            "the GPU engine has no Residual",
+        ),
+        (
+            {"vary": {"optimizer": {"choice": ["adam", "sgd"]}}},
+            {"engine": GpuEngine(device="cpu")},
+            "the GPU engine trains with plain Adam only, and .* has 'sgd'; use engine 'torch'",
+        ),
+        (
+            {"training": {"precision": "bfloat16"}},
+            {"engine": TorchEngine()},
+            "the torch engine trains in precision 'float32' only, got 'bfloat16'",
+        ),
+    ],
+)
+def test_what_an_engine_can_not_train_leaves_no_folder(
+    sections: dict[str, Any],
+    chosen: dict[str, Any],
+    message: str,
+    images: ImageSet,
+    tmp_path: Path,
+):
+    with pytest.raises(EngineError, match=message):
+        train_zoo(recipe(**sections), tmp_path / "zoo", images=images, **chosen)
+    assert not (tmp_path / "zoo").exists()
 
 
 def test_subsets_and_classes_that_there_are_not_leave_no_folder(images: ImageSet, tmp_path: Path):

@@ -14,7 +14,7 @@ from hyperzoo.errors import EngineError, ImageError, ZooLockedError
 from hyperzoo.images import ImageSet, load_images, source_at
 from hyperzoo.images.parts import in_parts
 from hyperzoo.images.remember import remember_place
-from hyperzoo.plan import PlannedNetwork, network_classes
+from hyperzoo.plan import PlannedNetwork, network_classes, plan_parts
 from hyperzoo.population import (
     Device,
     Engine,
@@ -22,6 +22,7 @@ from hyperzoo.population import (
     EpochRecord,
     Settings,
     TrainedNetwork,
+    engine_kind,
     make_engine,
     metrics,
     targets,
@@ -136,6 +137,7 @@ def train_zoo(
         )
     if on is None and not isinstance(engine, Engine):
         engine = make_engine(engine, architecture, device, workers, recipe.training.precision)
+    check_engine(engine, recipe, image_set)
     with ZooWriter(
         folder,
         recipe,
@@ -398,6 +400,24 @@ def _check_shape(architecture: Architecture, shape: tuple[int, ...]) -> None:
             f"{architecture.input_shape} (height, width, channels), but the images have shape "
             f"{shape}; set images.size = {height} and images.channels = {channels}"
         )
+
+
+def check_engine(engine: Engine | EngineName, recipe: Recipe, images: ImageSet) -> None:
+    """Refuse what an engine can't train, before anything is written.
+
+    Args:
+        engine: an engine, or the name of one that other machines make.
+        recipe: what is to be trained.
+        images: its images.
+
+    Raises:
+        EngineError: the engine can't do the work; of "auto" that is not known yet.
+    """
+    kind = engine if isinstance(engine, Engine) else engine_kind(engine)
+    if kind is not None:
+        parts = plan_parts(recipe, images.class_names, [recipe.networks_per_class])
+        networks = [network for part in parts for network in part]
+        kind.check(recipe_architecture(recipe, images), networks, recipe_settings(recipe))
 
 
 def recipe_settings(recipe: Recipe) -> Settings:

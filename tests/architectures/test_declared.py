@@ -133,6 +133,12 @@ def test_tables_come_back(architecture):
         ({"residual": []}, "residual: expected a layer or more, got none"),
         ({"residual": 3}, "residual: expected a list of layers, got 3"),
         ({"residual": [{"pool": "max"}]}, "layer 1.1: a residual block holds conv, norm and"),
+        ({"residual": [{"dense": "outputs"}]}, "layer 1.1: a residual block holds conv, norm and"),
+        (
+            {"residual": [{"norm": "batch"}], "shortcut": [{"dense": "outputs"}]},
+            "layer 1.2: of the shortcut: a shortcut holds conv layers with kernel = 1",
+        ),
+        ({"conv": "outputs", "kernel": 3}, "conv: expected a whole number from 1 to 4096, got 'o"),
         (
             {"residual": [{"norm": "batch"}], "shortcut": [{"conv": 1, "kernel": 3}]},
             "layer 1.2: of the shortcut: a shortcut holds conv layers with kernel = 1",

@@ -142,7 +142,7 @@ def test_mistakes(place: Path, tmp_path: Path):
             "generate", place / "tasks", "--with", place / "g", "--out", tmp_path / "new",
             "--images", place / "digits.npz",
         )  # fmt: skip
-    with pytest.raises(ImageError, match="got nothing"):
+    with pytest.raises(ImageError, match="there is no such folder"):
         run(
             "generate", "--with", place / "g", "--images-of", tmp_path / "none",
             "--out", tmp_path / "new",

@@ -17,7 +17,7 @@ from hyperzoo.cluster.submission import Request, Submission, submit_zoo
 from hyperzoo.cluster.training import open_training
 from hyperzoo.cluster.work import read_pieces
 from hyperzoo.cluster.worker import run_worker
-from hyperzoo.errors import ClusterError, ImageError, ZooLockedError, ZooWriteError
+from hyperzoo.errors import ClusterError, EngineError, ImageError, ZooLockedError, ZooWriteError
 from hyperzoo.images.npz import write_npz
 from hyperzoo.zoo import open_zoo
 from hyperzoo.zoo.bundle import lying_bundles
@@ -270,6 +270,20 @@ def test_epochs_drop_late_checkpoints_as_train_does(
     trained, submitted = read_document(tmp_path / "trained").origin, read_document(zoo).origin
     assert trained.recipe_digest == submitted.recipe_digest
     assert read_document(zoo).checkpoint_epochs == (1,)
+
+
+def test_what_the_engine_can_not_train_leaves_no_folder(tmp_path: Path):
+    recipe, zoo = tmp_path / "r.toml", tmp_path / "zoo"
+    recipe.write_text(
+        'name = "r"\nnetworks_per_class = 1\n[images]\nsource = "digits"\nsize = 8\n'
+        '[architecture]\nname = "own"\n'
+        'layers = [{ residual = [{ norm = "batch" }] }, { dense = "outputs" }]\n'
+    )
+    with pytest.raises(EngineError, match="has residual blocks, which the native engine has not"):
+        submit(str(recipe), zoo, tasks=1, engine="native", dry_run=True)
+    assert not zoo.exists()
+    submit(str(recipe), zoo, tasks=1, dry_run=True)
+    assert read_document(zoo).architecture.name == "own"
 
 
 def test_a_lock_that_a_killed_run_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

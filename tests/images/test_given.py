@@ -54,9 +54,9 @@ def test_what_is_refused(tmp_path: Path):
         with pytest.raises(ImageError, match=message):
             load_given(folder, size=8, channels=3)
 
-    refused(tmp_path / "none", "expected a folder with images of one class .*; got nothing")
+    refused(tmp_path / "none", "there is no such folder; expected a folder with images of one")
     own = pictures(tmp_path / "owl", 2)
-    refused(own / "1.png", "got a file")
+    refused(own / "1.png", "it is a file; expected a folder with images .*; give one")
     pictures(own / "more", 1)
     refused(own, r"images beside 1 folder \(more\)")
     (tmp_path / "empty" / "cat").mkdir(parents=True)

@@ -152,6 +152,14 @@ def test_a_class_may_be_called_train(tmp_path: Path):
         ),
         (["cat/a.svg", "cat/b.svg", "dog/a.png", "dog/b.png"], "got 0; cat holds 2 .svg; convert"),
         ([], "no class folders; the layout is <class>/<image>"),
+        (["a.npz"], "no class folders, but 1 .npz; give .*/a.npz itself"),
+        (["a.zip", "b.TGZ", "c.txt"], "1 .zip; give one of .*/a.zip, .*/b.TGZ itself"),
+        (["a.png", "b.zip"], "no class folders, but 1 .png, 1 .zip; the layout is"),
+        (["train/a.zip", "val/b.zip"], "but 2 .zip; give one of .*/train/a.zip, .*/val/b.zip its"),
+        (
+            ["cat/a.zip", "dog/b.zip"],
+            "cat holds 1 .zip; unpack it, or, where it holds all classes, give .*/cat/a.zip itself",
+        ),
     ],
 )
 def test_the_error_says_what_lies_there(tmp_path: Path, files: list[str], message: str):

@@ -32,7 +32,17 @@ def test_importing_images_loads_nothing_heavy():
         (
             "folder",
             {"path": "missing"},
-            "missing: expected a folder or an archive with <class>/<image>",
+            "missing: there is no such file or folder; expected a folder or an archive with <class>"
+            "/<image>.*; correct images.path, or say where they lie with --images",
+        ),
+        *(
+            (
+                source,
+                {"path": "missing"},
+                f"missing: there is no such file or folder; expected the files of {source}: their "
+                "archive, the folder that it unpacks to, or one of them; correct images.path",
+            )
+            for source in ("idx", "cifar10", "cifar100-coarse", "svhn", "stl10")
         ),
         ("imagenette", {"path": "missing.tgz"}, "missing.tgz: No such file"),
     ],

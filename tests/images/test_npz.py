@@ -66,6 +66,13 @@ LABELS = random_set().train_labels
         ),
         ({"train_images": IMAGES.astype(np.float32)}, r"train_images: expected uint8 .* float32"),
         ({"train_images": IMAGES[0, 0]}, r"expected uint8 \[image, .*got uint8 \(6, 3\)"),
+        (
+            {"train_images": IMAGES[:0, ..., 0], "train_labels": LABELS[:0]},
+            r"train_images: there are no images in it, got uint8 \(0, 6, 6\); make or download it",
+        ),
+        ({"validation_images": np.array([])}, r"there are no images in it, got float64 \(0,\);"),
+        ({"validation_labels": LABELS[:0]}, r"validation_labels: there are no labels in it, got"),
+        ({"class_names": np.array([], str)}, "class_names: there are no names in it, got <U1"),
         ({"train_images": IMAGES[:8]}, r"one int64 label an image \(8\), got int64 \(9,\)"),
         ({"train_labels": LABELS / 2}, r"train_labels: expected integers \[image\], got float64"),
         (

@@ -265,6 +265,19 @@ def test_layers_are_described_in_the_words_of_recipes(folder: Path):
     assert told["layers"] == [*[convolution] * 3, {"pool": "global"}, {"dense": "outputs"}]
 
 
+@pytest.mark.parametrize("kind", ["one-vs-all", "multi-class"])
+def test_outputs_before_the_last_layer(tmp_path: Path, kind: str):
+    layers = [{"pool": "global"}, {"dense": "outputs", "activation": "relu"}, {"dense": "outputs"}]
+    chosen = recipe(
+        task={"kind": kind}, architecture={"name": "own", "layers": layers}, networks_per_class=1
+    )
+    zoo = open_zoo(make_zoo(tmp_path / "zoo", chosen))
+    outputs = 1 if kind == "one-vs-all" else len(CLASSES)
+    assert zoo.architecture == chosen.network(outputs)
+    assert zoo.weights("fc1.weight").shape == (len(zoo), outputs, 1)
+    assert zoo.origin.recipe_digest == chosen.digest
+
+
 def test_parts_of_the_same_size_that_are_swapped(tmp_path: Path):
     zoo = make_zoo(tmp_path / "zoo", recipe(networks_per_class=20))
     first, second = sorted((zoo / "weights").iterdir())

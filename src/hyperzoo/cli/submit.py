@@ -14,7 +14,7 @@ from hyperzoo.cluster.submission import Request, Submission, submit_zoo
 from hyperzoo.errors import ClusterError
 from hyperzoo.population import Device, EngineName
 from hyperzoo.recipe import load_recipe
-from hyperzoo.train import recipe_images
+from hyperzoo.train import check_engine, recipe_images
 from hyperzoo.words import counted
 
 
@@ -73,6 +73,7 @@ def submit(
     )
     image_set = recipe_images(chosen, images)
     introduce(image_set)
+    check_engine(engine, chosen, image_set)
     done = submit_zoo(
         chosen,
         folder,

@@ -1,5 +1,8 @@
 """What a file that can't be read seems to be instead."""
 
+AGAIN = "make or download it again"
+"""What to do with a file that is damaged, or is not what it is called."""
+
 IDX_NAMES = (
     "name it and the others train-images-idx3-ubyte, train-labels-idx1-ubyte, "
     "t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte"

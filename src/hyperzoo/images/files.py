@@ -22,6 +22,23 @@ def check_shape(size: int, channels: int) -> None:
         raise ImageError(f"images.channels: expected 1 (grey) or 3 (RGB), got {channels}")
 
 
+def check_there(path: Path, expected: str) -> None:
+    """Refuse a path where nothing lies.
+
+    Args:
+        path: the path.
+        expected: what should lie there.
+
+    Raises:
+        ImageError: nothing does.
+    """
+    if not path.exists():
+        raise ImageError(
+            f"{path}: there is no such file or folder; expected {expected}; correct images.path, "
+            "or say where they lie with --images"
+        )
+
+
 def cache_file(name: str, folder: Path | None = None) -> Path:
     """Where a prepared file lies.
 

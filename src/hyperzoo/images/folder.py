@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from hyperzoo.errors import ImageError
 from hyperzoo.images.archive import archive_names, read_archive
 from hyperzoo.images.decode import MAX_FILE_BYTES, EncodedImage, Key, decode_images
+from hyperzoo.images.files import check_there
 from hyperzoo.images.image_set import ImageSet
 from hyperzoo.images.layout import LAYOUT, Children, find_layout, is_image
 
@@ -27,8 +28,7 @@ def load_folder(path: Path, *, size: int, channels: int) -> ImageSet:
         ImageError: another layout, a class without images, a file that can't be decoded, or a
             link that leads out of the folder.
     """
-    if not path.exists():
-        raise ImageError(f"{path}: expected a folder or an archive with {LAYOUT}; got nothing")
+    check_there(path, f"a folder or an archive with {LAYOUT}")
     if not path.is_dir():
         return _load_archive(path, size, channels)
     found = find_layout(lambda place: children(path / place), str(path))

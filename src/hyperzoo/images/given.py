@@ -121,8 +121,8 @@ def load_given(folder: str | Path, *, size: int, channels: int) -> GivenImages:
 def _files(folder: Path) -> tuple[dict[str, list[Path]], list[str]]:
     """Class -> its images' files, sorted, and what is to be said of it."""
     if not folder.is_dir():
-        found = "a file" if folder.exists() else "nothing"
-        raise ImageError(f"{folder}: expected a folder with {LAYOUT}; got {found}")
+        found = "it is a file" if folder.exists() else "there is no such folder"
+        raise ImageError(f"{folder}: {found}; expected a folder with {LAYOUT}; give one")
     folders, names = children(folder)
     own = list_images(folder, folder, SUFFIXES)
     passed_over = sum(not is_image(name) for name in names)

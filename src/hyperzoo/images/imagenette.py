@@ -12,9 +12,9 @@ from hyperzoo.errors import ImageError
 from hyperzoo.images.archive import read_archive
 from hyperzoo.images.decode import Key, Meter, Split, check_classes, decode_images
 from hyperzoo.images.files import cache_file, check_shape, file_errors
-from hyperzoo.images.folder import list_images, read_files
+from hyperzoo.images.folder import children, list_images, read_files
 from hyperzoo.images.image_set import ImageSet
-from hyperzoo.images.layout import is_image
+from hyperzoo.images.layout import instead_of, is_image
 from hyperzoo.images.npz import load_npz, write_npz
 
 ARCHIVE_URL = "https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-320.tgz"
@@ -171,9 +171,11 @@ def _files(path: Path) -> dict[Key, Path]:
         if (folder / "train").is_dir() and (folder / "val").is_dir()
     ]
     if not roots or (len(roots) > 1 and roots[0] != path):
+        packed = instead_of(str(path), map(PurePosixPath, children(path)[1]))
+        remedy = packed if packed and not roots else "give the folder that holds 'train'"
         raise ImageError(
             f"{path}: expected one folder with train/<WordNet id> and val/<WordNet id>, as the "
-            f"official archive has, got {len(roots)}; give the folder that holds 'train'"
+            f"official archive has, got {len(roots)}; {remedy}"
         )
     files = {
         Key(split, label, file.name): file

@@ -15,6 +15,8 @@ SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".gif"),
     *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"),
 )
+PACKED = (".npz", ".zip", ".tgz", ".tar.gz")
+"""How files are called that hold images themselves, and are given by themselves."""
 LAYOUT = "<class>/<image>, or train/<class>/<image> and val/<class>/<image>"
 
 _TRAIN = ("train", "training")
@@ -80,6 +82,17 @@ def find_layout(children: Children, place: str) -> Layout:
 def is_image(file_name: str, suffixes: Iterable[str] = SUFFIXES) -> bool:
     """Whether a file's name ends like an image's; hidden files (macOS's `._x.jpg`) are none."""
     return not file_name.startswith(".") and PurePosixPath(file_name).suffix.lower() in suffixes
+
+
+def instead_of(place: str, files: Iterable[PurePosixPath]) -> str:
+    """Which file is to be given, of those that lie where the images were looked for; "" for none.
+
+    Args:
+        place: the folder or archive.
+        files: their paths within it.
+    """
+    packed = [str(PurePosixPath(place, path)) for path in files if _is_packed(path.name)]
+    return f"give {'one of ' * (len(packed) > 1)}{_some(packed)} itself" if packed else ""
 
 
 @dataclass
@@ -165,14 +178,22 @@ class _Finder:
     def class_names(self, folders: Iterable[PurePosixPath]) -> tuple[str, ...]:
         """All classes that any of the folders has, sorted."""
         names: set[str] = set()
+        there: list[PurePosixPath] = []
         for folder in folders:
             inner, files = self.children(folder)
             names.update(self._composed(folder, inner))
             self.passed_over.update(map(_suffix, files))
-        if not names:
-            raise ImageError(
-                f"{self.place}: no class folders{self._beside()}; the layout is {LAYOUT}"
-            )
+            there += [folder / name for name in files]
+            if len(inner) == 1:  # which is a class, or a folder around it all
+                there += [folder / inner[0] / name for name in self.children(folder / inner[0])[1]]
+        if len(names) < 2:
+            packed = "" if any(is_image(p.name) for p in there) else instead_of(self.place, there)
+            beside = f", but the folder '{min(names)}'" if names else self._beside()
+            if packed or not names:
+                raise ImageError(
+                    f"{self.place}: no class folders{beside}; "
+                    + (packed or f"the layout is {LAYOUT}")
+                )
         class_names = tuple(sorted(names))
         check_class_names(self.place, class_names)
         return class_names
@@ -282,16 +303,19 @@ class _Finder:
         """What lies where images were expected, and what to do about it."""
         suffixes: Counter[str] = Counter()
         folders: dict[str, None] = {}
+        there: list[PurePosixPath] = []
         for place in classes:
             inner, files = self.children(place)
+            there += [place / name for name in files]
             suffixes.update(_suffix(name) for name in files if not is_image(name))
             folders.update(dict.fromkeys(inner))
         where = str(classes[0]) + (f" and {len(classes) - 1} more" if len(classes) > 1 else "")
         if suffixes:
-            return (
-                f"{where} hold{'s' * (len(classes) == 1)} {_counted(suffixes)}; convert images to "
-                f"PNG or JPEG (read are {', '.join(SUFFIXES)})"
-            )
+            held = f"{where} hold{'s' * (len(classes) == 1)} {_counted(suffixes)}"
+            if packed := instead_of(self.place, there):
+                which, one = ("it", "it") if len(there) == 1 else ("them", "one")
+                return f"{held}; unpack {which}, or, where {one} holds all classes, {packed}"
+            return f"{held}; convert images to PNG or JPEG (read are {', '.join(SUFFIXES)})"
         if folders:
             held = f"{where} hold{'s' * (len(classes) == 1)} the folders {_some(folders)}"
             if any(_SPLIT.fullmatch(name.casefold()) for name in folders):
@@ -329,8 +353,13 @@ def _is_split(name: str) -> bool:
     return found is not None and not found["prefix"]
 
 
+def _is_packed(file_name: str) -> bool:
+    return not file_name.startswith(".") and file_name.lower().endswith(PACKED)
+
+
 def _suffix(file_name: str) -> str:
-    return PurePosixPath(file_name).suffix or "without a suffix"
+    packed = [suffix for suffix in PACKED if file_name.endswith(suffix)]
+    return packed[0] if packed else PurePosixPath(file_name).suffix or "without a suffix"
 
 
 def _counted(suffixes: Counter[str]) -> str:

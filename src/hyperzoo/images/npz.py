@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.errors import ImageError
-from hyperzoo.images.described import described
-from hyperzoo.images.files import replacing
+from hyperzoo.images.described import AGAIN, described
+from hyperzoo.images.files import check_there, replacing
 from hyperzoo.images.fit import RawImages, fit_images
 from hyperzoo.images.image_set import ImageSet
 from hyperzoo.images.keys import Keys, choose_keys
@@ -44,8 +44,9 @@ def load_npz(path: Path, *, size: int, channels: int, name: str | None = None) -
     Raises:
         ImageError: the file is damaged, lacks an array, or an array is not as expected.
     """
-    if not path.is_file():
-        raise ImageError(f"{path}: expected an .npz file, but there is no such file")
+    check_there(path, "an .npz file")
+    if path.is_dir():
+        raise ImageError(f"{path}: expected an .npz file, got a folder; give a file in it")
     try:
         with zipfile.ZipFile(path) as archive:
             keys, notes = _check_headers(archive, size, channels)
@@ -59,10 +60,9 @@ def load_npz(path: Path, *, size: int, channels: int, name: str | None = None) -
     except Exception as error:  # A damaged zip file can raise almost anything.
         with path.open("rb") as file:
             start = file.read(512)
-        remedy = "make or download it again"
-        got = described(start, remedy)
+        got = described(start, AGAIN)
         if start.startswith(b"PK"):
-            got = f"one that is damaged ({error}); {remedy}"
+            got = f"one that is damaged ({error}); {AGAIN}"
         raise ImageError(f"{path}: expected an .npz file, got {got}") from error
 
 
@@ -124,6 +124,9 @@ def _check_array(
     got = f"got {dtype} {shape}"
     if dtype.hasobject:
         raise ImageError(f"{key}: pickled objects are refused; save a plain array")
+    if 0 in shape[:1]:
+        what = role.rpartition("_")[2]  # images, labels, names
+        raise ImageError(f"{key}: there are no {what} in it, {got}; {AGAIN}")
     if role == "class_names":
         if dtype.kind != "U" or len(shape) != 1:
             raise ImageError(f"{key}: expected text [class], {got}")

@@ -27,6 +27,7 @@ __all__ = [
     "Precision",
     "Settings",
     "TrainedNetwork",
+    "engine_kind",
     "evaluate",
     "make_engine",
     "metrics",
@@ -81,6 +82,23 @@ def make_engine(
             return NativeEngine(workers=workers)
         _logger.warning("training with PyTorch, because %s", reason)
     return _with_pytorch(device, workers)
+
+
+def engine_kind(name: EngineName) -> type[Engine] | None:
+    """The engine of a name, made or not; None for "auto", which takes one that fits."""
+    if name == "native":
+        from hyperzoo.population.native import NativeEngine
+
+        return NativeEngine
+    if name == "gpu":
+        from hyperzoo.population.gpu import GpuEngine
+
+        return GpuEngine
+    if name == "torch":
+        from hyperzoo.population.torch_engine import TorchEngine
+
+        return TorchEngine
+    return None
 
 
 def _on_gpu(

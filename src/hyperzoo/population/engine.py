@@ -106,6 +106,20 @@ class Engine(ABC):
     def preferred_cohort(self) -> int:
         """How many networks at once keep the machine busy; a hint, any number works."""
 
+    @classmethod
+    @abstractmethod
+    def check(
+        cls, architecture: Architecture, cohort: Sequence[PlannedNetwork], settings: Settings
+    ) -> None:
+        """Refuse what the engine can't train, on whatever machine; `train` does so too.
+
+        It is asked before a zoo is begun, so that a refusal leaves nothing behind.
+
+        Raises:
+            EngineError: the engine can't run this architecture, or not in this precision, or has
+                not the optimizer of a network.
+        """
+
     @abstractmethod
     def train(
         self,

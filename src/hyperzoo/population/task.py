@@ -3,7 +3,7 @@
 Every engine takes these from here, so that they are the same for all of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,11 @@ from hyperzoo.randomness import permutation, raw_words, stream_key, uniforms
 def own_architecture(architecture: Architecture, network: PlannedNetwork) -> Architecture:
     """The architecture with the activation and the dropout that are drawn for one network."""
     return varied(architecture, activation=network.activation, dropout=network.dropout)
+
+
+def one_of_each(cohort: Iterable[PlannedNetwork]) -> list[PlannedNetwork]:
+    """A network of every activation that is drawn: an engine that runs these runs all."""
+    return list({network.activation: network for network in cohort}.values())
 
 
 def targets(

@@ -88,6 +88,13 @@ class TorchEngine(Engine):
         """A few networks for every worker on a CPU, a large stack on a GPU."""
         return 1024 if self._device.type == "cuda" else 4 * self._workers
 
+    @classmethod
+    def check(
+        cls, architecture: Architecture, cohort: Sequence[PlannedNetwork], settings: Settings
+    ) -> None:
+        """See `Engine.check`."""
+        require_float32(cls.name, settings)
+
     def train(
         self,
         architecture: Architecture,
@@ -97,7 +104,7 @@ class TorchEngine(Engine):
         start: Sequence[Parameters | None] | None = None,
     ) -> Generator[Event, None, None]:
         """See `Engine.train`."""
-        require_float32(self.name, settings)
+        self.check(architecture, cohort, settings)
         starts = given_starts(architecture, cohort, start)
         on_gpu = self._device.type == "cuda"
         stack = self._stack or (_stack_that_fits(architecture, cohort) if on_gpu else 1)

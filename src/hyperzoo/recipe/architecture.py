@@ -11,7 +11,7 @@ from hyperzoo.architectures.layers import Layer
 from hyperzoo.architectures.variants import has_activation, has_dropout
 from hyperzoo.errors import did_you_mean
 from hyperzoo.recipe.images import Images
-from hyperzoo.recipe.section import NAME, Section
+from hyperzoo.recipe.section import NAME, NAME_RULE, Section
 
 
 class ArchitectureChoice(Section):
@@ -61,10 +61,7 @@ def _layer_problems(name: object, layers: object, document: dict[str, Any]) -> I
             "`layers` out, or give another name"
         )
     elif isinstance(name, str) and not re.fullmatch(NAME, name):
-        yield (
-            "architecture.name: expected letters, digits, '.', '_' and '-', beginning with a "
-            f"letter or digit, got {name!r}"
-        )
+        yield f"architecture.name: expected {NAME_RULE}, got {name!r}"
     try:
         images = Images.model_validate(document.get("images"))
     except ValidationError:

@@ -3,13 +3,53 @@
 import difflib
 import json
 import re
-from collections.abc import Iterator
+import reprlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from hyperzoo.errors import did_you_mean
+from hyperzoo.recipe.section import NAME_RULE
+
+_Context = Mapping[str, Any]
+"""What pydantic tells beside a finding: the bound that was passed, the values that are known."""
+
+
+def _amount(number: float) -> str:
+    return f"{number:g}" if isinstance(number, float) else str(number)
+
+
+_WORDS: dict[str, Callable[[_Context], str]] = {
+    "missing": lambda _: "missing, and it has no default",
+    "invalid_key": lambda _: "expected a text for a key",
+    "model_type": lambda _: "expected a table of keys",
+    "int_type": lambda _: "expected a whole number",
+    "float_type": lambda _: "expected a number",
+    "finite_number": lambda _: "expected a finite number",
+    "string_type": lambda _: "expected a text",
+    "bool_type": lambda _: "expected true or false",
+    "tuple_type": lambda _: "expected a list",
+    "literal_error": lambda context: f"expected {context['expected']}",
+    "greater_than": lambda context: f"expected a number above {_amount(context['gt'])}",
+    "greater_than_equal": lambda context: f"expected {_amount(context['ge'])} or more",
+    "less_than": lambda context: f"expected a number below {_amount(context['lt'])}",
+    "less_than_equal": lambda context: f"expected at most {_amount(context['le'])}",
+    "string_too_short": lambda _: "expected a text that is not empty",
+    "string_pattern_mismatch": lambda _: f"expected {NAME_RULE}",  # no other has a pattern
+    "too_short": lambda _: "expected a value or more; give one, or leave the key out",
+    "too_long": lambda context: (
+        f"expected a list of at most {context['max_length']} values; take some out"
+    ),
+    "bounds": lambda _: "expected two bounds, [low, high]",
+    "drawn": lambda _: "expected a finite number or a text",
+}
+"""Kind of a finding -> the same in a recipe's words. Other kinds have messages of our own."""
+
+_PAIRS = ("uniform", "log_uniform")
+_MEMBERS = ("int", "float", "str")
+"""Of the union that values of a choice are, each of which pydantic tells of by itself."""
 
 
 def problems_of(
@@ -22,8 +62,38 @@ def problems_of(
         document: the recipe as TOML's parser gives it.
         error: what pydantic said of it.
     """
-    for detail in (*error.errors(include_url=False), *_further(model, document, error)):
-        yield _problem(model, detail)
+    details = error.errors(include_url=False)
+    for detail in (*details, *_further(model, document, error)):
+        if detail["type"] != "too_short" or not _holds_others(detail, details):
+            yield _problem(model, detail)
+
+
+def _holds_others(detail: ErrorDetails, details: Iterable[ErrorDetails]) -> bool:
+    """Whether values of a list are no good, which pydantic does not count: it seems too short."""
+    depth = len(detail["loc"])
+    return any(d["loc"][:depth] == detail["loc"] and len(d["loc"]) > depth for d in details)
+
+
+def words_of(detail: ErrorDetails) -> str:
+    """What a value should be, and the known one that is nearest to it, in a recipe's words.
+
+    Args:
+        detail: one of pydantic's findings.
+    """
+    return _words(detail["type"], detail) + _nearest(detail)
+
+
+def _words(kind: str, detail: ErrorDetails) -> str:
+    if kind in _WORDS:
+        return _WORDS[kind](detail.get("ctx", {}))
+    message = detail["msg"].removeprefix("Value error, ")
+    return message[0].lower() + message[1:]
+
+
+def _nearest(detail: ErrorDetails) -> str:
+    if detail["type"] != "literal_error":
+        return ""
+    return did_you_mean(str(detail["input"]), re.findall("'(.*?)'", detail["msg"]))
 
 
 def _further(
@@ -74,23 +144,21 @@ def _is_there(document: Any, *place: int | str) -> bool:
 
 def _problem(model: type[BaseModel], detail: ErrorDetails) -> str:
     """One of pydantic's findings as one line: place, what is allowed, found, nearest name."""
-    place = ".".join(str(part) for part in detail["loc"]) or "recipe"
-    if detail["type"] == "extra_forbidden":
-        known = _known_keys(model, detail["loc"][:-1])
-        nearest = did_you_mean(str(detail["loc"][-1]), known)
+    kind, at = detail["type"], detail["loc"]
+    if kind in ("missing", "too_long", "tuple_type") and set(at[-2:]) & set(_PAIRS):
+        kind, at = "bounds", at[:-1] if kind == "missing" else at
+    elif at and at[-1] in _MEMBERS and "choice" in at:
+        kind, at = "drawn", at[:-1]
+    place = ".".join(str(part) for part in at) or "recipe"
+    if kind == "extra_forbidden":
+        known = _known_keys(model, at[:-1])
+        nearest = did_you_mean(str(at[-1]), known)
         return f"{place}: unknown key{nearest} (known here: {', '.join(known)})"
-    if detail["type"] == "missing":
-        return f"{place}: missing, and it has no default"
-    if detail["type"] == "model_type":
-        return f"{place}: expected a table of keys, got {detail['input']!r}"
-    message = detail["msg"].removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
-    if isinstance(detail["input"], dict):
-        return f"{place}: {message}"
-    nearest = ""
-    if detail["type"] == "literal_error":
-        nearest = did_you_mean(str(detail["input"]), re.findall("'(.*?)'", message))
-    return f"{place}: {message}, got {detail['input']!r}{nearest}"
+    message, _, remedy = _words(kind, detail).partition("; ")
+    if kind == "missing" or (kind not in _WORDS and isinstance(detail["input"], dict)):
+        return f"{place}: {_words(kind, detail)}"
+    got = "a table" if isinstance(detail["input"], dict) else reprlib.repr(detail["input"])
+    return f"{place}: {message}, got {got}{_nearest(detail)}{'; ' * bool(remedy)}{remedy}"
 
 
 def _known_keys(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:

@@ -49,7 +49,13 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
 
 def _parse_toml(text: str, place: str) -> Recipe:
     try:
-        document = tomllib.loads(text)
+        return parse_recipe(tomllib.loads(text), place)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"{place} is not valid TOML: {error}") from error
-    return parse_recipe(document, place)
+    except RecipeError:
+        raise
+    except (ValueError, RecursionError) as error:  # of Python, which has bounds that TOML has not
+        raise RecipeError(
+            f"{place} can't be read: it has an integer of thousands of digits, or lists or tables "
+            "hundreds deep in one another; take them out"
+        ) from error

@@ -16,6 +16,7 @@ from hyperzoo.architectures import (
     layer_tables,
     varied,
 )
+from hyperzoo.architectures.declared import OUTPUTS
 from hyperzoo.architectures.initialisation import SCALED
 from hyperzoo.errors import RecipeError
 from hyperzoo.recipe.architecture import (
@@ -190,8 +191,17 @@ class Recipe(Section):
             del document["vary"]["grid"]  # younger than digests, too
         if self.architecture.layers is not None:
             # However they were written: a default that is spelled out changes nothing.
-            document["architecture"]["layers"] = layer_tables(self._declared(1))
+            document["architecture"]["layers"] = self._layer_tables()
         return document
+
+    def _layer_tables(self) -> list[dict[str, Any]]:
+        """The layers of the recipe's own, where "outputs" stays for what only images tell."""
+        tables = layer_tables(self._declared(1))
+        if self.task.kind == "multi-class":  # else it is 1, and digests are older than the word
+            for table, entry in zip(tables, self.architecture.layers, strict=True):
+                if entry.get("dense") == OUTPUTS:
+                    table["dense"] = OUTPUTS
+        return tables
 
     @property
     def digest(self) -> str:

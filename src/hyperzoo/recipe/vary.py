@@ -13,6 +13,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from hyperzoo.recipe.problems import words_of
 from hyperzoo.recipe.section import Section
 from hyperzoo.recipe.training import Training
 
@@ -127,11 +128,8 @@ class Vary(Section):
             try:
                 section.model_validate({key: value})
             except ValidationError as error:
-                detail = error.errors(include_url=False)[0]
-                allowed = detail["msg"].removeprefix("Value error, ")
-                raise ValueError(
-                    f"{value} is impossible: {allowed[0].lower()}{allowed[1:]}"
-                ) from None
+                allowed = words_of(error.errors(include_url=False)[0])
+                raise ValueError(f"{value} is impossible: {allowed}") from None
         return drawn
 
     @model_validator(mode="after")

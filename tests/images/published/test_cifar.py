@@ -225,5 +225,19 @@ def test_another_source(tmp_path: Path):
         load_images("folder", path=write(tmp_path / "b", cifar10_python()))
     with pytest.raises(ImageError, match="expected the files of svhn, got no files of a known"):
         load_images("svhn", path=write_archive(tmp_path / "c.tgz", {"a.txt": b""}))
-    with pytest.raises(ImageError, match="expected the files of svhn; got nothing"):
-        load_images("svhn", path=tmp_path / "nowhere")
+
+
+def test_an_archive_in_the_folder_that_is_given(tmp_path: Path):
+    (tmp_path / "a").mkdir()
+    archive = write_archive(tmp_path / "a" / "cifar-10-python.tar.gz", cifar10_python(), top="a/")
+    for source, place in (("cifar10", tmp_path), ("folder", tmp_path), ("folder", archive.parent)):
+        with pytest.raises(ImageError, match=f"give {archive} itself$"):
+            load_images(source, path=place)
+    with pytest.raises(ImageError, match=f"no class folders, but 1 .tar.gz; give {archive} itself"):
+        load_images_at(archive.parent)
+    with pytest.raises(ImageError, match=f"got 0; give {archive} itself"):
+        load_images("imagenette", path=archive.parent)
+    assert len(load_images_at(archive).train_images) > 0
+    (tmp_path / "none").mkdir()
+    with pytest.raises(ImageError, match="known data set; give their archive, the folder that it"):
+        load_images("cifar10", path=tmp_path / "none")

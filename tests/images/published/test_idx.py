@@ -58,8 +58,10 @@ def test_any_bytes_are_read_or_refused(content: bytes):
     ],
 )
 def test_what_is_no_idx_file_of_images(content: bytes, message: str):
-    with pytest.raises(ImageError, match=f"images: .*{message}"):
+    with pytest.raises(ImageError, match=f"images: .*{message}") as caught:
         parse_idx(content, "images", 3)
+    assert "; " in str(caught.value)  # what to do next
+    assert "download" in str(caught.value)
 
 
 def test_pixels_labels_and_names(tmp_path: Path):

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.errors import ImageError
-from hyperzoo.images.described import described
+from hyperzoo.images.described import AGAIN, described
 from hyperzoo.images.fit import RawImages, fit_names
 from hyperzoo.images.published.labels import check_count, check_range, lines
 from hyperzoo.unpickling.arrays import array_names
@@ -121,14 +121,18 @@ def _python_batch(content: bytes, name: str, kind: Labels) -> Batch:
     batch = _unpickle(content, name)
     data, labels = batch.get("data"), batch.get(kind)
     if not isinstance(data, np.ndarray) or data.ndim != 2 or data.shape[1] != _PIXELS:
-        raise ImageError(f"{name}: expected data, uint8 [image, {_PIXELS}], got {_shown(data)}")
+        raise ImageError(
+            f"{name}: expected data, uint8 [image, {_PIXELS}], got {_shown(data)}; {AGAIN}"
+        )
     if not isinstance(labels, list) or not all(type(label) is int for label in labels):
-        raise ImageError(f"{name}: expected {kind}, a list of integers, got {_shown(labels)}")
+        raise ImageError(
+            f"{name}: expected {kind}, a list of integers, got {_shown(labels)}; {AGAIN}"
+        )
     # Within the range first: an integer may have 16 bytes.
     if wrong := [label for label in labels if not 0 <= label < _CLASSES[kind]]:
         raise ImageError(
             f"{name}: expected labels 0 to {_CLASSES[kind] - 1}, got {wrong[0]}; the file "
-            "is damaged"
+            f"is damaged; {AGAIN}"
         )
     return _as_images(data), np.array(labels, np.int64)
 
@@ -140,7 +144,7 @@ def _as_images(planes: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _names_of(value: object, key: str) -> list[str]:
     if isinstance(value, list) and all(isinstance(name, str) for name in value):
         return value
-    raise ImageError(f"meta: expected {key}, a list of texts, got {_shown(value)}")
+    raise ImageError(f"meta: expected {key}, a list of texts, got {_shown(value)}; {AGAIN}")
 
 
 def _unpickle(content: bytes, name: str) -> dict[str, Any]:
@@ -163,7 +167,7 @@ def _unpickle(content: bytes, name: str) -> dict[str, Any]:
             "Nothing in it was run; download it again"
         ) from error
     if not isinstance(value, dict):
-        raise ImageError(f"{name}: expected a dict, got {_shown(value)}")
+        raise ImageError(f"{name}: expected a dict, got {_shown(value)}; {AGAIN}")
     return value
 
 

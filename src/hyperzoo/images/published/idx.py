@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.errors import ImageError
-from hyperzoo.images.described import described
+from hyperzoo.images.described import AGAIN, described
 from hyperzoo.images.fit import RawImages
 from hyperzoo.images.published.labels import check_count
 
@@ -48,7 +48,7 @@ def parse_idx_set(contents: Mapping[str, bytes]) -> RawImages:
         mapping = _parse_mapping(contents["mapping"])
         there = np.unique(np.concatenate(labels))
         if unnamed := [label for label in there.tolist() if label not in mapping]:
-            raise ImageError(f"mapping: no line for label {unnamed[0]}")
+            raise ImageError(f"mapping: no line for label {unnamed[0]}; {AGAIN}")
         class_names = tuple(mapping[label] for label in there.tolist())
         labels = [np.searchsorted(there, own).astype(np.int64) for own in labels]
     return RawImages(
@@ -72,12 +72,15 @@ def parse_idx(content: bytes, name: str, axes: int) -> NDArray[np.uint8]:
         ImageError: it is no idx file of bytes with so many axes, or its header lies.
     """
     if len(content) < 4 or content[:2] != b"\0\0":
-        raise ImageError(f"{name}: expected an idx file, got {described(content[:64])}")
+        raise ImageError(f"{name}: expected an idx file, got {described(content[:64], AGAIN)}")
     if content[2] != _BYTES:
         got = _TYPES.get(content[2], f"type 0x{content[2]:02x}")
-        raise ImageError(f"{name}: expected an idx file of bytes (type 0x08), got {got}")
+        raise ImageError(f"{name}: expected an idx file of bytes (type 0x08), got {got}; {AGAIN}")
     if content[3] != axes:
-        raise ImageError(f"{name}: expected an idx file of {axes} axes, got {content[3]}")
+        raise ImageError(
+            f"{name}: expected an idx file of {axes} axes, got {content[3]}; see that it is not "
+            f"another of the files, or {AGAIN}"
+        )
     begin = 4 + 4 * axes
     if len(content) < begin:
         raise ImageError(f"{name}: cut off within its header; download it again")
@@ -88,7 +91,7 @@ def parse_idx(content: bytes, name: str, axes: int) -> NDArray[np.uint8]:
             f"bytes, got {len(content) - begin}; the file is cut off or damaged; download it again"
         )
     if not math.prod(shape):
-        raise ImageError(f"{name}: there is nothing in it; its header says {shape}")
+        raise ImageError(f"{name}: there is nothing in it; its header says {shape}; {AGAIN}")
     return np.frombuffer(content, np.uint8, offset=begin).reshape(shape)
 
 
@@ -101,5 +104,7 @@ def _parse_mapping(content: bytes) -> dict[int, str]:
             case []:
                 continue
             case _:
-                raise ImageError(f"mapping: expected label and character code, got {line[:60]!r}")
+                raise ImageError(
+                    f"mapping: expected label and character code, got {line[:60]!r}; {AGAIN}"
+                )
     return mapping

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.errors import ImageError
+from hyperzoo.images.described import AGAIN
 
 
 def check_count(name: str, images: NDArray[np.uint8], labels: NDArray[np.integer[Any]]) -> None:
@@ -17,7 +18,7 @@ def check_count(name: str, images: NDArray[np.uint8], labels: NDArray[np.integer
     if len(images) != len(labels):
         raise ImageError(
             f"{name}: {len(images)} images, but {len(labels)} labels; the files do not belong "
-            "together, or one is damaged"
+            "together, or one is damaged; download both again"
         )
 
 
@@ -30,7 +31,8 @@ def check_range(name: str, labels: NDArray[np.integer[Any]], first: int, last: i
     wrong = labels[(labels < first) | (labels > last)]
     if wrong.size:
         raise ImageError(
-            f"{name}: expected labels {first} to {last}, got {wrong[0]}; the file is damaged"
+            f"{name}: expected labels {first} to {last}, got {wrong[0]}; the file is damaged; "
+            f"{AGAIN}"
         )
 
 

@@ -8,9 +8,11 @@ from pathlib import Path, PurePosixPath
 
 from hyperzoo.errors import ImageError
 from hyperzoo.images.archive import read_members
+from hyperzoo.images.files import check_there
 from hyperzoo.images.fit import RawImages, fit_images
 from hyperzoo.images.folder import check_file
 from hyperzoo.images.image_set import ImageSet
+from hyperzoo.images.layout import instead_of
 from hyperzoo.images.published import names
 from hyperzoo.images.published.cifar import parse_binary, parse_python
 from hyperzoo.images.published.idx import parse_idx_set
@@ -22,6 +24,7 @@ from hyperzoo.images.published.tell import choose_group, group_of_file, known_pa
 Contents = Mapping[str, bytes]
 """A form's file -> its bytes."""
 
+_PLACES = "their archive, the folder that it unpacks to, or one of them"
 _BLOCK = 2**20
 _PARSERS: dict[Form, Callable[[Contents], RawImages]] = {
     names.IDX: parse_idx_set,
@@ -57,8 +60,7 @@ def load_published(source: str, path: Path, *, size: int, channels: int) -> Imag
     Raises:
         ImageError: a file is missing, damaged or other than it should be.
     """
-    if not path.exists():
-        raise ImageError(f"{path}: expected the files of {source}; got nothing")
+    check_there(path, f"the files of {source}: {_PLACES}")
     group, contents = _read(path, source)
     coarse = source == "cifar100-coarse"
     try:
@@ -88,8 +90,11 @@ def _checked(group: Group | None, path: Path, source: str) -> Group:
     wanted = source.removesuffix("-coarse")
     if group is None or group.form.source != wanted:
         instead = "no files of a known data set" if group is None else group.form.source
-        fitting = "" if group is None else f"; set images.source = '{instead}'"
-        raise ImageError(f"{path}: expected the files of {wanted}, got {instead}{fitting}")
+        packed = instead_of(str(path), known_paths(path)) if path.is_dir() else ""
+        fitting = packed or f"give {_PLACES}"
+        if group is not None:
+            fitting = f"set images.source = '{instead}'"
+        raise ImageError(f"{path}: expected the files of {wanted}, got {instead}; {fitting}")
     if group.missing:
         there = ", ".join(place.name for place in group.files.values())
         raise ImageError(

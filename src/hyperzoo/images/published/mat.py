@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.errors import ImageError
-from hyperzoo.images.described import described
+from hyperzoo.images.described import AGAIN, described
 
 _START = b"MATLAB 5.0 MAT-file"
 _HEADER = 128
@@ -46,7 +46,9 @@ def read_mat(content: bytes, names: Collection[str], most: int) -> dict[str, NDA
         ImageError: the file is of another kind, damaged or cut off, or becomes too large.
     """
     if not content.startswith(_START) or len(content) < _HEADER:
-        raise ImageError(f"expected a MATLAB file of version 5, got {described(content[:64])}")
+        raise ImageError(
+            f"expected a MATLAB file of version 5, got {described(content[:64], AGAIN)}"
+        )
     if content[126:128] != b"IM":
         raise ImageError("expected a MATLAB file of a little-endian machine; save it on one")
     arrays = {}

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.errors import ImageError
-from hyperzoo.images.described import described
+from hyperzoo.images.described import AGAIN, described
 from hyperzoo.images.fit import RawImages, fit_names
 from hyperzoo.images.published.labels import check_count, check_range, lines
 
@@ -43,7 +43,7 @@ def parse_stl10(contents: Mapping[str, bytes]) -> RawImages:
     if "class_names.txt" in contents:
         class_names, notes = fit_names(lines(contents["class_names.txt"]))
         if len(class_names) != _CLASSES:
-            raise ImageError(f"class_names.txt: expected 10 names, got {len(class_names)}")
+            raise ImageError(f"class_names.txt: expected 10 names, got {len(class_names)}; {AGAIN}")
         arrays = {split: (images, labels - 1) for split, (images, labels) in arrays.items()}
     return RawImages(
         train_images=arrays["train"][0],

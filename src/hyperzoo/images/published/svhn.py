@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.errors import ImageError
+from hyperzoo.images.described import AGAIN
 from hyperzoo.images.digits import CLASS_NAMES
 from hyperzoo.images.fit import RawImages
 from hyperzoo.images.published.labels import check_count, check_range
@@ -51,16 +52,18 @@ def _parse(content: bytes, name: str) -> tuple[NDArray[np.uint8], NDArray[np.int
     if images is None or images.dtype != np.uint8 or images.ndim != 4 or images.shape[2] != 3:
         raise ImageError(
             f"{name}: expected X, uint8 [row, column, 3, image], got {_shown(images)}; the cropped "
-            "digits (format 2) are read"
+            "digits (format 2) are read, download these"
         )
     if labels is None or labels.ndim != 2 or min(labels.shape) != 1:
-        raise ImageError(f"{name}: expected y, numbers [image, 1], got {_shown(labels)}")
+        raise ImageError(f"{name}: expected y, numbers [image, 1], got {_shown(labels)}; {AGAIN}")
     images, labels = images.transpose(3, 0, 1, 2), labels.reshape(-1)
     if not images.size:
-        raise ImageError(f"{name}: there are no images in it; X has shape {arrays['X'].shape}")
+        raise ImageError(
+            f"{name}: there are no images in it; X has shape {arrays['X'].shape}; {AGAIN}"
+        )
     check_count(name, images, labels)
     if not (labels % 1 == 0).all():  # not-a-numbers among them
-        raise ImageError(f"{name}: expected whole numbers as labels; the file is damaged")
+        raise ImageError(f"{name}: expected whole numbers as labels; it is damaged; {AGAIN}")
     check_range(name, labels, 1, 10)
     return images, labels.astype(np.int64) % 10
 

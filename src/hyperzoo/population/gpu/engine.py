@@ -22,7 +22,7 @@ from hyperzoo.population.gpu.trainer import Trainer
 from hyperzoo.population.machine import processor_name
 from hyperzoo.population.stacks import cut_into_stacks, own_images
 from hyperzoo.population.start import Start, given_starts
-from hyperzoo.population.task import own_architecture
+from hyperzoo.population.task import one_of_each, own_architecture
 from hyperzoo.population.workers import Event, run_on_threads
 
 SHARE = 0.85
@@ -91,6 +91,15 @@ class GpuEngine(Engine):
         """Some thousands on a GPU."""
         return 2048 if self._device.type == "cuda" else CPU_STACK
 
+    @classmethod
+    def check(
+        cls, architecture: Architecture, cohort: Sequence[PlannedNetwork], settings: Settings
+    ) -> None:
+        """See `Engine.check`."""
+        for network in one_of_each(cohort):
+            check(own_architecture(architecture, network))
+        _check_optimizers(cohort)
+
     def train(
         self,
         architecture: Architecture,
@@ -106,9 +115,7 @@ class GpuEngine(Engine):
                 `start` does not fit the networks, or not even one network fits into the GPU's
                 memory.
         """
-        for network in cohort:
-            check(own_architecture(architecture, network))
-        _check_optimizers(cohort)
+        self.check(architecture, cohort, settings)
         if tuple(architecture.input_shape) != images.image_shape:
             raise EngineError(
                 f"'{architecture.name}' takes images of shape {architecture.input_shape}, got "

@@ -30,7 +30,7 @@ from hyperzoo.population.native.library import (
 )
 from hyperzoo.population.stacks import both_targets, own_images
 from hyperzoo.population.start import Start, given_starts, starting_weights
-from hyperzoo.population.task import dropout_keys, image_order, own_architecture
+from hyperzoo.population.task import dropout_keys, image_order, one_of_each, own_architecture
 from hyperzoo.population.workers import Event, run_on_threads
 
 ARITHMETIC = "float32 2"
@@ -94,6 +94,17 @@ class NativeEngine(Engine):
         """A few networks for every worker."""
         return 4 * self._workers
 
+    @classmethod
+    def check(
+        cls, architecture: Architecture, cohort: Sequence[PlannedNetwork], settings: Settings
+    ) -> None:
+        """See `Engine.check`."""
+        require_float32(cls.name, settings)
+        for network in one_of_each(cohort):
+            description = describe(own_architecture(architecture, network))
+            if cls.is_available():
+                Network(description, 1)
+
     def train(
         self,
         architecture: Architecture,
@@ -103,7 +114,7 @@ class NativeEngine(Engine):
         start: Sequence[Parameters | None] | None = None,
     ) -> Generator[Event, None, None]:
         """See `Engine.train`."""
-        require_float32(self.name, settings)
+        self.check(architecture, cohort, settings)  # here, before any thread starts
         if tuple(architecture.input_shape) != images.image_shape:
             raise EngineError(
                 f"'{architecture.name}' takes images of shape {architecture.input_shape}, got "
@@ -113,9 +124,6 @@ class NativeEngine(Engine):
         own_ones = [own_architecture(architecture, network) for network in cohort]
         descriptions = {own: describe(own) for own in own_ones}
         batch = max([EVALUATION_BATCH, *(network.batch_size for network in cohort)])
-        # An error of the architecture is the caller's, before any thread starts.
-        for description in descriptions.values():
-            Network(description, 1)
         data = _Data(
             images, np.ascontiguousarray(images.train_images),
             np.ascontiguousarray(images.validation_images),
