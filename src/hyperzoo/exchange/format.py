@@ -77,9 +77,10 @@ class Export:
         if name not in architecture_names():
             _logger.warning(
                 "these files hold weights alone, which hyperzoo reads of built-in networks (%s), "
-                "so it can't read '%s' back from them; keras-h5 and pytorch can be read back",
+                "so it can't read '%s' back from them; keras-h5 and pytorch can be read back%s",
                 ", ".join(architecture_names()),
                 name,
+                ", the networks of each activation apart" * self.zoo.architecture.is_drawn,
             )
         lost = []
         for layer in self.zoo.architecture.layers:

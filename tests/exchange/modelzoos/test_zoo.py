@@ -353,7 +353,7 @@ def test_files_of_weights_alone_say_what_they_lose(root: Path, tmp_path: Path, c
         assert [record.message for record in caplog.records] == [
             "these files hold weights alone, which hyperzoo reads of built-in networks (lenet5, "
             f"smallcnn, resnet8, resnet20), so it can't read '{zoo.architecture.name}' back from "
-            "them; keras-h5 and pytorch can be read back",
+            "them; keras-h5 and pytorch can be read back, the networks of each activation apart",
             "these files hold weights alone, and can't say that images are scaled by the mean "
             "0.1307 and the standard deviation 0.3081 and that networks have activations of their "
             "own (the column of models); keras-h5 and pytorch do",
