@@ -28,7 +28,7 @@ from tests.exchange.own_zoo import own_zoo
 from tests.zoo.makers import make_zoo, recipe
 
 Weights = dict[str, np.ndarray]
-NETWORKS = [*EVERY.values(), get_architecture("resnet8", 2)]
+NETWORKS = [*EVERY.values(), *(get_architecture(name, 2) for name in ("resnet8", "resnet20"))]
 
 
 @pytest.mark.parametrize("architecture", NETWORKS, ids=lambda a: a.name)
