@@ -111,6 +111,38 @@ BRANCHED = {
             {"pool": "max", "size": 3, "stride": 2},
             {"pool": "global"},
         ),
+        own(
+            "normalised shortcuts",  # as long as the body, shorter than it, and longer
+            (9, 8, 1),
+            {"conv": 4, "kernel": 3, "padding": "same", "activation": "tanh"},
+            {
+                "residual": [
+                    {"conv": 6, "kernel": 3, "padding": "same", "bias": False},
+                    {"norm": "batch"},
+                ],
+                "shortcut": [{"conv": 6, "kernel": 1, "bias": False}, {"norm": "batch"}],
+            },
+            {
+                "residual": [
+                    {"conv": 5, "kernel": 3, "padding": "same", "stride": 2, "bias": False},
+                    {"norm": "batch", "activation": "tanh"},
+                    {"conv": 5, "kernel": 3, "padding": "same", "bias": False},
+                    {"norm": "batch", "activation": "silu"},
+                    {"conv": 4, "kernel": 1, "bias": False},
+                    {"norm": "batch"},
+                ],
+                "shortcut": [
+                    {"conv": 4, "kernel": 1, "stride": 2, "bias": False},
+                    {"norm": "batch"},
+                ],
+            },
+            {
+                "residual": [{"conv": 4, "kernel": 1, "bias": False}],
+                "shortcut": [{"conv": 4, "kernel": 1, "bias": False}, {"norm": "batch"}],
+            },
+            {"pool": "global"},
+            outputs=3,
+        ),
     )
 }
 

@@ -1,10 +1,13 @@
 """Architectures of the same tensors that compute something else."""
 
+import pytest
 import torch
 
-from hyperzoo.architectures import get_architecture, padded_symmetrically
+from hyperzoo.architectures import get_architecture, padded_symmetrically, without_dropout
 from hyperzoo.architectures.forward import build_module
-from hyperzoo.architectures.layers import Conv2d
+from hyperzoo.architectures.layers import Conv2d, Dropout
+from tests.architectures.declarations import EVERY, own
+from tests.architectures.test_forward import some_parameters
 
 
 def test_padding_of_pytorch():
@@ -23,3 +26,29 @@ def test_padding_of_pytorch():
 def test_what_pads_evenly_stays():
     for name in ("lenet5", "smallcnn"):
         assert padded_symmetrically(get_architecture(name, 10)) == get_architecture(name, 10)
+
+
+@pytest.mark.parametrize("name", ["dropped out", "residual"])
+def test_networks_without_dropout(name: str):
+    """The same tensors, and the same answers."""
+    plain = EVERY[name]
+    found = without_dropout(plain)
+    assert any(isinstance(step.layer, Dropout) for step in plain.steps)
+    assert not any(isinstance(step.layer, Dropout) for step in found.steps)
+    assert found.parameters == plain.parameters
+    state = {own: torch.from_numpy(value) for own, value in some_parameters(plain).items()}
+    height, width, channels = plain.input_shape
+    images = torch.rand(3, channels, height, width)
+    answers = []
+    for architecture in (plain, found):
+        module = build_module(architecture).eval()
+        module.load_state_dict(state)
+        answers.append(module(images))
+    assert torch.equal(*answers)
+
+
+def test_what_has_no_dropout_stays():
+    plain = EVERY["normalised shortcuts"]
+    assert without_dropout(plain) == plain
+    alone = own("alone", (4, 4, 1), {"conv": 2, "kernel": 1}, {"residual": [{"dropout": 0.5}]})
+    assert without_dropout(alone) == alone

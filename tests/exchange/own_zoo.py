@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from hyperzoo.architectures import Architecture, layer_tables
+from hyperzoo.architectures import Architecture, architecture_names, layer_tables
 from hyperzoo.recipe import Recipe
 from hyperzoo.zoo import Zoo, open_zoo
 from tests.architectures.test_forward import some_parameters
@@ -11,15 +11,17 @@ from tests.zoo.makers import CLASSES, finished, recipe, writer
 
 
 def own_recipe(architecture: Architecture, networks_per_class: int = 1) -> Recipe:
-    """Its layers on square images."""
+    """Its layers on square images; a built-in network has them by its name."""
     height, _, channels = architecture.input_shape
+    is_built_in = architecture.name in architecture_names()
+    own = {} if is_built_in else {"layers": layer_tables(architecture)}
     return recipe(
         networks_per_class=networks_per_class,
         images={"source": "npz", "path": "nowhere.npz", "size": height, "channels": channels},
         architecture={
             "name": architecture.name.replace(" ", "-"),
-            "layers": layer_tables(architecture),
-        },
+        }
+        | own,
         task={"kind": "one-vs-all" if architecture.outputs == 1 else "multi-class"},
         training={"epochs": 1},
     )

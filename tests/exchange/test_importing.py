@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from hyperzoo.architectures import declared_architecture, get_architecture
+from hyperzoo.architectures import declared_architecture, get_architecture, without_dropout
 from hyperzoo.errors import (
     ExportError,
     ForeignFileError,
@@ -353,9 +353,56 @@ def test_networks_that_differ_in_a_setting_alone(tmp_path: Path):
         if number == 0:
             rows.add(network, NetworkKey("cat", 0))
     with pytest.raises(
-        ForeignFileError, match=r"\(layer 1: activation 'tanh', not 'relu'\); a zoo"
+        ForeignFileError, match=r"\(layer 1: activation 'tanh', not 'relu'\); a zoo .* by one"
     ):
         rows.add(network, NetworkKey("cat", 1))
+
+
+def varied_zoo(folder: Path, **vary: object) -> Zoo:
+    return open_zoo(make_zoo(folder, recipe(
+        networks_per_class=4,
+        architecture={"name": "own", "layers": [
+            {"dropout": 0.1}, {"conv": 4, "kernel": 3, "activation": "relu"}, {"dense": "outputs"},
+        ]},
+        vary=vary,
+    )))  # fmt: skip
+
+
+@pytest.mark.parametrize("written", ["keras-h5", "pytorch"])
+def test_networks_that_differ_in_dropout_alone(written: str, tmp_path: Path):
+    zoo = varied_zoo(tmp_path / "zoo", dropout={"choice": [0.0, 0.1, 0.3]})
+    assert len({zoo.architecture_of(own) for own in zoo.ids}) == 3
+    export_zoo(zoo, written, tmp_path / "out")
+    imported = import_zoo(tmp_path / "out", tmp_path / "again")
+    assert imported.zoo.architecture == without_dropout(zoo.architecture)
+    for own in zoo.ids:
+        for name, value in zoo.arrays(own).items():
+            assert imported.zoo.arrays(own)[name].tobytes() == value.tobytes()
+    note = (
+        "networks differ in dropout, which acts in training alone: the zoo's architecture has none"
+    )
+    assert imported.notes == (note,)
+    assert verify_zoo(imported.zoo.path).problems == ()
+
+
+def test_networks_with_the_same_dropout_keep_it(tmp_path: Path):
+    zoo = varied_zoo(tmp_path / "zoo")
+    export_zoo(zoo, "pytorch", tmp_path / "out")
+    imported = import_zoo(tmp_path / "out", tmp_path / "again")
+    assert imported.zoo.architecture == zoo.architecture
+    assert imported.notes == ()
+
+
+def test_networks_of_several_activations_and_dropouts(tmp_path: Path):
+    """The message tells the activation, which is why."""
+    zoo = varied_zoo(
+        tmp_path / "zoo",
+        dropout={"uniform": [0.1, 0.5]},
+        activation={"choice": ["relu", "tanh"]},
+    )
+    export_zoo(zoo, "keras-h5", tmp_path / "out")
+    with pytest.raises(ForeignFileError, match=r"\(layer 2: activation '\w+', not '\w+'\); a zoo"):
+        import_zoo(tmp_path / "out", tmp_path / "again")
 
 
 def test_images_of_other_classes_or_shape(files: Path, images: ImageSet, tmp_path: Path):

@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from hyperzoo.exchange.keras.architecture import architecture_of
 from hyperzoo.exchange.keras.config import model_config
 from hyperzoo.exchange.keras.layers import keras_model
 from hyperzoo.exchange.keras.read import read_keras
-from hyperzoo.exchange.keras.write import weights_template
+from hyperzoo.exchange.keras.write import weights_template, whole_model_template
 from hyperzoo.zoo import Zoo, open_zoo
 from hyperzoo.zoo.tensors import encode_tensors
 from tests.architectures.declarations import EVERY
@@ -27,7 +28,7 @@ from tests.exchange.own_zoo import own_zoo
 from tests.zoo.makers import make_zoo, recipe
 
 Weights = dict[str, np.ndarray]
-NETWORKS = [*EVERY.values(), get_architecture("resnet8", 2)]
+NETWORKS = [*EVERY.values(), *(get_architecture(name, 2) for name in ("resnet8", "resnet20"))]
 
 
 @pytest.mark.parametrize("architecture", NETWORKS, ids=lambda a: a.name)
@@ -62,10 +63,12 @@ def test_a_network_is_called_as_its_model(name: Any, expected: str):
     assert architecture_of(model, source="x.h5")[0].name == expected
 
 
-@pytest.mark.parametrize("name", ["normalised", "residual", "even kernels", "scaled", "symmetric"])
+@pytest.mark.parametrize("architecture", NETWORKS, ids=lambda a: a.name)
 @pytest.mark.parametrize("written", ["keras-h5", "pytorch"])
-def test_what_is_exported_comes_back_bit_for_bit(name: str, written: str, tmp_path: Path):
-    zoo = own_zoo(tmp_path / "zoo", EVERY[name])
+def test_what_is_exported_comes_back_bit_for_bit(
+    architecture: Architecture, written: str, tmp_path: Path
+):
+    zoo = own_zoo(tmp_path / "zoo", architecture)
     export_zoo(zoo, written, tmp_path / "files")
     again = import_zoo(tmp_path / "files", tmp_path / "again").zoo
     assert again.architecture.steps == zoo.architecture.steps
@@ -77,6 +80,74 @@ def test_what_is_exported_comes_back_bit_for_bit(name: str, written: str, tmp_pa
     told = json.loads((tmp_path / "again" / "zoo.json").read_text())["architecture"]
     assert told["layers"] == layer_tables(again.architecture)
     assert open_zoo(tmp_path / "again").architecture == again.architecture
+
+
+def model_file(path: Path, architecture: Architecture) -> Weights:
+    """A whole model; returns its weights."""
+    own = dict(some_parameters(architecture, 1))
+    path.write_bytes(whole_model_template(architecture).fill(own, None))
+    return own
+
+
+def in_order_of_steps(architecture: Architecture) -> str:
+    """A config whose layers come as the blocks have them, body before shortcut."""
+    model = config(architecture)
+    layers = {layer["name"]: layer for layer in model["config"]["layers"]}
+    names = [name for name in layers if layers[name]["class_name"] == "InputLayer"]
+    names += [layer.name for layer in keras_model(architecture)]
+    model["config"]["layers"] = [layers[name] for name in names]
+    return json.dumps(model)
+
+
+@pytest.mark.parametrize("lists_as_keras", [True, False])
+@pytest.mark.parametrize("name", ["normalised shortcuts", "resnet8"])
+def test_weights_are_listed_in_keras_s_order_or_the_config_s(
+    name: str, lists_as_keras: bool, tmp_path: Path
+):
+    """Each name is there once, so that both tell the same."""
+    architecture = next(own for own in NETWORKS if own.name == name)
+    own = model_file(tmp_path / "cat_0.h5", architecture)
+    with h5py.File(tmp_path / "cat_0.h5", "r+") as file:
+        before, after = file.attrs["model_config"], in_order_of_steps(architecture)
+        assert json.loads(str(before)) != json.loads(after)
+        file.attrs["model_config"] = after
+        if not lists_as_keras:
+            names = [layer.name.encode() for layer in keras_model(architecture)]
+            file["model_weights"].attrs["layer_names"] = names
+    network = read_keras(tmp_path / "cat_0.h5")
+    assert network.architecture.steps == architecture.steps
+    for tensor, value in own.items():
+        np.testing.assert_array_equal(network.weights[tensor], value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda names: [*names[:-2], names[-1], names[-2]],  # no layer without weights counts
+            None,
+        ),
+        (
+            lambda names: [*names[:3], names[4], names[3], *names[5:]],
+            "expected 'batch_normalization' as number 4, .*, got 'batch_normalization_1'; save",
+        ),
+        (lambda names: names[:-1], "expected 'dense' as number 17, .*, got none; save"),
+        (lambda names: [*names, names[-1]], "expected none as number 18, .*, got 'dense'; save"),
+    ],
+)
+def test_weights_listed_in_another_order_are_refused(
+    change: Callable[[list[bytes]], list[bytes]], message: str | None, tmp_path: Path
+):
+    """The message tells the first that differs."""
+    model_file(tmp_path / "cat_0.h5", EVERY["normalised shortcuts"])
+    with h5py.File(tmp_path / "cat_0.h5", "r+") as file:
+        listed = file["model_weights"].attrs
+        listed["layer_names"] = change(list(listed["layer_names"]))
+    if message is None:
+        read_keras(tmp_path / "cat_0.h5")
+        return
+    with pytest.raises(ForeignFileError, match=f"layer_names, of layers with weights: {message}"):
+        read_keras(tmp_path / "cat_0.h5")
 
 
 def archive(path: Path, architecture: Architecture, seed: int = 0) -> Weights:
@@ -242,6 +313,22 @@ def test_keras_3_weights_are_written_in_its_order(tmp_path: Path):
             np.testing.assert_array_equal(
                 variables[str(number)][:], zoo.arrays(first)[f"bn2.{kind}"]
             )
+
+
+def test_keras_3_counts_weights_in_its_order(tmp_path: Path):
+    """A shortcut that is longer than its block's body comes before it, as Keras 3.15 has it."""
+    network = EVERY["normalised shortcuts"]
+    own = dict(some_parameters(network, 1))
+    content = weights_template(network).fill(own, None)
+    with h5py.File(io.BytesIO(content)) as file:
+        body, around = file["layers/conv2d_8/vars"], file["layers/conv2d_7/vars"]
+        assert (body.attrs["name"], around.attrs["name"]) == ("conv2d_7", "conv2d_8")
+        for variables in (body, around):
+            (parameter,) = (
+                p for p in network.parameters if p.keras_layer == variables.attrs["name"]
+            )
+            expected = parameter.to_keras(own[parameter.name][np.newaxis])[0]
+            np.testing.assert_array_equal(variables["0"][:], expected)
 
 
 def test_a_format_of_pairs_refuses_what_has_none(tmp_path: Path):

@@ -17,7 +17,7 @@ from hyperzoo.architectures.lenet5 import lenet5
 from hyperzoo.architectures.parameters import Parameter
 from hyperzoo.architectures.resnet import resnet8, resnet20
 from hyperzoo.architectures.smallcnn import smallcnn
-from hyperzoo.architectures.variants import padded_symmetrically, varied
+from hyperzoo.architectures.variants import padded_symmetrically, varied, without_dropout
 
 __all__ = [
     "Architecture",
@@ -39,4 +39,5 @@ __all__ = [
     "resnet20",
     "smallcnn",
     "varied",
+    "without_dropout",
 ]

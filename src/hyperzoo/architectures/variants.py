@@ -36,6 +36,25 @@ def _changed(layer: Layer, activation: str | None, dropout: float | None) -> Lay
     return replace(layer, **changes) if changes else layer
 
 
+@lru_cache(maxsize=1024)
+def without_dropout(architecture: Architecture) -> Architecture:
+    """The same layers without dropouts, which act in training alone; the same tensors and answers.
+
+    A block of nothing else keeps them.
+    """
+    return replace(architecture, layers=_undropped(architecture.layers))
+
+
+def _undropped(layers: tuple[Any, ...]) -> tuple[Any, ...]:
+    kept = [own for own in layers if not isinstance(own, Dropout)]
+    return tuple(
+        replace(own, layers=_undropped(own.layers) or own.layers)
+        if isinstance(own, Residual)
+        else own
+        for own in kept
+    )
+
+
 def padded_symmetrically(architecture: Architecture) -> Architecture:
     """The same layers with as many zeros before as after, as PyTorch's modules have them.
 

@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from hyperzoo.architectures import architecture_names
 from hyperzoo.architectures.layers import Normalize
 from hyperzoo.exchange.content import Content, check_content, look
 from hyperzoo.exchange.network import ForeignNetwork
@@ -72,6 +73,15 @@ class Export:
 
     def warn_of_weights_alone(self) -> None:
         """Say what a file of weights alone has no place for, and its reader has to know."""
+        name = self.zoo.architecture.name
+        if name not in architecture_names():
+            _logger.warning(
+                "these files hold weights alone, which hyperzoo reads of built-in networks (%s), "
+                "so it can't read '%s' back from them; keras-h5 and pytorch can be read back%s",
+                ", ".join(architecture_names()),
+                name,
+                ", the networks of each activation apart" * self.zoo.architecture.is_drawn,
+            )
         lost = []
         for layer in self.zoo.architecture.layers:
             if isinstance(layer, Normalize):

@@ -15,6 +15,12 @@ from hyperzoo.exchange.names import parse_id
 
 Shapes = Sequence[tuple[int, ...]]
 
+OTHER_LAYERS = (
+    "networks of other layers are read as whole Keras models (.keras, .h5), and from what hyperzoo "
+    "exports as keras-h5 or pytorch; docs/formats.md has all that is read"
+)
+"""What to say of files of weights alone that are no built-in network's."""
+
 _COUNTED = re.compile(r"(?P<stem>.*?)(?:_(?P<count>[0-9]{1,6}))?", re.DOTALL)
 """A part of a layer's path; Keras counts those of one name from the second on."""
 _DIGITS = re.compile(r"[0-9]{1,9}")
@@ -73,7 +79,7 @@ def match_architecture(
     """
     found = list(shapes)
     outputs = found[-1][-1] if found and found[-1] and found[-1][-1] > 0 else 1
-    candidates = _candidates([outputs])
+    candidates = known_networks([outputs])
     for architecture in candidates:
         if _table(architecture, axes) == found:
             return architecture
@@ -100,7 +106,7 @@ def match_layers(
         ForeignFileError: no architecture has such layers, or they fit in more than one way.
     """
     biases = {bias[0] for _, bias in layers.values() if len(bias) == 1 and bias[0] > 0}
-    candidates = _candidates(sorted(biases))
+    candidates = known_networks(sorted(biases))
     for architecture in candidates:
         table = _table(architecture, "keras")
         if {p.keras_name for p in architecture.parameters} != {"kernel", "bias"}:
@@ -177,7 +183,8 @@ def torch_weights(
     return {p.name: np.ascontiguousarray(p.from_keras(t[np.newaxis])[0]) for p, t in pairs}
 
 
-def _candidates(outputs: Iterable[int]) -> list[Architecture]:
+def known_networks(outputs: Iterable[int]) -> list[Architecture]:
+    """Every built-in architecture, with each of these numbers of outputs."""
     return [get_architecture(name, count) for name in architecture_names() for count in outputs]
 
 
@@ -199,7 +206,7 @@ def _mismatch(
     )
     return (
         f"{source}: no known architecture has its tensors\n  expected {expected or 'layers'}\n"
-        f"  found    {_shown(found)}"
+        f"  found    {_shown(found)}\n{OTHER_LAYERS}"
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperzoo.architectures import Architecture, layer_tables
+from hyperzoo.architectures import Architecture, layer_tables, without_dropout
 from hyperzoo.errors import ForeignFileError, HyperzooError
 from hyperzoo.exchange.finding import Source
 from hyperzoo.exchange.format import Meter
@@ -28,13 +28,15 @@ class Rows:
 
     Attributes:
         path: the file of rows.
-        architecture: of all networks.
+        architecture: of all networks; without dropouts where networks differ in these.
+        first: of the first network.
         sources: network -> where it came from, in the order of the rows.
         places: network -> its row.
     """
 
     path: Path
     architecture: Architecture | None = None
+    first: Architecture | None = None
     sources: dict[NetworkKey, str] = field(default_factory=dict)
     places: dict[NetworkKey, int] = field(default_factory=dict)
 
@@ -54,16 +56,9 @@ class Rows:
             Its row; None where the network is there already, the same bit for bit.
         """
         if self.architecture is None:
-            self.architecture = network.architecture
+            self.architecture = self.first = network.architecture
         if network.architecture != self.architecture:
-            first = next(iter(self.sources.values()))
-            raise ForeignFileError(
-                f"{network.source} holds a '{network.architecture.name}' with "
-                f"{counted(network.architecture.outputs, 'output')}, but {first} a "
-                f"'{self.architecture.name}' with {self.architecture.outputs}"
-                f"{_difference(network.architecture, self.architecture)}; "
-                "a zoo has one architecture, so import them apart"
-            )
+            self._settle(network)
         tensors = [network.weights[p.name].ravel() for p in self.architecture.parameters]
         row = np.concatenate(tensors).astype("<f4")
         if key in self.sources:
@@ -79,6 +74,23 @@ class Rows:
         self.places[key] = len(self.sources)
         self.sources[key] = network.source
         return row
+
+    def _settle(self, network: ForeignNetwork) -> None:
+        """Leave out dropouts, if a network differs from the others in nothing else; or refuse it.
+
+        They hold no weights and act in training alone, which no network of an imported zoo sees.
+        """
+        own, its = network.architecture, self.first
+        assert its is not None  # there are others
+        if without_dropout(own) == without_dropout(its):
+            self.architecture = without_dropout(own)
+            return
+        raise ForeignFileError(
+            f"{network.source} holds a '{own.name}' with {counted(own.outputs, 'output')}, but "
+            f"{next(iter(self.sources.values()))} a '{its.name}' with {its.outputs}"
+            f"{_difference(own, its)}; a zoo has one architecture: put the files of each into a "
+            "folder of their own, and import these one by one"
+        )
 
     def weights(self, order: Sequence[int]) -> Iterator[Parameters]:
         """The networks' weights in another order, by name."""
@@ -181,6 +193,11 @@ def read_rows(path: Path, sources: Sequence[Source], meter: Meter | None = None)
             f"({sources[0].prefer}), where what there is was taken: {', '.join(lacking[:3])}"
             f"{', ...' * (len(lacking) > 3)}"
         )
+    if rows.architecture != rows.first:
+        notes.append(
+            "networks differ in dropout, which acts in training alone: the zoo's architecture has "
+            "none"
+        )
     notes += [f"{counted(count, 'network')}: {note}" for note, count in told.items()]
     return RowsRead(rows=rows, formats=formats, by_shapes=by_shapes, notes=tuple(notes))
 
@@ -245,8 +262,11 @@ def _difference(one: Architecture, other: Architecture) -> str:
         return ""
     if one.input_shape != other.input_shape:
         return f" (images of {one.input_shape}, not {other.input_shape})"
-    tables = zip_longest(layer_tables(one), layer_tables(other))
-    number, own, its = next((n, a, b) for n, (a, b) in enumerate(tables, 1) if a != b)
+    tables = enumerate(zip_longest(layer_tables(one), layer_tables(other)), 1)
+    differing = [(number, a, b) for number, (a, b) in tables if a != b]
+    # Two dropouts are no reason to refuse.
+    differing.sort(key=lambda own: all(table and "dropout" in table for table in own[1:]))
+    number, own, its = differing[0]
     if own is None or its is None:
         return f" (of {len(one.layers)} layers, not {len(other.layers)})"
     keys = [key for key in (*own, *its) if own.get(key) != its.get(key)]

@@ -249,7 +249,7 @@ HOSTILE_MODELS: dict[Callable[[h5py.File], None], str] = {
     climbing_name: r"'\.\.' is no name of an object",
     absolute_name: r"'' is no name of an object",
     climbing_layer: r"'\.\.' is no name of an object",
-    too_many_names: r"layer_names: expected at most 64 texts, got \(5000,\)",
+    too_many_names: r"layer_names: expected at most 1024 texts, got \(5000,\)",
     names_that_are_numbers: r"layer_names: expected texts, got int64",
     ragged_attribute: r"model_config: expected texts, got object",
     reference_attribute: r"model_config: expected texts, got object",

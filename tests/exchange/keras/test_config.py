@@ -12,8 +12,8 @@ from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.keras.config import (
     check_config,
     keras_layers,
+    layers_in_keras_order,
     model_config,
-    names_in_keras_order,
 )
 
 SMALL = get_architecture("smallcnn", 1)
@@ -239,7 +239,8 @@ def test_layers_that_are_joined_come_in_the_order_of_keras():
     weighted = {
         name for _, name, own in keras_layers(resnet) if name[:4] in ("conv", "batc", "dens")
     }
-    names = [name for name in names_in_keras_order(resnet) if name in weighted]
+    ordered = [layer.name for layer in layers_in_keras_order(resnet)]
+    names = [name for name in ordered if name in weighted]
     assert names == [
         "conv2d",
         "batch_normalization",
@@ -262,4 +263,5 @@ def test_layers_that_are_joined_come_in_the_order_of_keras():
         "dense",
     ]
     straight = get_architecture("lenet5", 1)
-    assert names_in_keras_order(straight) == [name for _, name, _ in keras_layers(straight)]
+    names = [layer.name for layer in layers_in_keras_order(straight)]
+    assert names == [name for _, name, _ in keras_layers(straight)]

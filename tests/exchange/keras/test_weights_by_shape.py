@@ -1,5 +1,6 @@
 """Weights alone of nested and subclassed models: followed where names and shapes fit in one way."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -10,6 +11,9 @@ from hyperzoo.architectures import Parameter, get_architecture
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.importing import import_zoo
 from hyperzoo.exchange.keras.read import read_keras
+from hyperzoo.exchange.keras.write import weights_template
+from tests.architectures.declarations import EVERY
+from tests.architectures.test_forward import some_parameters
 
 NESTED = (
     "backbone/layers/conv2d",
@@ -157,3 +161,60 @@ def test_layers_that_were_made_from_the_end(
     for parameter, value in values.items():
         expected = parameter.from_keras(value[np.newaxis])[0]
         np.testing.assert_array_equal(network.weights[parameter.name], expected)
+
+
+RESNET = get_architecture("resnet8", 3)
+
+
+def resnet(path: Path) -> dict[str, np.ndarray]:
+    """Weights of a network whose layers are no pairs of kernel and bias."""
+    own = dict(some_parameters(RESNET, 1))
+    path.write_bytes(weights_template(RESNET).fill(own, None))
+    return own
+
+
+def test_a_built_in_network_with_normalisations(tmp_path: Path):
+    own = resnet(tmp_path / "all_0.weights.h5")
+    network = read_keras(tmp_path / "all_0.weights.h5")
+    assert network.architecture == RESNET
+    assert network.by_shapes
+    assert network.weights.keys() == own.keys()
+    assert all(network.weights[name].tobytes() == own[name].tobytes() for name in own)
+
+
+def swap_names(file: h5py.File) -> None:
+    """As of a shortcut that was made before its block's body."""
+    one, other = (file[f"layers/batch_normalization_{n}/vars"].attrs for n in (4, 5))
+    one["name"], other["name"] = other["name"], one["name"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (swap_names, r"the batch_normalization layers .* are numbered \[3, 5, 4\] by their own"),
+        (
+            lambda file: file.move("layers/conv2d_5", "layers/conv2d_99"),
+            "layer 'batch_norm.*keras-h5",
+        ),
+        (lambda file: file.__delitem__("layers/conv2d_5"), "layer 'batch_normalization': expected"),
+        (lambda file: file.__delitem__("layers/conv2d_5/vars/0"), "layer 'batch_normalization': e"),
+    ],
+)
+def test_normalisations_that_are_not_those_of_a_built_in_network(
+    damage: Callable[[h5py.File], None], message: str, tmp_path: Path
+):
+    resnet(tmp_path / "all_0.weights.h5")
+    with h5py.File(tmp_path / "all_0.weights.h5", "r+") as file:
+        damage(file)
+    with pytest.raises(ForeignFileError, match=message):
+        read_keras(tmp_path / "all_0.weights.h5")
+
+
+def test_what_other_layers_are_read_from_is_said(tmp_path: Path):
+    network = EVERY["overlapping"]
+    content = weights_template(network).fill(dict(some_parameters(network, 1)), None)
+    (tmp_path / "all_0.weights.h5").write_bytes(content)
+    with pytest.raises(
+        ForeignFileError, match=r"no known .*\n.*\n.*\nnetworks of other .* keras-h5"
+    ):
+        read_keras(tmp_path / "all_0.weights.h5")

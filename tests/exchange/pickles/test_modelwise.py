@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 import torch
 
+from hyperzoo.architectures import Architecture, get_architecture
 from hyperzoo.errors import ForeignFileError
+from hyperzoo.exchange.exporting import export_zoo
 from hyperzoo.exchange.format import Export
 from hyperzoo.exchange.network import ForeignNetwork
 from hyperzoo.exchange.pickles.modelwise import ModelwisePickle
 from hyperzoo.zoo import Zoo, open_zoo
+from tests.architectures.declarations import EVERY
 from tests.exchange.format_contract import FormatContract
+from tests.exchange.own_zoo import own_zoo
 from tests.zoo.makers import make_zoo, recipe
 
 
@@ -123,9 +127,14 @@ def test_an_item_that_is_wrong(zoo: Zoo, tmp_path: Path, change: dict[str, Any],
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("conv2d/conv2d/bias:0", "conv2d/conv2d/gamma:0", "got 'conv2d/conv2d/gamma:0'"),
+        ("conv2d/conv2d/bias:0", "conv2d/conv2d/gamma:0", r"got conv2d \(gamma, kernel\), "),
+        ("conv2d/conv2d/bias:0", "conv2d/conv2d/delta:0", "got 'conv2d/conv2d/delta:0'"),
         ("conv2d/conv2d/bias:0", "bias:0", "got 'bias:0'"),
-        ("dense_1/dense_1/kernel:0", "dense_2/dense_2/kernel:0", "layer dense_[12] has a .* alone"),
+        (
+            "dense_1/dense_1/kernel:0",
+            "dense_2/dense_2/kernel:0",
+            r"a bias and a kernel in .*dense_1 \(bias\)",
+        ),
         ("dense_1/dense_1/kernel:0", "dense_1/x/bias:0", "got 'dense_1/"),
     ],
 )
@@ -137,6 +146,48 @@ def test_paths_that_are_wrong(zoo: Zoo, tmp_path: Path, old: str, new: str, mess
     item["parameters_flat"] = torch.cat([tensor.flatten() for tensor in renamed.values()])
     with pytest.raises(ForeignFileError, match=message):
         read([item], tmp_path)
+
+
+def own_pickle(folder: Path, architecture: Architecture) -> tuple[Zoo, Path]:
+    zoo = own_zoo(folder / "zoo", architecture)
+    export_zoo(zoo, "modelwise-pickle", folder / "out")
+    return zoo, folder / "out" / "modelwise.pkl"
+
+
+@pytest.mark.parametrize("name", ["resnet8", "resnet20"])
+def test_built_in_networks_whose_layers_are_no_pairs(name: str, tmp_path: Path):
+    zoo, path = own_pickle(tmp_path, get_architecture(name, 1))
+    networks = list(ModelwisePickle().read(path))
+    assert [network.id for network in networks] == zoo.ids
+    assert all(own.architecture == zoo.architecture and own.by_shapes for own in networks)
+    assert all(same(network, zoo) for network in networks)
+
+
+@pytest.mark.parametrize("name", ["normalised shortcuts", "even kernels"])
+def test_networks_of_other_layers_are_named_with_what_they_can_be_read_from(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    _, path = own_pickle(tmp_path, EVERY[name])
+    called = name.replace(" ", "-")
+    assert [record.message for record in caplog.records] == [
+        "these files hold weights alone, which hyperzoo reads of built-in networks (lenet5, "
+        f"smallcnn, resnet8, resnet20), so it can't read '{called}' back from them; keras-h5 and "
+        "pytorch can be read back"
+    ]
+    message = r"expected a bias and a kernel in every .*, got .* as keras-h5 or"
+    with pytest.raises(ForeignFileError, match=message):
+        list(ModelwisePickle().read(path))
+
+
+def test_a_built_in_network_with_other_shapes(tmp_path: Path):
+    _, path = own_pickle(tmp_path, get_architecture("resnet8", 1))
+    items = pickle.loads(path.read_bytes())
+    by_layer = items[0]["parameters_by_layer"]
+    key = "batch_normalization_3/batch_normalization_3/gamma:0"
+    by_layer[key] = torch.zeros(33)
+    items[0]["parameters_flat"] = torch.cat([own.flatten() for own in by_layer.values()])
+    with pytest.raises(ForeignFileError, match=r"\(cat_0\): expected a bias and a kernel in every"):
+        read(items, tmp_path)
 
 
 @pytest.mark.parametrize("layer", ["first", "conv2d_0", "dense_x", "conv2d_" + "9" * 5000])

@@ -29,7 +29,7 @@ from hyperzoo.exchange.keras.effective import (
     sides,
     told_in_training_alone,
 )
-from hyperzoo.exchange.keras.layers import Facts, answer_of
+from hyperzoo.exchange.keras.layers import Facts, answer_of, in_keras_order
 from hyperzoo.exchange.keras.scaling import Scaling
 from hyperzoo.words import counted
 
@@ -60,6 +60,16 @@ def architecture_of(
         ) from error
 
 
+def keras_order(config: Mapping[str, Any], *, source: str) -> list[str]:
+    """The names of a model's layers in the order by which Keras reads their weights.
+
+    Args:
+        config: one that `architecture_of` took.
+        source: the file, for messages.
+    """
+    return in_keras_order(_Reader(config, source).inputs)
+
+
 class _Reader:
     """Reads a model's config, layer after layer."""
 
@@ -72,7 +82,7 @@ class _Reader:
         self._name = model.get("name")
         self._layers: dict[str, tuple[str, Facts]] = {}
         self._followers: dict[str, list[str]] = {}
-        self._inputs: dict[str, list[str]] = {}
+        self.inputs: dict[str, list[str]] = {}
         self._weighted: list[str] = []
         self._notes: list[str] = []
         self._passed: dict[str, None] = {}
@@ -88,7 +98,7 @@ class _Reader:
                 raise self._refused(name, f"is {OWN_LAYER}")
             nodes = layer.get("inbound_nodes", []) if self._functional else None
             before = list(previous) if nodes is None else self._named(name, nodes)
-            self._layers[name], self._inputs[name] = (str(layer["class_name"]), own), before
+            self._layers[name], self.inputs[name] = (str(layer["class_name"]), own), before
             for other in before:
                 self._followers.setdefault(other, []).append(name)
             previous = [name]
@@ -121,7 +131,7 @@ class _Reader:
         if not self._layers:
             raise ForeignFileError(f"{self._source}: the model has no layers")
         first = next(iter(self._layers))
-        starts = [name for name in self._layers if not self._inputs[name]]
+        starts = [name for name in self._layers if not self.inputs[name]]
         if starts != [first]:
             raise self._refused(starts[-1], "begins a second way; expected one input")
         shape = self._input_shape(first)
@@ -233,7 +243,7 @@ class _Reader:
             branches[end], weighted[end] = branch, self._weighted
             self._weighted = before
         self._begins = begins
-        body, around = self._inputs[join]
+        body, around = self.inputs[join]
         if not branches[body] or not _is_shortcut(branches[around]):
             body, around = around, body  # a sum may be written either way round
         self._weighted += weighted[body] + weighted[around]

@@ -19,7 +19,8 @@ from hyperzoo.exchange.keras.effective import (
     is_model,
     leaves,
 )
-from hyperzoo.exchange.keras.layers import Facts, keras_model
+from hyperzoo.exchange.keras.groups import named_groups
+from hyperzoo.exchange.keras.layers import Facts, KerasLayer, in_keras_order, keras_model
 
 KERAS_VERSION = "2.15.0"
 MODEL_NAME = "sequential"
@@ -39,28 +40,17 @@ def keras_layers(architecture: Architecture) -> Iterator[tuple[str, str, Facts]]
         yield layer.class_name, layer.name, layer.settings
 
 
-def names_in_keras_order(architecture: Architecture) -> list[str]:
-    """The layers' names as Keras's `model.layers` has them, by which it reads weights from HDF5.
-
-    Of layers that join that is the longest way to the output, falling; among equals, which of them
-    comes first on the way back from the output (`map_graph_network` of Keras 2, `map_graph` of 3).
-    """
+def layers_in_keras_order(architecture: Architecture) -> list[KerasLayer]:
+    """The same layers as Keras lists and counts them."""
     layers = {layer.name: layer for layer in keras_model(architecture)}
-    if architecture.is_straight:
-        return list(layers)
-    depths = dict.fromkeys(layers, 0)
-    for name, layer in reversed(layers.items()):  # every layer comes after those that it takes
-        for other in layer.inputs:
-            if other in depths:
-                depths[other] = max(depths[other], depths[name] + 1)
-    met: list[str] = []
-    waiting = [list(layers)[-1]]
-    while waiting:
-        name = waiting.pop()
-        if name in layers and name not in met:
-            met.append(name)
-            waiting += reversed(layers[name].inputs)
-    return sorted(met, key=lambda name: -depths[name])
+    return [layers[name] for name in in_keras_order({n: own.inputs for n, own in layers.items()})]
+
+
+def counted_groups(architecture: Architecture) -> dict[str, str]:
+    """Name of a layer -> its group's in a file of Keras 3's weights."""
+    layers = layers_in_keras_order(architecture)
+    groups = named_groups([{"class_name": layer.class_name} for layer in layers])
+    return {layer.name: name for layer, (_, name) in zip(layers, groups, strict=True)}
 
 
 def model_config(architecture: Architecture) -> str:
@@ -68,7 +58,7 @@ def model_config(architecture: Architecture) -> str:
     shape = [None, *architecture.input_shape]
     name = MODEL_NAME if architecture.name in architecture_names() else architecture.name
     layers: list[Facts] = []
-    for layer in keras_model(architecture):
+    for layer in layers_in_keras_order(architecture):
         settings = layer.settings
         if not layers:
             layers.append(_input_layer(layer.name, shape))
@@ -87,7 +77,7 @@ def _joined(architecture: Architecture, name: str, layers: list[Facts]) -> Facts
     """The config of a Functional model: every layer tells whose outputs it takes."""
     image = layers[0]["config"]["name"]
     inputs: list[tuple[str, ...]] = [()]
-    inputs += [layer.inputs or (image,) for layer in keras_model(architecture)]
+    inputs += [layer.inputs or (image,) for layer in layers_in_keras_order(architecture)]
     for layer, names in zip(layers, inputs, strict=True):
         if names:
             layer["config"].pop("batch_input_shape", None)

@@ -26,7 +26,9 @@ MAX_FILE_BYTES = 16 * 2**20
 """A LeNet-5 with its optimizer takes 1.1 MB."""
 
 MAX_MEMBERS = 256
-MAX_NAMES = 64
+MAX_NAMES = 1024
+"""A ResNet-20 has 72 layers."""
+
 MAX_TEXT_BYTES = 2**20
 _HARMLESS_FILTERS = {"gzip", "shuffle", "fletcher32"}
 _MAX_CHUNK_NUMBERS = 2**20

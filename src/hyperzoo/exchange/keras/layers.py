@@ -4,7 +4,7 @@ The settings are those of Keras 2.15, which Keras 3 reads too. An activation tha
 for, or that follows a layer which has none, is a layer of its own in Keras.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +81,29 @@ def keras_model(architecture: Architecture) -> tuple[KerasLayer, ...]:
             inputs = append(class_name, settings, inputs)
         values.append(inputs)
     return tuple(layers)
+
+
+def in_keras_order(inputs: Mapping[str, Sequence[str]]) -> list[str]:
+    """Layers as Keras's `model.layers` has them, by which it reads and counts weights.
+
+    Of layers that join that is the longest way to the output, falling; among equals, which of them
+    comes first on the way back from the output (`map_graph_network` of Keras 2, `map_graph` of 3).
+
+    Args:
+        inputs: layer -> those whose outputs it takes, each of them before it; the output is last.
+    """
+    depths = dict.fromkeys(inputs, 0)
+    for name in reversed(list(inputs)):
+        for other in inputs[name]:
+            depths[other] = max(depths[other], depths[name] + 1)
+    met: dict[str, None] = {}
+    waiting = list(inputs)[-1:]
+    while waiting:
+        name = waiting.pop()
+        if name not in met:
+            met[name] = None
+            waiting += reversed(inputs[name])
+    return sorted(met, key=lambda name: -depths[name])
 
 
 def answer_of(outputs: int) -> str:

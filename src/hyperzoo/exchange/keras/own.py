@@ -3,6 +3,7 @@
 import json
 import reprlib
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from hyperzoo.architectures.parameters import parameters_of
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.keras import hdf5
-from hyperzoo.exchange.keras.architecture import architecture_of
+from hyperzoo.exchange.keras.architecture import architecture_of, keras_order
 from hyperzoo.exchange.keras.config import precision_notes
 from hyperzoo.exchange.keras.groups import CONTAINERS, named_groups
 from hyperzoo.exchange.network import ForeignNetwork
@@ -116,13 +117,25 @@ def _archived_groups(file: Any, config: Any, layers: Sequence[str], source: str)
 
 
 def _check_order(group: Any, config: Any, layers: Sequence[str], source: str) -> None:
-    """Refuse a file that lists its weights in another order than its model: Keras goes by order."""
-    declared = [layer["config"]["name"] for layer in config["config"]["layers"]]
-    expected = [name for name in declared if name in layers]
+    """Refuse a file that lists its weights in another order than its model: Keras goes by order.
+
+    That of the config will do as well: Keras writes the two alike, hyperzoo once did not.
+    """
     listed = hdf5.names_attribute(group, "layer_names", source)
     found = [name for name in listed if name in layers]
+    declared = [layer["config"]["name"] for layer in config["config"]["layers"]]
+    if found == [name for name in declared if name in layers]:
+        return
+    expected = [name for name in keras_order(config, source=source) if name in layers]
     if found != expected:
+        pairs = enumerate(zip_longest(expected, found), start=1)
+        number, own, its = next((n, a, b) for n, (a, b) in pairs if a != b)
         raise ForeignFileError(
-            f"{source}: expected weights of {reprlib.repr(expected)} in that order, got "
-            f"{reprlib.repr(found)}"
+            f"{source}: layer_names, of layers with weights: expected {_shown(own)} as number "
+            f"{number}, the order of the model's layers, got {_shown(its)}; save the whole model "
+            "anew"
         )
+
+
+def _shown(name: str | None) -> str:
+    return "none" if name is None else reprlib.repr(name)

@@ -23,19 +23,21 @@ from hyperzoo.architectures import Architecture
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.keras import hdf5
 from hyperzoo.exchange.keras.archive import unpack
-from hyperzoo.exchange.keras.config import check_config, read_config
+from hyperzoo.exchange.keras.config import check_config, counted_groups, read_config
 from hyperzoo.exchange.keras.effective import is_model, leaves
 from hyperzoo.exchange.keras.groups import CONTAINERS, named_groups
 from hyperzoo.exchange.keras.own import own_network
 from hyperzoo.exchange.network import (
+    OTHER_LAYERS,
     ForeignNetwork,
+    known_networks,
     match_architecture,
     match_layers,
     torch_weights,
 )
 
-Layer = tuple[Any, Any]
-"""The datasets of a layer's kernel and bias."""
+Layer = tuple[Any, ...]
+"""The datasets of a layer: of its kernel and bias, but for built-in networks with other layers."""
 
 _COUNTED = re.compile(r"(?P<kind>conv2d|dense)(?:_(?P<count>[0-9]{1,6}))?")
 _MOST_LEVELS = 16  # two a model
@@ -69,8 +71,9 @@ def read_keras(path: Path) -> ForeignNetwork:
             if own is None or str(own) == str(error):
                 raise
             if isinstance(own, ForeignFileError):
+                why = str(error).removesuffix(f"\n{OTHER_LAYERS}")  # this is a whole model
                 raise ForeignFileError(
-                    f"{error}\nNor is it a network of its own layers: {own}"
+                    f"{why}\nNor is it a network of its own layers: {own}"
                 ) from error
             return own
         tensors = [hdf5.numbers(dataset) for layer in layers for dataset in layer]
@@ -105,6 +108,8 @@ def _layers(
         if model is not None and any(map(is_model, model)):
             layers = list(_layers_of_config(container, model, source))
             return match_architecture(_shapes(layers, source), source=source), layers, config, ()
+        if config is None and (known := _of_other_layers(container, source)) is not None:
+            return *known, None, ()
         if (line := _one_line(container, source)) is not None:
             architecture, layers = _by_count(line, source)
             return architecture, layers, config, ()
@@ -139,6 +144,42 @@ def _inner_names(config: str | bytes | None, source: str) -> dict[str, list[str]
         for layer in read_config(config, source)["config"]["layers"]
         if is_model(layer)
     }
+
+
+def _of_other_layers(container: Any, source: str) -> tuple[Architecture, Sequence[Layer]] | None:
+    """The built-in network with layers that are no pairs whose groups these are; None for none.
+
+    Its groups are called as Keras counts them, and have its shapes.
+    """
+    found: dict[str, Layer] = {}
+    for name in hdf5.members(container, source):
+        layer = hdf5.step(container, name, source)
+        if not hdf5.has_group(layer, "vars"):
+            return None
+        variables = hdf5.step(layer, "vars", source)
+        numbers = [str(number) for number in range(len(hdf5.members(variables, source)))]
+        if sorted(numbers) != sorted(hdf5.members(variables, source)):
+            return None
+        if numbers:
+            found[name] = tuple(hdf5.step(variables, number, source) for number in numbers)
+    if all(len(layer) == 2 for layer in found.values()):
+        return None
+    shapes = {
+        name: tuple(hdf5.tensor(dataset, source) for dataset in layer)
+        for name, layer in found.items()
+    }
+    last = shapes.get("dense", ((),))[-1]  # the bias tells the number of outputs
+    for architecture in known_networks(set(last)):
+        groups, table = counted_groups(architecture), dict[str, tuple[tuple[int, ...], ...]]()
+        for parameter in architecture.parameters:
+            name = groups[parameter.keras_layer]
+            table[name] = (*table.get(name, ()), parameter.keras_shape)
+        if table == shapes:
+            order = [name for name in groups.values() if name in found]
+            kinds = [(name, _kind_and_count(name)[0], shapes[name]) for name in order]
+            _check_own_names(kinds, found, source)
+            return architecture, [found[name] for name in table]
+    return None
 
 
 def _one_line(container: Any, source: str) -> dict[str, Layer] | None:
@@ -283,8 +324,9 @@ def _variables(layer: Any, name: str, source: str) -> Layer | None:
     if names != ["0", "1"]:
         raise ForeignFileError(
             f"{source}: layer {reprlib.repr(name)}: expected a kernel and a bias named 0 and "
-            f"1, got {reprlib.repr(names)}; layers of other kinds are told by a whole model alone: "
-            "save that (.keras or .h5)"
+            f"1, got {reprlib.repr(names)}; layers of other kinds, but for those of built-in "
+            "networks, are told by a whole model alone: save that (.keras or .h5; hyperzoo export "
+            "--format keras-h5)"
         )
     return hdf5.step(variables, "0", source), hdf5.step(variables, "1", source)
 
@@ -341,9 +383,9 @@ def _check_own_names(
         variables = layers[name][0].parent
         if "name" not in variables.attrs:
             continue
-        match = _COUNTED.fullmatch(hdf5.text_attribute(variables, "name", source))
-        if match is not None and match["kind"] == kind:
-            own.setdefault((kind, shapes), []).append(int(match["count"] or 0))
+        called, count = _kind_and_count(hdf5.text_attribute(variables, "name", source))
+        if called == kind:
+            own.setdefault((kind, shapes), []).append(count)
     for (kind, _), counts in own.items():
         if counts != sorted(set(counts)):
             raise ForeignFileError(
@@ -351,3 +393,9 @@ def _check_own_names(
                 f"{kind} layers of the same shapes are numbered {counts} by their own names; save "
                 "the whole model, model.save('NAME.keras'), which keeps the order"
             )
+
+
+def _kind_and_count(name: str) -> tuple[str, int]:
+    """What Keras made a layer's name of: batch_normalization and 3; of any other itself and 0."""
+    kind, _, count = name.rpartition("_")
+    return (kind, int(count)) if re.fullmatch(r"[0-9]{1,6}", count) else (name, 0)

@@ -18,9 +18,9 @@ from hyperzoo.exchange.keras.config import (
     KERAS_VERSION,
     LEARNING_RATE_WIDTH,
     MODEL_NAME,
-    keras_layers,
+    counted_groups,
+    layers_in_keras_order,
     model_config,
-    names_in_keras_order,
     padded_rate,
     training_config,
 )
@@ -81,7 +81,7 @@ def whole_model_template(architecture: Architecture, *, adam: bool = True) -> Te
         if adam:
             file.attrs["training_config"] = training_config(architecture, None)
         group = file.create_group("model_weights")
-        names = names_in_keras_order(architecture)
+        names = [layer.name for layer in layers_in_keras_order(architecture)]
         group.attrs["layer_names"] = _bytes(names)
         group.attrs["backend"] = "tensorflow"
         group.attrs["keras_version"] = KERAS_VERSION
@@ -108,8 +108,8 @@ def weights_template(architecture: Architecture) -> Template:
     def build(file: Any) -> dict[Parameter, Any]:
         datasets = {}
         layers = file.create_group("layers")
-        for _, name, _ in keras_layers(architecture):
-            variables = layers.create_group(f"{name}/vars")
+        for name, counted in counted_groups(architecture).items():
+            variables = layers.create_group(f"{counted}/vars")
             variables.attrs["name"] = name
             for number, parameter in enumerate(tables.get(name, [])):
                 datasets[parameter] = _dataset(variables, str(number), parameter)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from hyperzoo.architectures import Architecture, Parameter, architecture_names, get_architecture
 from hyperzoo.errors import ExportError, ForeignFileError
 from hyperzoo.exchange.format import Export, Meter
-from hyperzoo.exchange.network import ForeignNetwork, torch_weights
+from hyperzoo.exchange.network import OTHER_LAYERS, ForeignNetwork, torch_weights
 from hyperzoo.exchange.pickles.items import read_items
 from hyperzoo.exchange.pickles.modelwise import (
     check_id,
@@ -222,7 +222,7 @@ def _architecture_of(sizes: Mapping[str, int], source: str) -> Architecture:
     raise ForeignFileError(
         f"{source}: {'several architectures have' if fitting else 'no known architecture has'} "
         f"layers of these sizes\n  expected {'; '.join(shown)}\n"
-        f"  found    {', '.join(map(str, found[:24]))}"
+        f"  found    {', '.join(map(str, found[:24]))}\n{OTHER_LAYERS}"
     )
 
 

@@ -17,11 +17,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hyperzoo.architectures import Parameter
+from hyperzoo.architectures import Architecture, Parameter, architecture_names
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.format import Export, Meter
 from hyperzoo.exchange.names import parse_id
-from hyperzoo.exchange.network import ForeignNetwork, match_architecture, torch_weights
+from hyperzoo.exchange.network import (
+    OTHER_LAYERS,
+    ForeignNetwork,
+    known_networks,
+    match_architecture,
+    torch_weights,
+)
 from hyperzoo.exchange.pickles.items import read_items
 from hyperzoo.exchange.pickles.published import PublishedPickle
 from hyperzoo.exchange.pickles.tensors import END, START, push, push_tensor
@@ -29,7 +35,10 @@ from hyperzoo.exchange.pickles.tensors import END, START, push, push_tensor
 FILE_NAME = "modelwise.pkl"
 
 _KEYS = ("model", "parameters_by_layer", "parameters_flat")
-_PATH = re.compile(r"(?P<layer>[^/]+)/(?:[^/]+/)*(?P<name>bias|kernel)(?::0)?")
+_PATH = re.compile(
+    r"(?P<layer>[^/]+)/(?:[^/]+/)*"
+    r"(?P<name>bias|kernel|gamma|beta|moving_mean|moving_variance)(?::0)?"
+)
 _LAYER = re.compile(r"(?P<kind>conv2d|dense)(?:_(?P<number>[1-9][0-9]{0,8}))?")
 
 
@@ -130,12 +139,10 @@ def _network(item: object, source: str) -> ForeignNetwork:
     tensors = _tensors(content["parameters_by_layer"], source)
     _check_flat(tensors, check_tensor(content["parameters_flat"], source), source)
     places = _places(tensors, source)
-    in_order = [
-        tensors[places[layer, name]]
-        for layer in sorted({layer for layer, _ in places}, key=lambda n: layer_order(n, source))
-        for name in ("kernel", "bias")
-    ]
-    architecture = match_architecture([tensor.shape for tensor in in_order], source=source)
+    architecture, order = _in_order(
+        {own: tensors[path].shape for own, path in places.items()}, source
+    )
+    in_order = [tensors[places[own]] for own in order]
     return ForeignNetwork(
         name=content["model"],
         architecture=architecture,
@@ -157,7 +164,7 @@ def _tensors(by_layer: object, source: str) -> dict[str, NDArray[np.float32]]:
 
 
 def _places(tensors: Mapping[str, NDArray[np.float32]], source: str) -> dict[tuple[str, str], str]:
-    """Layer and "kernel" or "bias" -> path, for every layer both."""
+    """Layer and tensor, "kernel" or another -> path."""
     places: dict[tuple[str, str], str] = {}
     for path in tensors:
         match = _PATH.fullmatch(path)
@@ -167,10 +174,37 @@ def _places(tensors: Mapping[str, NDArray[np.float32]], source: str) -> dict[tup
                 f"{path[:80]!r}"
             )
         places[match["layer"], match["name"]] = path
-    for layer, name in places:
-        if not {(layer, "kernel"), (layer, "bias")} <= places.keys():
-            raise ForeignFileError(f"{source}: the layer {layer[:80]} has a {name} alone")
     return places
+
+
+def _in_order(
+    shapes: Mapping[tuple[str, str], tuple[int, ...]], source: str
+) -> tuple[Architecture, list[tuple[str, str]]]:
+    """The architecture whose these layers are, and layer and tensor of each of its parameters."""
+    layers = {layer for layer, _ in shapes}
+    if shapes.keys() == {(layer, name) for layer in layers for name in ("kernel", "bias")}:
+        in_order = sorted(layers, key=lambda layer: layer_order(layer, source))
+        pairs = [(layer, name) for layer in in_order for name in ("kernel", "bias")]
+        architecture = match_architecture([shapes[own] for own in pairs], source=source)
+        return architecture, pairs
+    # No pairs, of whose order their kinds say nothing: they are called as those of the network.
+    for architecture in known_networks(set(shapes.get(("dense", "bias"), ()))):
+        table = {(p.keras_layer, p.keras_name): p.keras_shape for p in architecture.parameters}
+        if table == shapes:
+            return architecture, list(table)
+    raise ForeignFileError(
+        f"{source}: expected a bias and a kernel in every layer, or the layers of a built-in "
+        f"network ({', '.join(architecture_names())}) by name, got {_shown(shapes)}; "
+        f"{OTHER_LAYERS}"
+    )
+
+
+def _shown(shapes: Mapping[tuple[str, str], tuple[int, ...]]) -> str:
+    layers: dict[str, list[str]] = {}
+    for layer, name in shapes:
+        layers.setdefault(layer[:80], []).append(name)
+    first = [f"{layer} ({', '.join(names)})" for layer, names in sorted(layers.items())[:6]]
+    return ", ".join(first) + ", ..." * (len(layers) > 6)
 
 
 def _check_flat(

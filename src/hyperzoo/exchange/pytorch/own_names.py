@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from hyperzoo.architectures import Architecture
 from hyperzoo.errors import ForeignFileError
+from hyperzoo.exchange.network import OTHER_LAYERS
 
 _KINDS = ("weight", "bias", "running_mean", "running_var")
 _WORDS = re.compile(
@@ -233,7 +234,4 @@ def _next(shapes: Shapes, nearest: Architecture) -> str:
             f"all of '{nearest.name}' is there, and more: if {names} changes no answer of the "
             "network, save the state_dict without it"
         )
-    return (
-        "networks of other layers are read as whole Keras models (.keras, .h5), and from what "
-        "hyperzoo exports; docs/formats.md has all that is read"
-    )
+    return OTHER_LAYERS

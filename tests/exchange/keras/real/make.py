@@ -20,7 +20,7 @@ from tests.zoo.makers import make_zoo, recipe
 
 OWN = (
     "cnn-s", "even kernels", "pooled activations", "normalised", "dropped out", "residual",
-    "overlapping", "scaled",
+    "normalised shortcuts", "overlapping", "scaled",
 )  # fmt: skip
 TRIALS = {
     "tune_zoo_mnist_hyperparameter": ("CNN", 1, 0.1307, 0.3081),
