@@ -69,6 +69,8 @@ MAY_IMPORT = {
         "cores",
         "errors",
         "version",
+        "words",
+        "recipe",
         "images",
         "architectures",
         "randomness",

@@ -24,13 +24,8 @@ def _amount(number: float) -> str:
 _WORDS: dict[str, Callable[[_Context], str]] = {
     "missing": lambda _: "missing, and it has no default",
     "invalid_key": lambda _: "expected a text for a key",
-    "model_type": lambda _: "expected a table of keys",
-    "int_type": lambda _: "expected a whole number",
-    "float_type": lambda _: "expected a number",
+    "int_parsing_size": lambda _: "expected a smaller whole number",
     "finite_number": lambda _: "expected a finite number",
-    "string_type": lambda _: "expected a text",
-    "bool_type": lambda _: "expected true or false",
-    "tuple_type": lambda _: "expected a list",
     "literal_error": lambda context: f"expected {context['expected']}",
     "greater_than": lambda context: f"expected a number above {_amount(context['gt'])}",
     "greater_than_equal": lambda context: f"expected {_amount(context['ge'])} or more",
@@ -45,7 +40,17 @@ _WORDS: dict[str, Callable[[_Context], str]] = {
     "bounds": lambda _: "expected two bounds, [low, high]",
     "drawn": lambda _: "expected a finite number or a text",
 }
-"""Kind of a finding -> the same in a recipe's words. Other kinds have messages of our own."""
+"""Kind of a finding -> the same in a recipe's words."""
+
+_TYPES = {
+    "int": "expected a whole number",
+    "float": "expected a number",
+    "string": "expected a text",
+    "bool": "expected true or false",
+    "tuple": "expected a list",
+    "model": "expected a table of keys",
+}
+"""How kinds begin of what is of another type -> the same. Yet others have messages of our own."""
 
 _PAIRS = ("uniform", "log_uniform")
 _MEMBERS = ("int", "float", "str")
@@ -86,8 +91,19 @@ def words_of(detail: ErrorDetails) -> str:
 def _words(kind: str, detail: ErrorDetails) -> str:
     if kind in _WORDS:
         return _WORDS[kind](detail.get("ctx", {}))
+    if not _is_own(kind):
+        return _TYPES[_begin(kind)]
     message = detail["msg"].removeprefix("Value error, ")
     return message[0].lower() + message[1:]
+
+
+def _is_own(kind: str) -> bool:
+    """Whether the message of a finding is one of ours."""
+    return kind not in _WORDS and _begin(kind) not in _TYPES
+
+
+def _begin(kind: str) -> str:
+    return kind.partition("_")[0]
 
 
 def _nearest(detail: ErrorDetails) -> str:
@@ -155,7 +171,7 @@ def _problem(model: type[BaseModel], detail: ErrorDetails) -> str:
         nearest = did_you_mean(str(at[-1]), known)
         return f"{place}: unknown key{nearest} (known here: {', '.join(known)})"
     message, _, remedy = _words(kind, detail).partition("; ")
-    if kind == "missing" or (kind not in _WORDS and isinstance(detail["input"], dict)):
+    if kind == "missing" or (_is_own(kind) and isinstance(detail["input"], dict)):
         return f"{place}: {_words(kind, detail)}"
     got = "a table" if isinstance(detail["input"], dict) else reprlib.repr(detail["input"])
     return f"{place}: {message}, got {got}{_nearest(detail)}{'; ' * bool(remedy)}{remedy}"
