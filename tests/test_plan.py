@@ -152,9 +152,12 @@ def test_learning_rates_of_schedules():
 EVERY = {
     "optimizer": {"choice": ["adam", "sgd", "rmsprop"]},
     "momentum": {"choice": [0, 0.9]},
+    "nesterov": {"choice": [False, True]},
     "weight_decay": {"log_uniform": [1e-4, 1e-2]},
     "l2": {"log_uniform": [1e-8, 1e-2]},
-    "schedule": {"choice": ["constant", "cosine"]},
+    "schedule": {"choice": ["constant", "cosine", "step"]},
+    "step_epochs": {"choice": [1, 2, 3]},
+    "step_factor": {"log_uniform": [0.1, 0.9]},
     "initialisation": {"choice": ["he_normal", "uniform"]},
     "initialisation_scale": {"uniform": [0.01, 0.5]},
     "initial_bias": {"uniform": [-0.1, 0.1]},
@@ -175,6 +178,8 @@ def test_every_hyper_parameter_can_be_drawn():
             assert all(low <= value <= high for value in values), key
             assert len(set(values)) == len(part), key
     assert all(type(network.momentum) is float for network in part)
+    assert all(type(network.nesterov) is bool for network in part)
+    assert all(type(network.step_epochs) is int for network in part)
     # What one key draws does not depend on the others.
     alone = plan_parts(recipe(vary={"l2": EVERY["l2"]}, networks_per_class=10), CLASSES, [10])[0]
     assert [network.l2 for network in part] == [network.l2 for network in alone]

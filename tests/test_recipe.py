@@ -177,7 +177,7 @@ def test_all_problems_are_reported_at_once():
         ),
         (
             {"vary": {"learning_rate": {"choice": [[0.1]]}}},
-            "recipe has 1 problem:\n.*choice.0: expected a finite number or a text, got .0.1.$",
+            "recipe has 1 problem:\n.*choice.0: expected a finite number, .* or false, got .0.1.$",
         ),
         ({"vary": {"learning_rate": {"choice": [0.1, 20]}}}, "20 is impossible"),
         ({"vary": {"learning_rate": {"uniform": [2, 1]}}}, "lower bound must be less"),
@@ -580,6 +580,17 @@ def test_optimizers_without_what_they_need(training: dict[str, Any], message: st
             {"initialisation": "he_normal"},
             "vary.initialisation_scale is of initialisation = 'uniform'",
         ),
+        (
+            {"nesterov": {"choice": [True]}},
+            {"optimizer": "rmsprop", "momentum": 0.9},
+            "nesterov is of optimizer = 'sgd'",
+        ),
+        ({"step_epochs": {"choice": [1, 2]}}, {}, "vary.step_epochs is of schedule = 'step'"),
+        (
+            {"step_factor": {"uniform": [0.1, 0.5]}},
+            {"schedule": "cosine"},
+            "vary.step_factor is of schedule = 'step'",
+        ),
         ({"optimizer": {"choice": ["adam", "adamw"]}}, {}, "'adamw' needs a training.weight_decay"),
         (
             {"optimizer": {"choice": ["adam", "rmsprop"]}},
@@ -600,8 +611,27 @@ def test_what_is_drawn_without_what_it_needs(
         "weight_decay": {"choice": [0.1]},
         "initialisation": {"choice": ["he_normal", "normal"]},
         "bias_initialisation": {"choice": ["as_kernels", "constant"]},
+        "schedule": {"choice": ["constant", "step"]},
     }
     assert parse_recipe(changed(vary=vary | needed, training=training)).vary.drawn
+
+
+def test_whether_to_look_ahead_is_drawn_by_choice_and_with_a_momentum():
+    nesterov = {"choice": [True, False]}
+    descent = {"optimizer": "sgd", "momentum": 0.9}
+    drawn = parse_recipe(changed(vary={"nesterov": nesterov}, training=descent))
+    assert drawn.vary.drawn == ("nesterov",)
+    for vary, training, message in (
+        ({"nesterov": nesterov}, {"optimizer": "sgd"}, "nesterov needs a training.momentum above"),
+        ({"nesterov": {"uniform": [0, 1]}}, descent, "can only be drawn by choice"),
+        ({"nesterov": {"choice": [1]}}, descent, "1 is impossible: expected true or false"),
+        ({"step_epochs": {"choice": [0.5]}}, {"schedule": "step"}, "expected a whole number"),
+        ({"step_factor": {"uniform": [0.5, 2]}}, {"schedule": "step"}, "expected at most 1"),
+        ({"batch_size": {"choice": [True]}}, {}, "true is impossible: expected a whole number"),
+        ({"learning_rate": {"choice": [True]}}, {}, "true is impossible: expected a number"),
+    ):
+        with pytest.raises(RecipeError, match=message):
+            parse_recipe(changed(vary=vary, training=training))
 
 
 @pytest.mark.parametrize(

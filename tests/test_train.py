@@ -295,6 +295,7 @@ def test_variety_is_in_the_table_and_the_same_for_any_workers_and_cohort(tmp_pat
                 "optimizer": {"choice": ["adamw", "sgd", "rmsprop"]},
                 "initialisation": {"choice": ["he_normal", "orthogonal"]},
                 "schedule": {"choice": ["cosine", "step"]},
+                "step_factor": {"log_uniform": [0.1, 0.5]},
                 "weight_decay": {"log_uniform": [1e-3, 1e-2]},
                 "train_fraction": {"uniform": [0.4, 1.0]},
             },
@@ -305,14 +306,42 @@ def test_variety_is_in_the_table_and_the_same_for_any_workers_and_cohort(tmp_pat
     other = train_zoo(recipe, tmp_path / "two", images=images, workers=3)
     assert part_files(tmp_path / "one") == part_files(tmp_path / "two")
     table = zoo.models.to_pydict()
-    assert list(table)[7:14] == [
+    assert list(table)[7:15] == [
         *("learning_rate", "batch_size", "optimizer", "weight_decay", "schedule"),
-        *("initialisation", "train_fraction"),
+        *("step_factor", "initialisation", "train_fraction"),
     ]
     points = zip(table["optimizer"], table["schedule"], table["initialisation"], strict=True)
     assert len(set(points)) == 12
     assert verify_zoo(tmp_path / "one").problems == ()
     assert retrain_network(other, "all_7", images=images).identical
+
+
+def test_what_is_drawn_of_one_value_is_that_value(tmp_path: Path):
+    """The same bits as where `[training]` has it; and the table has it as what it is."""
+    images = few(load_images("digits", channels=1), 120, 40)
+    settings = {"nesterov": True, "schedule": "step", "step_epochs": 2, "step_factor": 0.5}
+    shared = {"epochs": 4, "batch_size": 32, "optimizer": "sgd", "momentum": 0.9}
+    document = {
+        "name": "one",
+        "networks_per_class": 1,
+        "images": {"source": "digits", "channels": 1},
+        "task": {"kind": "multi-class"},
+        "architecture": {"name": "smallcnn"},
+    }
+    drawn = document | {
+        "training": shared,
+        "vary": {key: {"choice": [value]} for key, value in settings.items()},
+    }
+    zoo = train_zoo(parse_recipe(drawn), tmp_path / "drawn", images=images)
+    fixed = document | {"training": shared | settings}
+    other = train_zoo(parse_recipe(fixed), tmp_path / "fixed", images=images)
+    assert {key: zoo.models[key].to_pylist() for key in settings} == {
+        key: [value] for key, value in settings.items()
+    }
+    np.testing.assert_array_equal(zoo.matrix(), other.matrix())
+    without = parse_recipe(document | {"training": shared | settings | {"nesterov": False}})
+    slower = train_zoo(without, tmp_path / "without", images=images)
+    assert (slower.matrix() != zoo.matrix()).any()
 
 
 def test_activation_and_dropout_are_drawn_and_each_network_keeps_its_own(tmp_path: Path):

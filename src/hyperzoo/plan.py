@@ -21,7 +21,7 @@ TaskKind = Literal["one-vs-all", "subset-vs-rest", "multi-class"]
 
 Rule = Literal["adam", "descent", "nesterov", "rmsprop"]
 
-Value = int | float | str
+Value = bool | int | float | str
 """Of a hyper-parameter."""
 
 ALL_CLASSES = "all"

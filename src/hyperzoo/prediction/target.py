@@ -24,6 +24,9 @@ _PLACES = ("id", "index", "part", "row", "status", "key")
 
 _OF_SOME: dict[str, tuple[str, Sequence[str]]] = {
     "momentum": ("optimizer", HAVE_MOMENTUM),
+    "nesterov": ("optimizer", ("sgd",)),
+    "step_epochs": ("schedule", ("step",)),
+    "step_factor": ("schedule", ("step",)),
     "initialisation_scale": ("initialisation", SCALED),
 }
 """Columns whose value has a meaning only where another column is one of some words."""

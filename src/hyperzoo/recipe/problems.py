@@ -38,7 +38,7 @@ _WORDS: dict[str, Callable[[_Context], str]] = {
         f"expected a list of at most {context['max_length']} values; take some out"
     ),
     "bounds": lambda _: "expected two bounds, [low, high]",
-    "drawn": lambda _: "expected a finite number or a text",
+    "drawn": lambda _: "expected a finite number, a text, true or false",
 }
 """Kind of a finding -> the same in a recipe's words."""
 
@@ -53,7 +53,7 @@ _TYPES = {
 """How kinds begin of what is of another type -> the same. Yet others have messages of our own."""
 
 _PAIRS = ("uniform", "log_uniform")
-_MEMBERS = ("int", "float", "str")
+_MEMBERS = ("bool", "int", "float", "str")
 """Of the union that values of a choice are, each of which pydantic tells of by itself."""
 
 

@@ -72,6 +72,13 @@ class Recipe(Section):
                 "training.{key} is of schedule = 'step'; leave it out",
                 {"key": min(stray)},
             )
+        steps = [key for key in ("step_epochs", "step_factor") if key in drawn]
+        if steps and not self._may_be("schedule", ("step",)):
+            raise PydanticCustomError(
+                "vary,schedule",
+                "vary.{key} is of schedule = 'step'; leave it out",
+                {"key": steps[0]},
+            )
         if training.initialisation not in SCALED and (
             training.initialisation_scale != Training.model_fields["initialisation_scale"].default
             and "initialisation" not in drawn
@@ -99,9 +106,14 @@ class Recipe(Section):
                 "training,optimizer",
                 "momentum is of optimizer = 'sgd' or 'rmsprop'; leave it out",
             )
-        if training.nesterov and not self._may_be("optimizer", ("sgd",)):
+        nesterov = training.nesterov or "nesterov" in drawn
+        if nesterov and not self._may_be("optimizer", ("sgd",)):
             raise PydanticCustomError(
-                "training,optimizer", "training.nesterov is of optimizer = 'sgd'; leave it out"
+                "training,optimizer", "nesterov is of optimizer = 'sgd'; leave it out"
+            )
+        if "nesterov" in drawn and not momentum:
+            raise PydanticCustomError(
+                "vary,training", "vary.nesterov needs a training.momentum above 0, such as 0.9"
             )
         decays = training.weight_decay or "weight_decay" in drawn
         if self._may_be("optimizer", ("adamw",)) and not decays:

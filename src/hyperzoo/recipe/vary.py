@@ -37,7 +37,8 @@ class Distribution(Section):
     """
 
     choice: Annotated[
-        tuple[int | float | str, ...] | None, Field(strict=False, min_length=1, max_length=10_000)
+        tuple[bool | int | float | str, ...] | None,
+        Field(strict=False, min_length=1, max_length=10_000),
     ] = None
     uniform: Bounds = None
     log_uniform: Bounds = None
@@ -59,7 +60,7 @@ class Distribution(Section):
             raise ValueError("the lower bound must be above 0, which has no logarithm")
         return bounds
 
-    def extremes(self) -> tuple[int | float | str, ...]:
+    def extremes(self) -> tuple[bool | int | float | str, ...]:
         """All values, or those between which every drawn value lies."""
         return self.choice or self.uniform or self.log_uniform or ()
 
@@ -83,9 +84,12 @@ class Vary(Section):
     batch_size: Distribution | None = None
     optimizer: Distribution | None = None
     momentum: Distribution | None = None
+    nesterov: Distribution | None = None
     weight_decay: Distribution | None = None
     l2: Distribution | None = None
     schedule: Distribution | None = None
+    step_epochs: Distribution | None = None
+    step_factor: Distribution | None = None
     initialisation: Distribution | None = None
     initialisation_scale: Distribution | None = None
     initial_bias: Distribution | None = None
@@ -108,7 +112,7 @@ class Vary(Section):
         """How many networks of a class make a full grid; 1 where there is none."""
         return math.prod(len(values) for values in self.grid_axes().values())
 
-    def grid_axes(self) -> dict[str, tuple[int | float | str, ...]]:
+    def grid_axes(self) -> dict[str, tuple[bool | int | float | str, ...]]:
         """Key -> values, of the full factorial."""
         chosen = {key: getattr(self, key).choice for key in self.drawn if self.grid}
         return {key: values for key, values in chosen.items() if values is not None}
@@ -124,9 +128,11 @@ class Vary(Section):
         kind = type(section.model_fields[key].default)
         if drawn.choice is None and kind is not float:
             raise ValueError("can only be drawn by choice, as in { choice = [...] }")
+        # Whether there is a momentum for it is a question to the recipe as a whole.
+        beside = {"momentum": 0.9} if key == "nesterov" else {}
         for value in drawn.extremes():
             try:
-                section.model_validate({key: value})
+                section.model_validate({**beside, key: value})
             except ValidationError as error:
                 allowed = words_of(error.errors(include_url=False)[0])
                 raise ValueError(f"{value} is impossible: {allowed}") from None

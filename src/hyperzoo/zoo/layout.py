@@ -43,13 +43,16 @@ def models_schema(drawn: tuple[str, ...]) -> pa.Schema:
     for key in drawn:
         if key not in ALWAYS_TOLD:
             at += 1
-            kind = pa.string() if key in WORDS else pa.float64()
+            kind = pa.string() if key in WORDS else _OTHERS.get(key, pa.float64())
             schema = schema.insert(at, pa.field(key, kind, nullable=False))
     return schema
 
 
 WORDS = ("optimizer", "schedule", "initialisation", "bias_initialisation", "activation")
-"""The hyper-parameters that are no numbers."""
+"""The hyper-parameters that are words."""
+
+_OTHERS = {"nesterov": pa.bool_(), "step_epochs": pa.int64()}
+"""Those that are neither words nor real numbers."""
 
 KINDS = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64()}
 """What columns that only an imported zoo's origin has may hold."""
