@@ -179,6 +179,11 @@ def test_an_activation_that_is_drawn(drawn: Zoo, tmp_path: Path):
     result = hyperzoo(*asked, "--out", tmp_path / "c")
     assert result.exit_code == 0, result.output
     assert "were left out: the activation differs" in result.output
+    assert "takes minutes" not in result.output  # there is none on this track
+    asked = ("predict", drawn.path, "--track", "B", "--splits", 1, "--workers", 1)
+    result = hyperzoo(*asked, "--out", tmp_path / "b")
+    assert "left out, for a fit takes minutes: graded-probes (--methods)" in result.output
+    assert list(read_benchmark(tmp_path / "b").about["methods"]) == ["ensemble-probes"]
     found = read_benchmark(tmp_path / "c")
     assert list(found.about["methods"]) == ["asked-images"]
     assert -5 < found.summary["r2"][0].as_py() <= 1

@@ -27,7 +27,7 @@ Methods = Annotated[
     str | None,
     typer.Option(
         help=f"Names, separated by commas: {', '.join(METHODS)}.",
-        show_default="all that fit the target and the track",
+        show_default="all that fit the target and the track, but for graded-probes, which is slow",
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, max=MOST_SEED, help="Of the splits and the methods.")]
@@ -100,6 +100,8 @@ def run_benchmark(
         print_table(_transfer_table(found))
     if images is None and track is None and names is None:
         err.print("track C was left out: it needs real images (--images)")
+    if names is None:
+        _say_slow(found, track)
     if zoo.architecture.is_drawn and names is None:
         err.print(
             "methods that show images to all networks by one architecture were left out: the "
@@ -160,6 +162,17 @@ def _say_notes(found: Benchmark) -> None:
     if about["epochs_drawn"]:
         epochs = ", ".join(map(str, about["epochs_drawn"]))
         err.print(f"note: of every network the weights of one epoch, of {epochs}, by its id")
+
+
+def _say_slow(found: Benchmark, track: str | None) -> None:
+    """Say which methods were left out for the time that they take."""
+    slow = [
+        method.name
+        for method in METHODS.values()
+        if method.slow and found.target.kind in method.kinds and track in (None, method.track)
+    ]
+    if slow:
+        err.print(f"left out, for a fit takes minutes: {', '.join(slow)} (--methods)")
 
 
 def _held_out(found: Benchmark) -> str:

@@ -47,7 +47,8 @@ def run(
 
     Args:
         zoo: networks that differ in the target; those that failed are left out.
-        methods: names in `METHODS`; None for all of the track that predict such a target.
+        methods: names in `METHODS`; None for all of the track that predict such a target, but for
+            those of which a fit takes minutes.
         target: a column of `zoo.models`: words are told apart, numbers regressed, as logarithms
             where they are positive and span more than two powers of ten. For "epoch" the weights
             of each network are those of one of its checkpoints, where the zoo keeps some.

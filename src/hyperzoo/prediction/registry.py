@@ -46,6 +46,7 @@ class Method:
         early: it needs networks whose weights are of an early epoch.
         asks: it shows images to all networks by one architecture, so that their activation may not
             be drawn.
+        slow: a fit takes minutes, so it is tried only where it is named.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Method:
     kinds: tuple[Kind, ...] = ("category", "number")
     early: bool = False
     asks: bool = False
+    slow: bool = False
 
     def build(
         self,
@@ -254,6 +256,7 @@ _METHODS = (
         about="the ensemble, with answers to 160 images learned to part networks by the number",
         module="graded_probes",
         kinds=("number",),
+        slow=True,
     ),
     Method(
         name="learned-probes",
@@ -297,7 +300,7 @@ def choose_methods(
     """The methods of these names, or all that fit, of a track, or of any.
 
     Args:
-        names: in `METHODS`; None for all.
+        names: in `METHODS`; None for all but slow ones.
         track: None for any.
         kind: of the target.
         early: whether the weights are of an early epoch.
@@ -315,7 +318,7 @@ def choose_methods(
         if kind in method.kinds and (early or not method.early) and not (drawn and method.asks)
     ]
     if names is None:
-        return [method for method in fitting if track in (None, method.track)]
+        return [method for method in fitting if track in (None, method.track) and not method.slow]
     if isinstance(names, str):
         raise TypeError(f"methods: expected a sequence of names, got the text {names!r}")
     chosen = [get_method(name) for name in dict.fromkeys(names)]
