@@ -1,11 +1,22 @@
 """Architectures of the same tensors that compute something else."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from hyperzoo.architectures import get_architecture, padded_symmetrically, without_dropout
+from hyperzoo.architectures import (
+    architecture_facts,
+    architecture_from,
+    get_architecture,
+    padded_symmetrically,
+    under_own_name,
+    varied,
+    without_dropout,
+)
 from hyperzoo.architectures.forward import build_module
 from hyperzoo.architectures.layers import Conv2d, Dropout
+from hyperzoo.errors import ArchitectureError
 from tests.architectures.declarations import EVERY, own
 from tests.architectures.test_forward import some_parameters
 
@@ -52,3 +63,17 @@ def test_what_has_no_dropout_stays():
     assert without_dropout(plain) == plain
     alone = own("alone", (4, 4, 1), {"conv": 2, "kernel": 1}, {"residual": [{"dropout": 0.5}]})
     assert without_dropout(alone) == alone
+
+
+def test_a_built_in_network_with_another_activation_is_told_under_a_name_of_its_own():
+    """So that who reads the name does not take the layers for its own."""
+    network = get_architecture("resnet8", 10)
+    assert under_own_name(network) is network
+    other = varied(network, activation="tanh")
+    told = under_own_name(other)
+    assert (told.name, told.layers) == ("resnet8-tanh", other.layers)
+    assert architecture_from(architecture_facts(told)) == told
+    with pytest.raises(ArchitectureError, match="not those of the built-in network 'resnet8'"):
+        architecture_from(architecture_facts(other))
+    own = varied(replace(network, name="mine"), activation="tanh")
+    assert under_own_name(own) is own

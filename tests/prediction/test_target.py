@@ -65,7 +65,8 @@ def test_what_meant_nothing_to_a_network_is_not_known(tmp_path: Path):
     zoo = graded_zoo(
         tmp_path / "zoo",
         optimizer={"choice": ["adam", "sgd"]},
-        momentum={"uniform": [0.0, 0.9]},
+        momentum={"uniform": [0.1, 0.9]},
+        nesterov={"choice": [True, False]},
         initialisation={"choice": ["glorot_uniform", "normal"]},
         initialisation_scale={"uniform": [0.1, 0.5]},
     )
@@ -80,6 +81,12 @@ def test_what_meant_nothing_to_a_network_is_not_known(tmp_path: Path):
         networks = networks_of(zoo, name)
         assert networks.unknown == (~own).sum()
         assert set(networks.ids) == set(np.array(zoo.ids)[own])
+    ahead = known_values(zoo, "nesterov")  # as recipes write it
+    sgd = np.array(zoo.models["optimizer"].to_pylist()) == "sgd"
+    told = np.array(["true" if own else "false" for own in zoo.models["nesterov"].to_pylist()])
+    assert ahead.tolist() == np.where(sgd, told.astype(object), None).tolist()
+    held_out = parse_condition("nesterov=true").of(zoo)
+    assert held_out.tolist() == (sgd & (told == "true")).tolist()
 
 
 def test_networks_too_large_to_compute_with_are_left_out(tmp_path: Path):

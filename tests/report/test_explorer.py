@@ -77,7 +77,7 @@ def test_curves_come_out_within_half_a_level(zoo: Zoo):
             assert np.abs(found - exact).max() <= 0.51 * (high - low) / (CURVE_LEVELS - 1) + 1e-6
 
 
-@pytest.mark.parametrize("value", [0.0, 0.7, 1e-300, 1e300, -5.0])
+@pytest.mark.parametrize("value", [0.0, 0.7, 1e-300, 7.72806445e24, 1e300, -5.0])
 def test_curves_of_any_values_have_levels(value: float):
     curves = np.full((1, 4, 3), value)
     curves[0, 0, 1] = np.nan

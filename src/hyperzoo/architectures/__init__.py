@@ -11,7 +11,7 @@ from hyperzoo.architectures.declared import (
     layer_tables,
     parse_layers,
 )
-from hyperzoo.architectures.facts import architecture_facts, architecture_from
+from hyperzoo.architectures.facts import architecture_facts, architecture_from, under_own_name
 from hyperzoo.architectures.initialisation import Initialisation, initial_parameters
 from hyperzoo.architectures.lenet5 import lenet5
 from hyperzoo.architectures.parameters import Parameter
@@ -38,6 +38,7 @@ __all__ = [
     "resnet8",
     "resnet20",
     "smallcnn",
+    "under_own_name",
     "varied",
     "without_dropout",
 ]

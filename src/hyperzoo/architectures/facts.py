@@ -2,6 +2,7 @@
 
 import reprlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from hyperzoo.architectures.architecture import Architecture
@@ -54,3 +55,20 @@ def architecture_from(facts: Mapping[str, Any]) -> Architecture:
     if name in architecture_names() and found != get_architecture(name, outputs):
         raise ArchitectureError(f"its layers are not those of the built-in network '{name}'")
     return found
+
+
+def under_own_name(architecture: Architecture) -> Architecture:
+    """The architecture as a file may tell it: a built-in network's name means that one's layers.
+
+    Args:
+        architecture: perhaps a built-in network with another activation than its own.
+
+    Returns:
+        It, or then the same under its name with that activation behind it: "lenet5-relu".
+    """
+    name, outputs = architecture.name, architecture.outputs
+    if name not in architecture_names() or architecture == get_architecture(name, outputs):
+        return architecture
+    activations = (getattr(layer, "activation", "linear") for layer in architecture.layers)
+    other = next((own for own in activations if own != "linear"), "linear")
+    return replace(architecture, name=f"{name}-{other}")

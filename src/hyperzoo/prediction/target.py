@@ -95,6 +95,8 @@ def known_values(zoo: Zoo, name: str) -> NDArray[Any]:
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
         numbers: NDArray[Any] = column.cast(pa.float64(), safe=False).to_numpy().astype(np.float64)
         return np.where(np.isfinite(numbers) & meant, numbers, np.nan)
+    # Yes and no as recipes write them.
+    column = column.cast(pa.string()) if pa.types.is_boolean(column.type) else column
     values = [None if value is None else str(value) for value in column.to_pylist()]
     words = np.array(values, dtype=object)
     words[~meant] = None

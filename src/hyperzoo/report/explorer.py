@@ -189,7 +189,9 @@ def _round_out(
     low: NDArray[np.float64], high: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Rounder bounds, a hundredth of the range wider at most, that pack into less."""
-    step = 10.0 ** np.floor(np.log10(np.maximum(high - low, 1e-9)) - 2)
+    # A range below what numbers of that size can tell apart would be rounded past the values.
+    least = np.maximum(1e-9, 1e-12 * np.maximum(np.abs(low), np.abs(high)))
+    step = 10.0 ** np.floor(np.log10(np.maximum(high - low, least)) - 2)
     limit = float(np.finfo(np.float32).max)
     low, high = np.floor(low / step) * step, np.ceil(high / step) * step
     return np.clip(low, -limit, limit), np.clip(high, -limit, limit)

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from hyperzoo.architectures import Architecture
+from hyperzoo.architectures import Architecture, under_own_name
 from hyperzoo.exchange.content import Content
 from hyperzoo.exchange.format import Export, OneNetworkFormat
 from hyperzoo.exchange.keras.read import has_config, read_keras
@@ -31,7 +31,7 @@ def _write(export: Export, make: Callable[[Architecture], Template], suffix: str
     """Fill a template for every network, made anew where the architecture is another."""
     made: Architecture | None = None
     for network, weights in export.networks():
-        own = export.zoo.architecture_of(network.id)
+        own = under_own_name(export.zoo.architecture_of(network.id))
         if own != made:
             made, template = own, make(own)
         content = template.fill(weights, network.learning_rate or None)

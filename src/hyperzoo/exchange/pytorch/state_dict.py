@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hyperzoo.architectures import architecture_facts
+from hyperzoo.architectures import architecture_facts, under_own_name
 from hyperzoo.errors import ForeignFileError
 from hyperzoo.exchange.companions import is_companion
 from hyperzoo.exchange.content import Content, check_content, look
@@ -114,7 +114,7 @@ class Pytorch(OneNetworkFormat):
     def write(self, export: Export) -> int:
         """A file a network."""
         for network, weights in export.networks():
-            facts = architecture_facts(export.zoo.architecture_of(network.id))
+            facts = architecture_facts(under_own_name(export.zoo.architecture_of(network.id)))
             metadata = {"id": network.id, "architecture": facts.pop("name"), **facts}
             path = export.folder / f"{network.id}.safetensors"
             path.write_bytes(encode_tensors(weights, metadata))

@@ -137,8 +137,13 @@ def _layer_row(layer: str, found: Structure) -> dict[str, Any]:
     return {"layer": layer, **known, **shares}
 
 
+def _percent(share: float) -> str:
+    """To two digits, of which a whole has three."""
+    return f"{100 * share:.2g}" if share < 0.995 else f"{100 * share:.0f}"
+
+
 def _text(rows: list[dict[str, Any]], *, several: bool) -> str:
-    first = "; ".join(f"{row['layer']} {100 * row['pc1']:.2g} %" for row in rows)
+    first = "; ".join(f"{row['layer']} {_percent(row['pc1'])} %" for row in rows)
     text = (
         "Networks as points in the space of a layer's weights, as they are: hidden units are not "
         "aligned, so that two networks that compute the same function can lie far apart. The first "
