@@ -108,6 +108,10 @@ class PredictionError(HyperzooError, ValueError):
     """Networks do not fit a method, or there is no such method, or its file can't be read."""
 
 
+class TooLargeError(PredictionError):
+    """Weights are so large that what a method computes of them is beyond float32."""
+
+
 class ClusterError(HyperzooError, RuntimeError):
     """Work can't be shared out among machines as was asked, or a batch system refused it."""
 

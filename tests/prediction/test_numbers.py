@@ -71,6 +71,13 @@ def test_networks_too_large_are_named_and_no_method_meets_them(tmp_path: Path):
     )
     assert done.exit_code == 0, done.output
     assert "left out 1 network whose weights are too large to compute with: cat_1" in done.output
+    fit(zoo, "linear-response", target="accuracy").save(tmp_path / "method.safetensors")
+    named = hyperzoo("identify", zoo.path, "--with", tmp_path / "method.safetensors")
+    assert named.exit_code == 0, named.output
+    assert [line.split("\t")[0] for line in named.stdout.splitlines()] == [
+        own for own in zoo.ids if own != "cat_1"
+    ]
+    assert "left out: 1 network whose weights are too large for method" in named.stderr
     few_left = graded_zoo(tmp_path / "few", 12, large=zoo.ids[:55])  # of 60
     message = r"at least 20 .*, got 5 \(55 more have weights too large to compute"
     with pytest.raises(PredictionError, match=message):

@@ -1,7 +1,8 @@
 """`hyperzoo identify`: class or property of networks of any origin, by a fitted method."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,10 +10,10 @@ import numpy as np
 import typer
 
 from hyperzoo.cli.console import err
-from hyperzoo.errors import ForeignFileError, PredictionError
+from hyperzoo.errors import ForeignFileError, PredictionError, TooLargeError
 from hyperzoo.exchange import ForeignNetwork
 from hyperzoo.prediction import FittedMethod, load_method
-from hyperzoo.words import counted
+from hyperzoo.words import counted, printable, some_of
 from hyperzoo.zoo import open_zoo
 from hyperzoo.zoo.layout import DOCUMENT_FILE
 from hyperzoo.zoo.tensors import TensorFile, open_tensors
@@ -45,17 +46,26 @@ def identify(
 ) -> None:
     """Predict of networks, one line each: network, class, probability; or network, number."""
     fitted = load_method(method)
-    found = 0
+    found, too_large = 0, []
     networks = (
         _of_zoo(file, network) if (file / DOCUMENT_FILE).exists() else _of_files(file, network)
     )
     while batch := list(itertools.islice(networks, _AT_ONCE)):
         for (name, _), found_here in zip(batch, _predicted(fitted, batch), strict=True):
+            if found_here is None:
+                too_large.append(name)
+                continue
             # A file's name may hold tabs, or what a terminal takes for commands.
             shown = "".join(c if c.isprintable() else "?" for c in name)
             # Not through the console, which turns tabs into spaces.
             print(f"{shown}\t{found_here}")
         found += len(batch)
+    if too_large:
+        err.print(
+            f"left out: {counted(len(too_large), 'network')} whose weights are too large for "
+            f"method '{fitted.method}': {printable(some_of(too_large))}",
+            markup=False,
+        )
     if not found:
         raise PredictionError(
             f"{file} holds no network"
@@ -64,19 +74,22 @@ def identify(
         )
 
 
-def _predicted(fitted: FittedMethod, batch: list[Named]) -> list[str]:
-    """What is said of some networks; an error names the network."""
+def _predicted(fitted: FittedMethod, batch: list[Named]) -> Sequence[str | None]:
+    """What is said of some networks, None of those too large; an error names the network."""
     first = batch[0][1]
     if all(own.keys() == first.keys() for _, own in batch):
         shapes = {name: {np.shape(own[name]) for _, own in batch} for name in first}
         if all(len(found) == 1 for found in shapes.values()):
             stacked = {name: np.stack([own[name] for _, own in batch]) for name in first}
             if all(np.isfinite(tensor).all() for tensor in stacked.values()):
-                return _said(fitted, stacked)
-    said = []
+                with suppress(TooLargeError):  # then each by itself
+                    return _said(fitted, stacked)
+    said: list[str | None] = []
     for name, weights in batch:
         try:
             said += _said(fitted, weights)
+        except TooLargeError:
+            said.append(None)
         except PredictionError as error:
             raise PredictionError(f"{name}: {error}") from error
     return said

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hyperzoo.architectures import Architecture
-from hyperzoo.errors import NetworkNotFoundError, PredictionError
+from hyperzoo.errors import NetworkNotFoundError, PredictionError, TooLargeError
 from hyperzoo.prediction.condition import Condition
 from hyperzoo.prediction.target import (
     CLASS,
@@ -213,11 +213,11 @@ def check_features(features: NDArray[Any], ids: list[str], method: str) -> None:
     """Check that a method's features [network, feature] are numbers.
 
     Raises:
-        PredictionError: some are not; the message names the networks.
+        TooLargeError: some are not; the message names the networks.
     """
     wild = np.flatnonzero(~np.isfinite(features).all(axis=1))
     if len(wild):
-        raise PredictionError(
+        raise TooLargeError(
             f"networks whose weights are too large for method '{method}': "
             f"{some_of([ids[row] for row in wild])}; leave them out"
         )
