@@ -1,6 +1,5 @@
 """What is asked of networks: their class, a metric, a hyper-parameter, an epoch."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -8,9 +7,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from hyperzoo.architectures.initialisation import SCALED
 from hyperzoo.errors import PredictionError, did_you_mean
-from hyperzoo.recipe.training import HAVE_MOMENTUM
+from hyperzoo.recipe.training import MEANT_FOR
 from hyperzoo.zoo import Zoo
 
 Kind = Literal["category", "number"]
@@ -21,15 +19,6 @@ EPOCH = "epoch"
 
 _PLACES = ("id", "index", "part", "row", "status", "key")
 """Columns that say where a network stands in the zoo, and nothing of the network."""
-
-_OF_SOME: dict[str, tuple[str, Sequence[str]]] = {
-    "momentum": ("optimizer", HAVE_MOMENTUM),
-    "nesterov": ("optimizer", ("sgd",)),
-    "step_epochs": ("schedule", ("step",)),
-    "step_factor": ("schedule", ("step",)),
-    "initialisation_scale": ("initialisation", SCALED),
-}
-"""Columns whose value has a meaning only where another column is one of some words."""
 
 _DECADES = 2
 """Positive numbers that span more than so many powers of ten are regressed as logarithms."""
@@ -105,7 +94,7 @@ def known_values(zoo: Zoo, name: str) -> NDArray[Any]:
 
 def _meant(zoo: Zoo, name: str) -> NDArray[np.bool_]:
     """For which networks a drawn value had a meaning: for others it is no property of theirs."""
-    other, meaningful = _OF_SOME.get(name, (name, ()))
+    other, meaningful = MEANT_FOR.get(name, (name, ()))
     if not meaningful or other not in zoo.models.column_names:
         return np.ones(len(zoo), bool)
     return np.array([value in meaningful for value in zoo.models[other].to_pylist()], bool)

@@ -17,7 +17,6 @@ from hyperzoo.architectures import (
     varied,
 )
 from hyperzoo.architectures.declared import OUTPUTS
-from hyperzoo.architectures.initialisation import SCALED
 from hyperzoo.errors import RecipeError
 from hyperzoo.recipe.architecture import (
     ArchitectureChoice,
@@ -28,7 +27,7 @@ from hyperzoo.recipe.images import Images
 from hyperzoo.recipe.problems import problems_of
 from hyperzoo.recipe.section import NAME, Section
 from hyperzoo.recipe.task import Task
-from hyperzoo.recipe.training import ALWAYS_TOLD, HAVE_MOMENTUM, Training
+from hyperzoo.recipe.training import ALWAYS_TOLD, MEANT_FOR, Training
 from hyperzoo.recipe.vary import Vary
 
 
@@ -61,53 +60,35 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _keys_have_what_they_need(self) -> Self:
         training, drawn = self.training, self.vary.drawn
-        stray = [
-            key
-            for key in ("step_epochs", "step_factor")
-            if getattr(training, key) != Training.model_fields[key].default
-        ]
-        if stray and training.schedule != "step" and "schedule" not in drawn:
+        for key in ("step_epochs", "step_factor", "initialisation_scale"):
+            other, words = MEANT_FOR[key]
+            is_default = getattr(training, key) == Training.model_fields[key].default
+            if key in drawn and not self._may_be(other, words):
+                section = "vary"
+            elif not (is_default or getattr(training, other) in words or other in drawn):
+                section = "training"
+            else:
+                continue
             raise PydanticCustomError(
-                "training,schedule",
-                "training.{key} is of schedule = 'step'; leave it out",
-                {"key": min(stray)},
-            )
-        steps = [key for key in ("step_epochs", "step_factor") if key in drawn]
-        if steps and not self._may_be("schedule", ("step",)):
-            raise PydanticCustomError(
-                "vary,schedule",
-                "vary.{key} is of schedule = 'step'; leave it out",
-                {"key": steps[0]},
-            )
-        if training.initialisation not in SCALED and (
-            training.initialisation_scale != Training.model_fields["initialisation_scale"].default
-            and "initialisation" not in drawn
-        ):
-            raise PydanticCustomError(
-                "training,initialisation",
-                "training.initialisation_scale is of initialisation = {schemes}; leave it out",
-                {"schemes": ", ".join(map(repr, SCALED))},
-            )
-        if "initialisation_scale" in drawn and not self._may_be("initialisation", SCALED):
-            raise PydanticCustomError(
-                "vary,initialisation",
-                "vary.initialisation_scale is of initialisation = {schemes}; leave it out",
-                {"schemes": ", ".join(map(repr, SCALED))},
+                f"{section},{other}",
+                "{section}.{key} is of {other} = {words}; leave it out",
+                {"section": section, "key": key, "other": other}
+                | {"words": ", ".join(map(repr, words))},
             )
         biases = training.initial_bias or "initial_bias" in drawn
-        if biases and not self._may_be("bias_initialisation", ("constant",)):
+        if biases and not self._may_be(*MEANT_FOR["initial_bias"]):
             raise PydanticCustomError(
                 "training,bias_initialisation",
                 "initial_bias is of bias_initialisation = 'constant'; leave one of them out",
             )
         momentum = training.momentum or "momentum" in drawn
-        if momentum and not self._may_be("optimizer", HAVE_MOMENTUM):
+        if momentum and not self._may_be(*MEANT_FOR["momentum"]):
             raise PydanticCustomError(
                 "training,optimizer",
                 "momentum is of optimizer = 'sgd' or 'rmsprop'; leave it out",
             )
         nesterov = training.nesterov or "nesterov" in drawn
-        if nesterov and not self._may_be("optimizer", ("sgd",)):
+        if nesterov and not self._may_be(*MEANT_FOR["nesterov"]):
             raise PydanticCustomError(
                 "training,optimizer", "nesterov is of optimizer = 'sgd'; leave it out"
             )

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from hyperzoo.architectures.initialisation import Biases, Scheme
+from hyperzoo.architectures.initialisation import SCALED, Biases, Scheme
 from hyperzoo.recipe.section import Section
 
 
@@ -18,8 +18,16 @@ def _increasing(epochs: tuple[int, ...]) -> tuple[int, ...]:
 LearningRate = Annotated[float, Field(gt=0, le=10)]
 BatchSize = Annotated[int, Field(ge=1, le=65536)]
 
-HAVE_MOMENTUM = ("sgd", "rmsprop")
-"""The optimizers to which momentum means something; others pass it over."""
+MEANT_FOR: dict[str, tuple[str, tuple[str, ...]]] = {
+    "momentum": ("optimizer", ("sgd", "rmsprop")),
+    "nesterov": ("optimizer", ("sgd",)),
+    "step_epochs": ("schedule", ("step",)),
+    "step_factor": ("schedule", ("step",)),
+    "initialisation_scale": ("initialisation", SCALED),
+    "initial_bias": ("bias_initialisation", ("constant",)),
+}
+"""Hyper-parameters -> another one, and its words with which they mean something; with others they
+are passed over."""
 
 ALWAYS_TOLD = {
     "optimizer", "learning_rate", "batch_size", "epochs", "keep", "checkpoint_epochs",
