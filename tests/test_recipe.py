@@ -624,6 +624,7 @@ def test_whether_to_look_ahead_is_drawn_by_choice_and_with_a_momentum():
     for vary, training, message in (
         ({"nesterov": nesterov}, {"optimizer": "sgd"}, "nesterov needs a training.momentum above"),
         ({"nesterov": {"uniform": [0, 1]}}, descent, "can only be drawn by choice"),
+        ({"nesterov": {"choice": ["true"]}}, descent, "'true' is impossible: expected true or fal"),
         ({"nesterov": {"choice": [1]}}, descent, "1 is impossible: expected true or false"),
         ({"step_epochs": {"choice": [0.5]}}, {"schedule": "step"}, "expected a whole number"),
         ({"step_factor": {"uniform": [0.5, 2]}}, {"schedule": "step"}, "expected at most 1"),

@@ -135,7 +135,9 @@ class Vary(Section):
                 section.model_validate({**beside, key: value})
             except ValidationError as error:
                 allowed = words_of(error.errors(include_url=False)[0])
-                raise ValueError(f"{value} is impossible: {allowed}") from None
+                # Else the text "true" would look like true.
+                shown = repr(value) if isinstance(value, str) and kind is not str else value
+                raise ValueError(f"{shown} is impossible: {allowed}") from None
         return drawn
 
     @model_validator(mode="after")
